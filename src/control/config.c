@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_cfgfile.h>
+#include <rte_vxlan.h>
+
+#include "control/value.h"
+
+#define WORDS_MAX 64
+
+/* ---- values that are lists ---- */
+
+typedef int (*word_reader)(const char *word, void *to, struct error *error);
+
+static int for_each_word(const char *value, word_reader read, void *to, struct error *error)
+{
+	char copy[CFG_VALUE_LEN], *rest = copy, *word;
+
+	snprintf(copy, sizeof(copy), "%s", value);
+	while ((word = strsep(&rest, " \t")) != NULL)
+		if (*word != '\0' && read(word, to, error) != 0)
+			return -1;
+	return 0;
+}
+
+static int read_lcore(const char *word, void *to, struct error *error)
+{
+	struct uplink_config *uplink = to;
+	uint64_t id;
+
+	if (parse_number(word, 0, RTE_MAX_LCORE - 1, &id) != 0)
+		return error_set(error, "'%s' is no lcore id", word);
+	if (uplink->n_lcores == CONFIG_LCORES_MAX)
+		return error_set(error, "more than %d lcores", CONFIG_LCORES_MAX);
+	uplink->lcores[uplink->n_lcores++] = id;
+	return 0;
+}
+
+static int value_lcores(const struct key *key, const char *value, void *to, struct error *error)
+{
+	(void)key;
+	return for_each_word(value, read_lcore, to, error);
+}
+
+static int read_vtep(const char *word, void *to, struct error *error)
+{
+	struct network_config *network = to;
+
+	if (network->n_vteps == CONFIG_NETWORK_VTEPS_MAX)
+		return error_set(error, "more than %d VTEPs", CONFIG_NETWORK_VTEPS_MAX);
+	return value_ipv4(NULL, word, &network->vteps[network->n_vteps++], error);
+}
+
+static int value_vteps(const struct key *key, const char *value, void *to, struct error *error)
+{
+	(void)key;
+	return for_each_word(value, read_vtep, to, error);
+}
+
+static int read_address(const char *word, void *to, struct error *error)
+{
+	struct container_config *container = to;
+	bool ipv6 = strchr(word, ':') != NULL;
+	uint16_t *n = ipv6 ? &container->n_addresses6 : &container->n_addresses4;
+	void *address = ipv6 ? (void *)&container->addresses6[*n] : &container->addresses4[*n];
+
+	if (*n == PORT_ADDRESSES_MAX)
+		return error_set(error, "more than %d addresses of one kind", PORT_ADDRESSES_MAX);
+	if (inet_pton(ipv6 ? AF_INET6 : AF_INET, word, address) != 1)
+		return error_set(error, "'%s' is no address such as 10.0.0.2 or fd00::2", word);
+	(*n)++;
+	return 0;
+}
+
+static int value_addresses(const struct key *key, const char *value, void *to, struct error *error)
+{
+	(void)key;
+	return for_each_word(value, read_address, to, error);
+}
+
+static int value_prefix(const struct key *key, const char *value, void *to, struct error *error)
+{
+	struct uplink_config *uplink = to;
+	char address[INET_ADDRSTRLEN];
+	const char *slash = strchr(value, '/');
+	uint64_t prefix;
+
+	if (slash == NULL || slash - value >= (int)sizeof(address) ||
+		parse_number(slash + 1, 1, 32, &prefix) != 0)
+		return error_set(
+			error, "'%s' is no address with its prefix such as 192.0.2.1/24", value);
+	snprintf(address, sizeof(address), "%.*s", (int)(slash - value), value);
+	uplink->prefix = prefix;
+	return value_ipv4(key, address, &uplink->address, error);
+}
+
+/* ---- the keys of each section ---- */
+
+static const struct key weft_keys[] = {
+	{"mode", value_text, offsetof(struct weft_config, mode), 0, 32, 0},
+	{"mbufs", value_u32, offsetof(struct weft_config, mbufs), 1024, 1 << 24, 0},
+	{"mbuf-size", value_u32, offsetof(struct weft_config, mbuf_size), 512, 16384, 0},
+	{"credits", value_u32, offsetof(struct weft_config, credits), 64, 65536, 0},
+	{0},
+};
+
+#define PORT(field) (offsetof(struct uplink_config, port) + offsetof(struct port_config, field))
+static const struct key uplink_keys[] = {
+	{"device", value_text, PORT(device), 0, PORT_DEVICE_SIZE, 1},
+	{"address", value_prefix, 0, 0, 0, 1},
+	{"gateway", value_ipv4, offsetof(struct uplink_config, gateway), 0, 0, 0},
+	{"mac", value_mac, PORT(mac), 0, 0, 0},
+	{"mtu", value_u16, PORT(mtu), 128, 9600, 0},
+	{"queues", value_u16, PORT(queues), 1, PORT_QUEUES_MAX, 0},
+	{"lcores", value_lcores, 0, 0, 0, 0},
+	{"ring-size", value_u16, PORT(ring_size), 32, 32768, 0},
+	{0},
+};
+#undef PORT
+
+static const struct key network_keys[] = {
+	{"vni", value_u32, offsetof(struct network_config, vni), 0, (1 << 24) - 1, 1},
+	{"udp-port", value_u16, offsetof(struct network_config, udp_port), 1, 65535, 0},
+	{"uplink", value_text, offsetof(struct network_config, uplink), 0, PORT_NAME_SIZE, 0},
+	{"vteps", value_vteps, 0, 0, 0, 0},
+	{"vtep-guard", value_bool, offsetof(struct network_config, vtep_guard), 0, 0, 0},
+	{"source-guard", value_bool, offsetof(struct network_config, source_guard), 0, 0, 0},
+	{"learning", value_bool, offsetof(struct network_config, learning), 0, 0, 0},
+	{"ageing", value_u32, offsetof(struct network_config, ageing), 1, 1000000, 0},
+	{"addresses", value_u32, offsetof(struct network_config, addresses), 1, 1 << 20, 0},
+	{"mtu", value_u16, offsetof(struct network_config, mtu), 68, 9600, 0},
+	{0},
+};
+
+#define PORT(field) (offsetof(struct container_config, port) + offsetof(struct port_config, field))
+static const struct key container_keys[] = {
+	{"network", value_text, offsetof(struct container_config, network), 0, PORT_NAME_SIZE, 1},
+	{"type", value_text, PORT(type), 0, 16, 1},
+	{"mac", value_mac, PORT(mac), 0, 0, 1},
+	{"addresses", value_addresses, 0, 0, 0, 0},
+	{"path", value_text, PORT(path), 0, PORT_PATH_SIZE, 0},
+	{"client", value_bool, PORT(client), 0, 0, 0},
+	{"netns", value_text, PORT(netns), 0, 64, 0},
+	{"interface", value_text, PORT(interface), 0, 16, 0},
+	{"queues", value_u16, PORT(queues), 1, PORT_QUEUES_MAX, 0},
+	{"ring-size", value_u16, PORT(ring_size), 32, 32768, 0},
+	{"lcore", value_u32, offsetof(struct container_config, lcore), 0, RTE_MAX_LCORE - 1, 0},
+	{0},
+};
+#undef PORT
+
+/* ---- reading a section ---- */
+
+static int unknown_key(const struct key *keys, const char *name, struct error *error)
+{
+	char list[256] = "";
+
+	for (; keys->name != NULL; keys++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
+			list[0] ? ", " : "", keys->name);
+	return error_set(error, "%s: no such key; there are %s", name, list);
+}
+
+static int read_key(
+	const struct key *keys, const char *name, const char *value, void *to, struct error *error)
+{
+	for (const struct key *key = keys; key->name != NULL; key++) {
+		if (strcmp(key->name, name) != 0)
+			continue;
+		if (key->read(key, value, (char *)to + key->offset, error) != 0)
+			return error_prefix(error, "%s: ", name);
+		return 0;
+	}
+	return unknown_key(keys, name, error);
+}
+
+static int check_required(
+	const struct key *keys, const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	for (; keys->name != NULL; keys++) {
+		int i = 0;
+
+		while (i < n && strcmp(entries[i].name, keys->name) != 0)
+			i++;
+		if (i == n && keys->required)
+			return error_set(error, "%s: is missing, and required", keys->name);
+	}
+	return 0;
+}
+
+static int check_repeated(const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < i; j++)
+			if (strcmp(entries[i].name, entries[j].name) == 0)
+				return error_set(error, "%s: is given twice", entries[i].name);
+	return 0;
+}
+
+static int read_keys(const struct key *keys, const struct rte_cfgfile_entry *entries, int n,
+	void *to, struct error *error)
+{
+	if (check_repeated(entries, n, error) != 0)
+		return -1;
+	for (int i = 0; i < n; i++)
+		if (read_key(keys, entries[i].name, entries[i].value, to, error) != 0)
+			return -1;
+	return check_required(keys, entries, n, error);
+}
+
+/* ---- the kinds of sections ---- */
+
+/* Room for one more in an array that grows. */
+static void *grow(void *array, uint32_t *n, size_t size)
+{
+	char *grown = realloc(array, (*n + 1) * size);
+
+	if (grown == NULL)
+		abort();
+	memset(grown + *n * size, 0, size);
+	(*n)++;
+	return grown;
+}
+
+static int check_name(const char *name, struct error *error)
+{
+	if (strlen(name) == 0 || strlen(name) >= PORT_NAME_SIZE)
+		return error_set(error, "a name has 1 to %d characters", PORT_NAME_SIZE - 1);
+	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")])
+		return error_set(error, "a name has letters, digits, '.', '_' and '-' only");
+	return 0;
+}
+
+static int read_weft(struct config *config, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	(void)name;
+	return read_keys(weft_keys, entries, n, &config->weft, error);
+}
+
+static int read_uplink(struct config *config, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	struct uplink_config *uplink;
+
+	for (uint32_t i = 0; i < config->n_uplinks; i++)
+		if (strcmp(config->uplinks[i].port.name, name) == 0)
+			return error_set(error, "an uplink has this name already");
+	if (config->n_uplinks == UPLINKS_MAX)
+		return error_set(error, "more than %d uplinks", UPLINKS_MAX);
+	config->uplinks = grow(config->uplinks, &config->n_uplinks, sizeof(*uplink));
+	uplink = &config->uplinks[config->n_uplinks - 1];
+	snprintf(uplink->port.name, sizeof(uplink->port.name), "%s", name);
+	snprintf(uplink->port.type, sizeof(uplink->port.type), "uplink");
+	uplink->port.queues = 1;
+	return read_keys(uplink_keys, entries, n, uplink, error);
+}
+
+static int read_network(struct config *config, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	struct network_config *network;
+
+	for (uint32_t i = 0; i < config->n_networks; i++)
+		if (strcmp(config->networks[i].name, name) == 0)
+			return error_set(error, "a network has this name already");
+	if (config->n_networks == NETWORKS_MAX)
+		return error_set(error, "more than %d networks", NETWORKS_MAX);
+	config->networks = grow(config->networks, &config->n_networks, sizeof(*network));
+	network = &config->networks[config->n_networks - 1];
+	*network = (struct network_config){.udp_port = RTE_VXLAN_DEFAULT_PORT,
+		.vtep_guard = true,
+		.source_guard = true,
+		.learning = true,
+		.ageing = 300,
+		.addresses = 4096};
+	snprintf(network->name, sizeof(network->name), "%s", name);
+	return read_keys(network_keys, entries, n, network, error);
+}
+
+static void container_defaults(struct container_config *container, const char *name)
+{
+	*container = (struct container_config){.port.queues = 1, .lcore = CONFIG_NONE};
+	snprintf(container->port.name, sizeof(container->port.name), "%s", name);
+}
+
+/* What one key cannot know. */
+static int check_container(const struct container_config *container, struct error *error)
+{
+	const struct port_config *port = &container->port;
+	bool socket = strcmp(port->type, "vhost-user") == 0 || strcmp(port->type, "memif") == 0;
+	bool interface = strcmp(port->type, "tap") == 0 || strcmp(port->type, "vhost-net") == 0;
+	char types[128];
+
+	port_type_list(types, sizeof(types));
+	if (!socket && !interface)
+		return error_set(error, "type: no port type is called '%s'; there are %s",
+			port->type, types);
+	if (socket && port->path[0] == '\0')
+		return error_set(error, "path: is missing, and %s needs one", port->type);
+	if (interface && port->interface[0] == '\0' && strlen(port->name) > 15)
+		return error_set(error,
+			"interface: is missing, and the port's name is too long for one "
+			"(at most 15 characters)");
+	return 0;
+}
+
+static int read_container(struct config *config, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	struct container_config *container;
+
+	for (uint32_t i = 0; i < config->n_containers; i++)
+		if (strcmp(config->containers[i].port.name, name) == 0)
+			return error_set(error, "a port has this name already");
+	config->containers = grow(config->containers, &config->n_containers, sizeof(*container));
+	container = &config->containers[config->n_containers - 1];
+	container_defaults(container, name);
+	if (read_keys(container_keys, entries, n, container, error) != 0)
+		return -1;
+	return check_container(container, error);
+}
+
+static int read_pipeline(struct config *config, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	(void)name;
+	if (check_repeated(entries, n, error) != 0)
+		return -1;
+	for (int i = 0; i < n; i++) {
+		int stage = stage_find(entries[i].name);
+		uint64_t id;
+
+		if (stage < 0 || stage >= STAGE_COUNT)
+			return error_set(error, "%s: no such stage", entries[i].name);
+		if (parse_number(entries[i].value, 0, RTE_MAX_LCORE - 1, &id) != 0)
+			return error_set(error, "%s: '%s' is no lcore id", entries[i].name,
+				entries[i].value);
+		config->pipeline[stage] = id;
+	}
+	return 0;
+}
+
+int config_read_fdb(const char *network, const char *mac, const char *to, struct fdb_config *entry,
+	struct error *error)
+{
+	*entry = (struct fdb_config){0};
+	snprintf(entry->network, sizeof(entry->network), "%s", network);
+	if (value_mac(NULL, mac, &entry->mac, error) != 0)
+		return -1;
+	if (strncmp(to, "port ", 5) == 0) {
+		snprintf(entry->port, sizeof(entry->port), "%s", to + 5);
+		return 0;
+	}
+	if (value_ipv4(NULL, to, &entry->vtep, error) != 0)
+		return error_set(error,
+			"%s: '%s' is neither a VTEP such as 192.0.2.3 nor 'port NAME'", mac, to);
+	return 0;
+}
+
+static int read_fdb(struct config *config, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	for (int i = 0; i < n; i++) {
+		config->fdb = grow(config->fdb, &config->n_fdb, sizeof(*config->fdb));
+		if (config_read_fdb(name, entries[i].name, entries[i].value,
+			    &config->fdb[config->n_fdb - 1], error) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+struct section_kind {
+	const char *name;
+	bool named;
+	int (*read)(struct config *config, const char *name,
+		const struct rte_cfgfile_entry *entries, int n, struct error *error);
+};
+
+static const struct section_kind kinds[] = {
+	{"weft", false, read_weft},
+	{"uplink", true, read_uplink},
+	{"network", true, read_network},
+	{"port", true, read_container},
+	{"pipeline", false, read_pipeline},
+	{"fdb", true, read_fdb},
+};
+
+static const struct section_kind *find_kind(const char *section, const char **name)
+{
+	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
+		size_t length = strlen(kinds[i].name);
+
+		if (strncmp(section, kinds[i].name, length) != 0)
+			continue;
+		*name = section + length;
+		if (!kinds[i].named && **name == '\0')
+			return &kinds[i];
+		if (kinds[i].named && **name == ' ' && *++*name != '\0')
+			return &kinds[i];
+	}
+	return NULL;
+}
+
+static int read_section(
+	struct config *config, struct rte_cfgfile *file, int index, struct error *error)
+{
+	struct rte_cfgfile_entry entries[WORDS_MAX];
+	char section[CFG_NAME_LEN];
+	const struct section_kind *kind;
+	const char *name;
+	int n = rte_cfgfile_section_num_entries_by_index(file, section, index);
+
+	kind = find_kind(section, &name);
+	if (kind == NULL)
+		return error_set(error,
+			"[%s]: no such section; there are [weft], [uplink NAME], "
+			"[network NAME], [port NAME], [pipeline], [fdb NETWORK]",
+			section);
+	if (n > WORDS_MAX)
+		return error_set(error, "[%s]: more than %d keys", section, WORDS_MAX);
+	rte_cfgfile_section_entries_by_index(file, index, section, entries, WORDS_MAX);
+	if ((kind->named && check_name(name, error) != 0) ||
+		kind->read(config, name, entries, n, error) != 0)
+		return error_prefix(error, "[%s]: ", section);
+	return 0;
+}
+
+/* ---- the file ---- */
+
+static int read_sections(struct config *config, struct rte_cfgfile *file, struct error *error)
+{
+	int n = rte_cfgfile_num_sections(file, "", 0);
+
+	for (int i = 0; i < n; i++)
+		if (read_section(config, file, i, error) != 0)
+			return -1;
+	if (config->n_uplinks == 0)
+		return error_set(error, "[uplink NAME]: is missing; weft needs at least one");
+	if (config->n_networks == 0)
+		return error_set(error, "[network NAME]: is missing; weft needs at least one");
+	return 0;
+}
+
+static struct config *defaults(const char *name)
+{
+	struct config *config = calloc(1, sizeof(*config));
+
+	if (config == NULL)
+		abort();
+	snprintf(config->file, sizeof(config->file), "%s", name);
+	config->weft = (struct weft_config){
+		.mode = "vanilla", .mbufs = 65536, .mbuf_size = 2176, .credits = 1024};
+	for (int stage = 0; stage < STAGE_COUNT; stage++)
+		config->pipeline[stage] = CONFIG_NONE;
+	return config;
+}
+
+static struct rte_cfgfile *load(const char *name, struct error *error)
+{
+	const struct rte_cfgfile_parameters parameters = {.comment_character = '#'};
+	struct rte_cfgfile *file;
+
+	if (access(name, R_OK) != 0) {
+		error_set(error, "cannot be read: %s", strerror(errno));
+		return NULL;
+	}
+	file = rte_cfgfile_load_with_params(name, 0, &parameters);
+	if (file == NULL)
+		error_set(error, "is no INI file: every line is '[section]', 'key = value' or "
+				 "'# comment'");
+	return file;
+}
+
+struct config *config_read(const char *name, struct error *error)
+{
+	struct config *config = defaults(name);
+	struct rte_cfgfile *file = load(name, error);
+	int status = file == NULL ? -1 : read_sections(config, file, error);
+
+	if (file != NULL)
+		rte_cfgfile_close(file);
+	if (status == 0)
+		return config;
+	error_prefix(error, "%s: ", name);
+	config_free(config);
+	return NULL;
+}
+
+void config_free(struct config *config)
+{
+	free(config->uplinks);
+	free(config->networks);
+	free(config->containers);
+	free(config->fdb);
+	free(config);
+}
+
+int config_read_container(const char *name, const char *words, struct container_config *container,
+	struct error *error)
+{
+	struct rte_cfgfile_entry entries[WORDS_MAX];
+	char copy[2048], *rest = copy, *word;
+	int n = 0;
+
+	container_defaults(container, name);
+	if (check_name(name, error) != 0)
+		return error_prefix(error, "port '%s': ", name);
+	snprintf(copy, sizeof(copy), "%s", words);
+	while ((word = strsep(&rest, ",")) != NULL && n < WORDS_MAX) {
+		char *value = strchr(word, '=');
+
+		if (value == NULL)
+			return error_set(error, "port %s: '%s' is not key=value", name, word);
+		*value++ = '\0';
+		snprintf(entries[n].name, sizeof(entries[n].name), "%s", word);
+		snprintf(entries[n++].value, sizeof(entries[0].value), "%s", value);
+	}
+	if (read_keys(container_keys, entries, n, container, error) != 0 ||
+		check_container(container, error) != 0)
+		return error_prefix(error, "port %s: ", name);
+	return 0;
+}

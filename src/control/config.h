@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_CONFIG_H
+#define WEFT_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+
+#include "core/error.h"
+#include "core/plan.h"
+#include "ports/port.h"
+
+/*
+ * The configuration as it was read: names not yet resolved to indices, everything else checked.
+ * docs/configuration.md describes the words. Main lcore only.
+ */
+
+#define CONFIG_NETWORK_VTEPS_MAX 256
+#define CONFIG_LCORES_MAX 64
+#define CONFIG_NONE UINT32_MAX /* an lcore id that was not given */
+
+struct weft_config {
+	char mode[32];
+	uint32_t mbufs;
+	uint32_t mbuf_size;
+	uint32_t credits;
+};
+
+struct uplink_config {
+	struct port_config port;
+	rte_be32_t address;
+	uint8_t prefix;	    /* bits */
+	rte_be32_t gateway; /* 0: none */
+	uint16_t n_lcores;  /* 0: all workers */
+	uint32_t lcores[CONFIG_LCORES_MAX];
+};
+
+struct network_config {
+	char name[PORT_NAME_SIZE];
+	uint32_t vni;
+	uint16_t udp_port;
+	char uplink[PORT_NAME_SIZE]; /* empty: the first */
+	uint16_t n_vteps;
+	rte_be32_t vteps[CONFIG_NETWORK_VTEPS_MAX];
+	bool vtep_guard;
+	bool source_guard;
+	bool learning;
+	uint32_t ageing;    /* seconds */
+	uint32_t addresses; /* learned ones it may hold */
+	uint16_t mtu;	    /* 0: the uplink's less the overhead */
+};
+
+struct container_config {
+	struct port_config port;
+	char network[PORT_NAME_SIZE];
+	uint16_t n_addresses4;
+	uint16_t n_addresses6;
+	rte_be32_t addresses4[PORT_ADDRESSES_MAX];
+	uint8_t addresses6[PORT_ADDRESSES_MAX][16];
+	uint32_t lcore; /* CONFIG_NONE: the next in turn */
+};
+
+/* A static entry of the FDB: to a VTEP, or to a port. */
+struct fdb_config {
+	char network[PORT_NAME_SIZE];
+	struct rte_ether_addr mac;
+	char port[PORT_NAME_SIZE]; /* empty: `vtep` */
+	rte_be32_t vtep;
+};
+
+struct config {
+	char file[256];
+	struct weft_config weft;
+	uint32_t pipeline[STAGE_COUNT]; /* lcore ids, or CONFIG_NONE */
+	uint32_t n_uplinks, n_networks, n_containers, n_fdb;
+	struct uplink_config *uplinks;
+	struct network_config *networks;
+	struct container_config *containers;
+	struct fdb_config *fdb;
+};
+
+/* Reads and checks the file. NULL and *error on failure; free with config_free(). */
+struct config *config_read(const char *file, struct error *error);
+void config_free(struct config *config);
+
+/* One container port from the words of `weftctl port add`: "key=value,key=value". */
+int config_read_container(const char *name, const char *words, struct container_config *container,
+	struct error *error);
+
+/* "02:00:00:00:00:07", "192.0.2.3" or "port web" -> *entry. */
+int config_read_fdb(const char *network, const char *mac, const char *to, struct fdb_config *entry,
+	struct error *error);
+
+#endif

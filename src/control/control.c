@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/control.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+#include <rte_mbuf.h>
+
+#include "control/fdb.h"
+#include "control/neighbours.h"
+#include "control/ports.h"
+#include "control/publish.h"
+#include "control/remotes.h"
+#include "core/lcore.h"
+
+#define POOL_CACHE 256
+#define NOTICE_BURST 64
+#define VNI_BUCKET_ENTRIES 4
+
+/* ---- names and time ---- */
+
+uint64_t control_now_ms(const struct control *control)
+{
+	const struct clock *clock = &control->dataplane->clock;
+
+	return (clock_read(clock) - control->started) / (clock->hz / 1000);
+}
+
+uint32_t control_now_seconds(const struct control *control)
+{
+	return control_now_ms(control) / 1000;
+}
+
+uint16_t control_network(const struct control *control, const char *name)
+{
+	for (uint16_t i = 0; i < control->n_networks; i++)
+		if (strcmp(control->networks[i].config->name, name) == 0)
+			return i;
+	return NETWORK_NONE;
+}
+
+struct port *control_port(const struct control *control, const char *name)
+{
+	for (uint16_t i = 0; i < PORTS_MAX; i++)
+		if (control->ports[i] != NULL && strcmp(control->ports[i]->config.name, name) == 0)
+			return control->ports[i];
+	return NULL;
+}
+
+/* ---- pools ---- */
+
+static int make_pool(struct control *control, int socket, struct error *error)
+{
+	const struct weft_config *config = &control->config->weft;
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	if (control->pools[socket] != NULL)
+		return 0;
+	snprintf(name, sizeof(name), "weft_mbufs_%d", socket);
+	control->pools[socket] = rte_pktmbuf_pool_create(
+		name, config->mbufs, POOL_CACHE, 0, config->mbuf_size, socket);
+	if (control->pools[socket] != NULL)
+		return 0;
+	return error_set(error,
+		"[weft]: mbufs: not enough memory on NUMA node %d for %u of %u bytes (%s); lower "
+		"it, or "
+		"give EAL more: `scripts/setup` prepares huge pages, `--no-huge -m 512` does "
+		"without",
+		socket, config->mbufs, config->mbuf_size, rte_strerror(rte_errno));
+}
+
+static int make_pools(struct control *control, struct error *error)
+{
+	for (uint16_t i = 0; i < control->dataplane->n_lcores; i++)
+		if (make_pool(control, rte_lcore_to_socket_id(control->dataplane->lcore_ids[i]),
+			    error) != 0)
+			return -1;
+	return 0;
+}
+
+static void free_pools(struct control *control)
+{
+	for (int i = 0; i < RTE_MAX_NUMA_NODES; i++)
+		rte_mempool_free(control->pools[i]);
+}
+
+void control_mbufs(const struct control *control, uint64_t *all, uint64_t *free)
+{
+	*all = 0;
+	*free = 0;
+	for (int i = 0; i < RTE_MAX_NUMA_NODES; i++) {
+		if (control->pools[i] == NULL)
+			continue;
+		*all += control->pools[i]->size;
+		*free += rte_mempool_avail_count(control->pools[i]);
+	}
+}
+
+/* ---- networks ---- */
+
+static int find_uplink(
+	const struct control *control, const char *name, uint16_t *index, struct error *error)
+{
+	*index = 0;
+	if (name[0] == '\0')
+		return 0;
+	for (uint32_t i = 0; i < control->config->n_uplinks; i++) {
+		if (strcmp(control->config->uplinks[i].port.name, name) == 0) {
+			*index = i;
+			return 0;
+		}
+	}
+	return error_set(error, "uplink: no uplink is called '%s'", name);
+}
+
+static int choose_mtu(struct network_state *state, uint16_t uplink_mtu, struct error *error)
+{
+	/* The outer Ethernet header is not part of the uplink's MTU, but the inner one is: even. */
+	uint16_t most = uplink_mtu - VXLAN_OVERHEAD;
+
+	state->mtu = state->config->mtu == 0 ? most : state->config->mtu;
+	if (state->mtu > most)
+		return error_set(error,
+			"mtu: %u is more than the uplink's %u less %d for the outer headers leaves "
+			"(%u)",
+			state->mtu, uplink_mtu, VXLAN_OVERHEAD, most);
+	return 0;
+}
+
+static int add_vteps(struct control *control, uint16_t index, struct error *error)
+{
+	const struct network_config *config = control->networks[index].config;
+
+	for (uint16_t i = 0; i < config->n_vteps; i++)
+		if (remote_add(control, index, config->vteps[i], true, error) != 0)
+			return error_prefix(error, "vteps: ");
+	return 0;
+}
+
+static int add_network(struct control *control, uint16_t index, struct error *error)
+{
+	struct network_state *state = &control->networks[index];
+
+	state->config = &control->config->networks[index];
+	if (rte_fbk_hash_lookup(control->networks_by_vni, state->config->vni) >= 0)
+		return error_set(error, "vni: another network has %u already", state->config->vni);
+	if (find_uplink(control, state->config->uplink, &state->uplink, error) != 0)
+		return -1;
+	if (choose_mtu(state, control->ports[state->uplink]->mtu, error) != 0)
+		return -1;
+	control->n_networks++;
+	if (rte_fbk_hash_add_key(control->networks_by_vni, state->config->vni, index) != 0)
+		return error_set(
+			error, "vni: the table of networks has no room for %u", state->config->vni);
+	RTE_LOG(NOTICE, USER1, "network %s: containers may use an MTU of %u\n", state->config->name,
+		state->mtu);
+	return add_vteps(control, index, error);
+}
+
+/* Buckets of four at a load of at most 1/8: that five of 4096 VNIs meet in one is out of the way.
+ */
+static int make_vni_table(struct control *control, struct error *error)
+{
+	struct rte_fbk_hash_params parameters = {
+		.name = "weft_vnis",
+		.entries = 8 * NETWORKS_MAX,
+		.entries_per_bucket = VNI_BUCKET_ENTRIES,
+		.socket_id = rte_socket_id(),
+	};
+
+	control->networks_by_vni = rte_fbk_hash_create(&parameters);
+	if (control->networks_by_vni == NULL)
+		return error_set(error, "not enough memory; give EAL more (-m, huge pages)");
+	return 0;
+}
+
+/* ---- from the configuration ---- */
+
+static int add_uplinks(struct control *control, struct error *error)
+{
+	for (uint32_t i = 0; i < control->config->n_uplinks; i++)
+		if (ports_add_uplink(control, i, error) != 0)
+			return error_prefix(
+				error, "[uplink %s]: ", control->config->uplinks[i].port.name);
+	return 0;
+}
+
+static int add_networks(struct control *control, struct error *error)
+{
+	for (uint32_t i = 0; i < control->config->n_networks; i++)
+		if (add_network(control, i, error) != 0)
+			return error_prefix(
+				error, "[network %s]: ", control->config->networks[i].name);
+	return 0;
+}
+
+static int add_containers(struct control *control, struct error *error)
+{
+	for (uint32_t i = 0; i < control->config->n_containers; i++)
+		if (ports_add_container(control, &control->config->containers[i], error) != 0)
+			return error_prefix(
+				error, "[port %s]: ", control->config->containers[i].port.name);
+	return 0;
+}
+
+static int add_entries(struct control *control, struct error *error)
+{
+	for (uint32_t i = 0; i < control->config->n_fdb; i++)
+		if (fdb_add_configured(control, &control->config->fdb[i], error) != 0)
+			return error_prefix(error, "[fdb %s]: ", control->config->fdb[i].network);
+	return 0;
+}
+
+static int build(struct control *control, struct error *error)
+{
+	if (make_pools(control, error) != 0 || make_vni_table(control, error) != 0 ||
+		fdb_create(control, error) != 0 || remotes_create(control, error) != 0)
+		return -1;
+	if (add_uplinks(control, error) != 0 || add_networks(control, error) != 0 ||
+		add_containers(control, error) != 0 || add_entries(control, error) != 0)
+		return -1;
+	return publish_tables(control, error);
+}
+
+struct control *control_create(
+	struct config *config, struct dataplane *dataplane, struct error *error)
+{
+	struct control *control = calloc(1, sizeof(*control));
+
+	if (control == NULL)
+		abort();
+	control->config = config;
+	control->dataplane = dataplane;
+	control->started = clock_read(&dataplane->clock);
+	if (build(control, error) == 0)
+		return control;
+	error_prefix(error, "%s: ", config->file);
+	control_free(control);
+	return NULL;
+}
+
+void control_detach(struct control *control)
+{
+	deferred_run_all(&control->deferred);
+	ports_remove_all(control);
+}
+
+void control_free(struct control *control)
+{
+	control_detach(control);
+	if (control->dataplane->tables != NULL)
+		publish_free(dataplane_publish(control->dataplane, NULL));
+	remotes_free(control);
+	fdb_free(control);
+	rte_fbk_hash_free(control->networks_by_vni);
+	free_pools(control);
+	free(control);
+}
+
+/* ---- the round ---- */
+
+static void handle_notice(struct control *control, const struct notice *notice)
+{
+	struct error error;
+
+	switch (notice->kind) {
+	case NOTICE_ADDRESS:
+		fdb_heard(control, notice->network, &notice->mac, notice->place);
+		break;
+	case NOTICE_NEIGHBOUR:
+		neighbour_heard(control, notice->place, notice->address, &notice->mac);
+		break;
+	case NOTICE_REMOTE:
+		/* No route, or no room: then it is heard, but its addresses are not learned. */
+		remote_add(control, notice->network, notice->address, false, &error);
+		break;
+	}
+}
+
+static void drain_notices(struct control *control)
+{
+	struct notice notices[NOTICE_BURST];
+
+	for (uint16_t i = 0; i < control->dataplane->n_lcores; i++) {
+		unsigned int n =
+			rte_ring_sc_dequeue_burst_elem(control->dataplane->lcores[i]->notices,
+				notices, sizeof(notices[0]), NOTICE_BURST, NULL);
+
+		for (unsigned int j = 0; j < n; j++)
+			handle_notice(control, &notices[j]);
+	}
+}
+
+void control_poll(struct control *control)
+{
+	struct error error;
+
+	__atomic_store_n(
+		&control->dataplane->seconds, control_now_seconds(control), __ATOMIC_RELAXED);
+	drain_notices(control);
+	ports_housekeep(control);
+	neighbours_refresh(control);
+	fdb_age(control);
+	if (control->changed && publish_tables(control, &error) != 0)
+		RTE_LOG(ERR, USER1, "%s\n", error.text);
+	deferred_run(&control->deferred, control->dataplane->rcu);
+}

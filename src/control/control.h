@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_CONTROL_H
+#define WEFT_CONTROL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ring.h>
+
+#include "control/config.h"
+#include "control/deferred.h"
+#include "core/dataplane.h"
+#include "core/error.h"
+
+/*
+ * The control side: everything that is not done per packet, done by the main lcore alone, in
+ * control_poll(). It owns the ports, the FDB's contents, the neighbours and the tables; the data
+ * path reads the tables and sends notices. Telemetry's threads reach it through requests.
+ */
+
+#define NEIGHBOURS_MAX 4096
+#define FDB_SCAN 1024 /* entries looked at for ageing in one poll */
+
+enum neighbour_state {
+	NEIGHBOUR_UNRESOLVED,
+	NEIGHBOUR_REACHABLE,
+	NEIGHBOUR_PROBING, /* was reachable; asked again, no answer yet */
+};
+
+/* A next hop on the underlay. */
+struct neighbour {
+	rte_be32_t address;
+	uint16_t uplink; /* port index */
+	enum neighbour_state state;
+	struct rte_ether_addr mac;
+	uint32_t tries;
+	uint64_t due_ms; /* when something is to be done about it */
+};
+
+struct network_state {
+	struct network_config *config;
+	uint16_t uplink; /* port index */
+	uint16_t mtu;
+	uint32_t n_learned;
+};
+
+struct remote_state {
+	rte_be32_t address;
+	uint16_t network;
+	uint16_t neighbour; /* index of the next hop */
+	bool listed;
+	struct remote *published;
+};
+
+struct control {
+	struct config *config;
+	struct dataplane *dataplane;
+	struct rte_mempool *pools[RTE_MAX_NUMA_NODES];
+	struct rte_hash *fdb;
+	struct rte_hash *remotes_by_address;
+	struct rte_fbk_hash_table *networks_by_vni;
+	struct port *ports[PORTS_MAX]; /* by index: uplinks first */
+	uint16_t next_port;	       /* index to try first, so that one is not used again soon */
+	uint16_t next_lcore;	       /* for container ports, in turn */
+	uint16_t n_networks;
+	struct network_state networks[NETWORKS_MAX];
+	uint16_t n_remotes;
+	struct remote_state remotes[REMOTES_MAX];
+	uint16_t n_neighbours;
+	struct neighbour neighbours[NEIGHBOURS_MAX];
+	bool changed; /* the tables are to be published again */
+	struct deferred_list deferred;
+	uint64_t started; /* clock at start */
+	uint64_t scanned_ms;
+	uint32_t fdb_cursor;
+	bool fdb_scanning;
+};
+
+/* Resolves the configuration's names, makes pools, hash tables and ports, and publishes the first
+ * tables. *config and *dataplane stay the caller's. NULL and *error on failure. */
+struct control *control_create(
+	struct config *config, struct dataplane *dataplane, struct error *error);
+
+/* Does what was deferred and detaches all ports. No lcore runs any more. */
+void control_detach(struct control *control);
+
+/* The same, and frees everything. */
+void control_free(struct control *control);
+
+/* One round of control work; never blocks. */
+void control_poll(struct control *control);
+
+uint64_t control_now_ms(const struct control *control);
+uint32_t control_now_seconds(const struct control *control);
+
+/* Index of a network by its name, or NETWORK_NONE. */
+uint16_t control_network(const struct control *control, const char *name);
+/* A port by its name, or NULL. */
+struct port *control_port(const struct control *control, const char *name);
+
+/* mbufs in all pools together, and those of them that are free now. */
+void control_mbufs(const struct control *control, uint64_t *all, uint64_t *free);
+
+#endif

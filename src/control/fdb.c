@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/fdb.h"
+
+#include <inttypes.h>
+
+#include <rte_hash_crc.h>
+
+#define FDB_ENTRIES_MIN 1024
+#define FDB_ENTRIES_MAX (1 << 20)
+
+static uint32_t size_of_fdb(const struct control *control)
+{
+	uint64_t entries = PORTS_MAX + control->config->n_fdb;
+
+	for (uint32_t i = 0; i < control->config->n_networks; i++)
+		entries += control->config->networks[i].addresses;
+	return RTE_MIN(RTE_MAX(entries, (uint64_t)FDB_ENTRIES_MIN), (uint64_t)FDB_ENTRIES_MAX);
+}
+
+int fdb_create(struct control *control, struct error *error)
+{
+	struct rte_hash_parameters parameters = {
+		.name = "weft_fdb",
+		.entries = size_of_fdb(control),
+		.key_len = sizeof(uint64_t),
+		.hash_func = rte_hash_crc,
+		.socket_id = rte_socket_id(),
+		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
+	};
+	struct rte_hash_rcu_config rcu = {
+		.v = control->dataplane->rcu,
+		.mode = RTE_HASH_QSBR_MODE_DQ,
+	};
+
+	control->fdb = rte_hash_create(&parameters);
+	if (control->fdb == NULL || rte_hash_rcu_qsbr_add(control->fdb, &rcu) != 0)
+		return error_set(error,
+			"not enough memory for %u addresses; lower 'addresses' of the "
+			"networks or give EAL more (-m)",
+			parameters.entries);
+	return 0;
+}
+
+void fdb_free(struct control *control)
+{
+	rte_hash_free(control->fdb);
+}
+
+static bool find(const struct control *control, uint64_t key, union fdb_value *value)
+{
+	return rte_hash_lookup_data(control->fdb, &key, &value->word) >= 0;
+}
+
+static void count_learned(
+	struct control *control, uint64_t key, const union fdb_value *value, int change)
+{
+	if (!value->fixed)
+		control->networks[key >> 48].n_learned += change;
+}
+
+static int store(struct control *control, uint64_t key, union fdb_value value)
+{
+	union fdb_value old;
+
+	if (find(control, key, &old))
+		count_learned(control, key, &old, -1);
+	if (rte_hash_add_key_data(control->fdb, &key, value.word) != 0)
+		return -1;
+	count_learned(control, key, &value, 1);
+	return 0;
+}
+
+static void erase(struct control *control, uint64_t key, const union fdb_value *value)
+{
+	rte_hash_del_key(control->fdb, &key);
+	count_learned(control, key, value, -1);
+}
+
+int fdb_add_static(struct control *control, uint16_t network, const struct rte_ether_addr *mac,
+	uint16_t place, struct error *error)
+{
+	uint64_t key = fdb_key(network, mac);
+	union fdb_value value = {.place = place, .fixed = true};
+	union fdb_value old;
+
+	if (find(control, key, &old) && old.fixed && old.place != place)
+		return error_set(error,
+			RTE_ETHER_ADDR_PRT_FMT
+			": network %s has this address at another place already",
+			RTE_ETHER_ADDR_BYTES(mac), control->networks[network].config->name);
+	if (store(control, key, value) != 0)
+		return error_set(error, "the FDB is full; raise 'addresses' of the networks");
+	return 0;
+}
+
+static uint16_t place_of(
+	const struct control *control, const struct fdb_config *entry, uint16_t network)
+{
+	const struct port *port = control_port(control, entry->port);
+
+	if (entry->port[0] != '\0')
+		return port != NULL && !port->uplink && port->network == network ? port->index
+										 : PLACE_NONE;
+	for (uint16_t i = 0; i < control->n_remotes; i++)
+		if (control->remotes[i].network == network &&
+			control->remotes[i].address == entry->vtep)
+			return PLACE_REMOTE | i;
+	return PLACE_NONE;
+}
+
+int fdb_add_configured(struct control *control, const struct fdb_config *entry, struct error *error)
+{
+	uint16_t network = control_network(control, entry->network);
+	uint16_t place;
+
+	if (network == NETWORK_NONE)
+		return error_set(error, "no network is called '%s'", entry->network);
+	place = place_of(control, entry, network);
+	if (place == PLACE_NONE)
+		return error_set(error,
+			RTE_ETHER_ADDR_PRT_FMT
+			": network %s has no such %s; VTEPs are in its 'vteps'",
+			RTE_ETHER_ADDR_BYTES(&entry->mac), entry->network,
+			entry->port[0] ? "port" : "VTEP");
+	return fdb_add_static(control, network, &entry->mac, place, error);
+}
+
+int fdb_delete(struct control *control, uint16_t network, const struct rte_ether_addr *mac)
+{
+	uint64_t key = fdb_key(network, mac);
+	union fdb_value value;
+
+	if (!find(control, key, &value))
+		return -1;
+	erase(control, key, &value);
+	return 0;
+}
+
+void fdb_forget_place(struct control *control, uint16_t place)
+{
+	const void *key;
+	union fdb_value value;
+	uint32_t next = 0;
+
+	while (rte_hash_iterate(control->fdb, &key, &value.word, &next) >= 0)
+		if (value.place == place)
+			erase(control, *(const uint64_t *)key, &value);
+}
+
+static bool place_exists(const struct control *control, uint16_t network, uint16_t place)
+{
+	if (place_is_remote(place))
+		return (place & ~PLACE_REMOTE) < control->n_remotes;
+	return control->ports[place] != NULL && control->ports[place]->network == network;
+}
+
+void fdb_heard(
+	struct control *control, uint16_t network, const struct rte_ether_addr *mac, uint16_t place)
+{
+	struct network_state *state = &control->networks[network];
+	union fdb_value value = {.place = place, .heard = control_now_seconds(control)};
+	uint64_t key = fdb_key(network, mac);
+	union fdb_value old;
+	bool known = find(control, key, &old);
+
+	if (known && (old.fixed || old.word == value.word))
+		return;
+	/* The notice may have waited while its port was removed. */
+	if (!place_exists(control, network, place))
+		return;
+	if (known || state->n_learned < state->config->addresses)
+		store(control, key, value);
+}
+
+static void age(struct control *control, uint64_t key, const union fdb_value *value)
+{
+	uint32_t ageing = control->networks[key >> 48].config->ageing;
+
+	if (!value->fixed && control_now_seconds(control) - value->heard > ageing)
+		erase(control, key, value);
+}
+
+void fdb_age(struct control *control)
+{
+	uint64_t now = control_now_ms(control);
+	const void *key;
+	union fdb_value value;
+
+	if (!control->fdb_scanning && now - control->scanned_ms < 1000)
+		return;
+	if (!control->fdb_scanning)
+		control->scanned_ms = now;
+	control->fdb_scanning = true;
+	for (int i = 0; i < FDB_SCAN && control->fdb_scanning; i++) {
+		if (rte_hash_iterate(control->fdb, &key, &value.word, &control->fdb_cursor) >= 0) {
+			age(control, *(const uint64_t *)key, &value);
+		} else {
+			control->fdb_scanning = false;
+			control->fdb_cursor = 0;
+		}
+	}
+}

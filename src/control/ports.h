@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_CONTROL_PORTS_H
+#define WEFT_CONTROL_PORTS_H
+
+#include "control/control.h"
+
+/* Ports coming and going. Main lcore. */
+
+/* Attaches uplink i of the configuration; it gets port index i. */
+int ports_add_uplink(struct control *control, uint16_t i, struct error *error);
+
+/* Attaches a container port and gives its MAC a static entry in the FDB. The tables are changed,
+ * not yet published. */
+int ports_add_container(
+	struct control *control, const struct container_config *config, struct error *error);
+
+/* Takes a container port out; it is detached after a grace period, then done(argument) is called.
+ */
+int ports_remove(struct control *control, const char *name, deferred_function done, void *argument,
+	struct error *error);
+
+/* Detaches every port at once. No lcore runs. */
+void ports_remove_all(struct control *control);
+
+/* Control work of the ports themselves. */
+void ports_housekeep(struct control *control);
+
+#endif

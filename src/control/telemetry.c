@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/telemetry.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_ethdev.h>
+
+#include "control/fdb.h"
+#include "control/neighbours.h"
+#include "control/ports.h"
+#include "control/requests.h"
+#include "core/lcore.h"
+
+/* An answer holds 16 KB of JSON; these many rows fit. */
+#define PORTS_PAGE 24
+#define NETWORKS_PAGE 32
+#define FDB_PAGE 96
+#define NEIGHBOURS_PAGE 96
+#define LCORES_PAGE 64
+
+/* ---- answers ---- */
+
+/* The library knows no arrays of dictionaries: a list is a dictionary whose keys count from 0. */
+struct list {
+	struct rte_tel_data *data;
+	unsigned int n;
+};
+
+static struct list start_list(struct request *request)
+{
+	rte_tel_data_start_dict(request->data);
+	return (struct list){.data = request->data};
+}
+
+static struct rte_tel_data *add_row(struct list *list)
+{
+	struct rte_tel_data *row = rte_tel_data_alloc();
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", list->n++);
+	rte_tel_data_start_dict(row);
+	rte_tel_data_add_dict_container(list->data, number, row, 0);
+	return row;
+}
+
+static void add_mac(struct rte_tel_data *row, const char *name, const struct rte_ether_addr *mac)
+{
+	char text[RTE_ETHER_ADDR_FMT_SIZE];
+
+	rte_ether_format_addr(text, sizeof(text), mac);
+	rte_tel_data_add_dict_string(row, name, text);
+}
+
+static void add_ipv4(struct rte_tel_data *row, const char *name, rte_be32_t address)
+{
+	char text[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &address, text, sizeof(text));
+	rte_tel_data_add_dict_string(row, name, text);
+}
+
+static const char *network_name(const struct control *control, uint16_t network)
+{
+	return network == NETWORK_NONE ? "" : control->networks[network].config->name;
+}
+
+/* An error is a string: a dictionary's would be cut at 128 characters. */
+static void answer_error(struct request *request, const struct error *error)
+{
+	char text[sizeof(error->text) + 8];
+
+	snprintf(text, sizeof(text), "error: %s", error->text);
+	rte_tel_data_string(request->data, text);
+}
+
+static void answer_done(struct request *request, const char *what, const char *name)
+{
+	rte_tel_data_start_dict(request->data);
+	rte_tel_data_add_dict_string(request->data, what, name);
+}
+
+/* ---- show ---- */
+
+static uint64_t nic_missed(const struct port *port)
+{
+	struct rte_eth_stats stats;
+	uint16_t id;
+	char name[RTE_ETH_NAME_MAX_LEN];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(port->config.device, ","),
+		port->config.device);
+	if (!port->uplink || rte_eth_dev_get_port_by_name(name, &id) != 0 ||
+		rte_eth_stats_get(id, &stats) != 0)
+		return 0;
+	return stats.imissed + stats.rx_nombuf;
+}
+
+static void add_port_counters(struct rte_tel_data *row, const struct port *port)
+{
+	struct port_counters sum = {0};
+
+	for (uint16_t i = 0; i < port->n_queues; i++) {
+		const struct port_counters *counters = &port->queues[i].counters;
+
+		sum.rx_packets += counter_read(&counters->rx_packets);
+		sum.rx_bytes += counter_read(&counters->rx_bytes);
+		sum.tx_packets += counter_read(&counters->tx_packets);
+		sum.tx_bytes += counter_read(&counters->tx_bytes);
+		sum.tx_refused += counter_read(&counters->tx_refused);
+	}
+	rte_tel_data_add_dict_u64(row, "rx_packets", sum.rx_packets);
+	rte_tel_data_add_dict_u64(row, "rx_bytes", sum.rx_bytes);
+	rte_tel_data_add_dict_u64(row, "tx_packets", sum.tx_packets);
+	rte_tel_data_add_dict_u64(row, "tx_bytes", sum.tx_bytes);
+	rte_tel_data_add_dict_u64(row, "tx_refused", sum.tx_refused);
+	rte_tel_data_add_dict_u64(row, "nic_missed", nic_missed(port));
+}
+
+static void add_owners(
+	const struct control *control, struct rte_tel_data *row, const struct port *port)
+{
+	char text[RTE_TEL_MAX_STRING_LEN] = "";
+
+	for (uint16_t i = 0; i < port->n_queues; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i ? " " : "",
+			control->dataplane->lcore_ids[port->queues[i].owner]);
+	rte_tel_data_add_dict_u64(row, "queues", port->n_queues);
+	rte_tel_data_add_dict_string(row, "owners", text);
+}
+
+static void add_port(const struct control *control, struct list *list, const struct port *port)
+{
+	struct rte_tel_data *row = add_row(list);
+
+	rte_tel_data_add_dict_string(row, "name", port->config.name);
+	rte_tel_data_add_dict_string(row, "role", port->uplink ? "uplink" : "container");
+	rte_tel_data_add_dict_string(row, "type", port->ops->type);
+	rte_tel_data_add_dict_string(row, "network", network_name(control, port->network));
+	add_mac(row, "mac", &port->mac);
+	rte_tel_data_add_dict_u64(row, "mtu", port->mtu);
+	rte_tel_data_add_dict_u64(row, "up", port->ops->is_up(port));
+	add_owners(control, row, port);
+	add_port_counters(row, port);
+}
+
+/* Page by page: the last parameter is the row to begin with, "next" in an answer the one to go on.
+ */
+static void show_ports(struct control *control, struct request *request)
+{
+	struct list list = start_list(request);
+	int rows = 0;
+
+	for (int i = atoi(request->parameters); i < PORTS_MAX; i++) {
+		if (control->ports[i] == NULL)
+			continue;
+		if (rows++ == PORTS_PAGE) {
+			rte_tel_data_add_dict_u64(request->data, "next", i);
+			return;
+		}
+		add_port(control, &list, control->ports[i]);
+	}
+}
+
+static int64_t in_flight(const struct dataplane *dataplane, const struct lcore *lcore)
+{
+	int64_t n = counter_read(&lcore->counters.admitted);
+
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		n -= counter_read(&dataplane->lcores[i]->finished[lcore->index]);
+	return RTE_MAX(n, 0);
+}
+
+static void show_lcores(struct control *control, struct request *request)
+{
+	struct list list = start_list(request);
+
+	for (uint16_t i = 0; i < control->dataplane->n_lcores; i++) {
+		const struct lcore *lcore = control->dataplane->lcores[i];
+		struct time_counters time = {
+			.idle = counter_read(&lcore->counters.time.idle),
+			.working = counter_read(&lcore->counters.time.working),
+			.back_pressured = counter_read(&lcore->counters.time.back_pressured),
+			.housekeeping = counter_read(&lcore->counters.time.housekeeping),
+		};
+		struct rte_tel_data *row = add_row(&list);
+
+		rte_tel_data_add_dict_u64(row, "lcore", lcore->id);
+		rte_tel_data_add_dict_u64(row, "idle", time.idle);
+		rte_tel_data_add_dict_u64(row, "working", time.working);
+		rte_tel_data_add_dict_u64(row, "back_pressured", time.back_pressured);
+		rte_tel_data_add_dict_u64(row, "housekeeping", time.housekeeping);
+		rte_tel_data_add_dict_u64(row, "total",
+			time.idle + time.working + time.back_pressured + time.housekeeping);
+		rte_tel_data_add_dict_u64(row, "in_flight", in_flight(control->dataplane, lcore));
+		rte_tel_data_add_dict_u64(
+			row, "notices_lost", counter_read(&lcore->counters.notices_lost));
+	}
+}
+
+/* The lcores on which a stage has seen packets. */
+static void add_stage_lcores(const struct dataplane *dataplane, struct rte_tel_data *row, int stage)
+{
+	char text[RTE_TEL_MAX_STRING_LEN] = "";
+
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		if (counter_read(&dataplane->lcores[i]->counters.stages[stage].packets) > 0)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u",
+				text[0] ? " " : "", dataplane->lcore_ids[i]);
+	rte_tel_data_add_dict_string(row, "lcores", text);
+}
+
+static void add_stage(const struct dataplane *dataplane, struct list *list, int stage)
+{
+	struct rte_tel_data *row = add_row(list);
+	struct stage_counters sum = {0};
+	uint64_t drops = 0;
+
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
+		const struct stage_counters *counters =
+			&dataplane->lcores[i]->counters.stages[stage];
+
+		sum.bursts += counter_read(&counters->bursts);
+		sum.packets += counter_read(&counters->packets);
+		sum.cycles += counter_read(&counters->cycles);
+	}
+	for (int drop = 0; drop < DROP_COUNT; drop++)
+		if ((int)drop_table[drop].stage == stage)
+			drops += dataplane_drops(dataplane, drop);
+	rte_tel_data_add_dict_string(row, "name", stage_table[stage].name);
+	add_stage_lcores(dataplane, row, stage);
+	rte_tel_data_add_dict_u64(row, "bursts", sum.bursts);
+	rte_tel_data_add_dict_u64(row, "packets", sum.packets);
+	rte_tel_data_add_dict_u64(row, "cycles", sum.cycles);
+	rte_tel_data_add_dict_u64(row, "drops", drops);
+}
+
+static void show_stages(struct control *control, struct request *request)
+{
+	struct list list = start_list(request);
+
+	for (int stage = 0; stage < STEP_COUNT; stage++)
+		add_stage(control->dataplane, &list, stage);
+}
+
+static void show_drops(struct control *control, struct request *request)
+{
+	struct list list = start_list(request);
+	bool all = strcmp(request->parameters, "all") == 0;
+
+	for (int drop = 0; drop < DROP_COUNT; drop++) {
+		uint64_t packets = dataplane_drops(control->dataplane, drop);
+		struct rte_tel_data *row;
+
+		if (packets == 0 && !all)
+			continue;
+		row = add_row(&list);
+		rte_tel_data_add_dict_string(
+			row, "stage", stage_table[drop_table[drop].stage].name);
+		rte_tel_data_add_dict_string(row, "reason", drop_table[drop].name);
+		rte_tel_data_add_dict_string(row, "text", drop_table[drop].text);
+		rte_tel_data_add_dict_u64(row, "packets", packets);
+	}
+}
+
+static void add_network(const struct control *control, struct list *list, uint16_t index)
+{
+	const struct network_state *state = &control->networks[index];
+	const struct network_config *config = state->config;
+	struct rte_tel_data *row = add_row(list);
+	uint64_t ports = 0;
+
+	for (uint16_t i = 0; i < PORTS_MAX; i++)
+		ports += control->ports[i] != NULL && control->ports[i]->network == index;
+	rte_tel_data_add_dict_string(row, "name", config->name);
+	rte_tel_data_add_dict_u64(row, "vni", config->vni);
+	rte_tel_data_add_dict_u64(row, "udp_port", config->udp_port);
+	rte_tel_data_add_dict_string(row, "uplink", control->ports[state->uplink]->config.name);
+	rte_tel_data_add_dict_u64(row, "mtu", state->mtu);
+	rte_tel_data_add_dict_u64(row, "ports", ports);
+	rte_tel_data_add_dict_u64(row, "vteps", config->n_vteps);
+	rte_tel_data_add_dict_u64(row, "learning", config->learning);
+	rte_tel_data_add_dict_u64(row, "ageing", config->ageing);
+	rte_tel_data_add_dict_u64(row, "vtep_guard", config->vtep_guard);
+	rte_tel_data_add_dict_u64(row, "source_guard", config->source_guard);
+	rte_tel_data_add_dict_u64(row, "addresses", state->n_learned);
+}
+
+static void show_networks(struct control *control, struct request *request)
+{
+	struct list list = start_list(request);
+	int first = atoi(request->parameters);
+
+	for (int i = first; i < control->n_networks; i++) {
+		if (i == first + NETWORKS_PAGE) {
+			rte_tel_data_add_dict_u64(request->data, "next", i);
+			return;
+		}
+		add_network(control, &list, i);
+	}
+}
+
+static void add_entry(const struct control *control, struct list *list, uint64_t key,
+	const union fdb_value *value)
+{
+	struct rte_tel_data *row = add_row(list);
+	struct rte_ether_addr mac;
+
+	memcpy(&mac, &key, sizeof(mac));
+	rte_tel_data_add_dict_string(row, "network", network_name(control, key >> 48));
+	add_mac(row, "mac", &mac);
+	if (place_is_remote(value->place))
+		add_ipv4(row, "to", control->remotes[value->place & ~PLACE_REMOTE].address);
+	else
+		rte_tel_data_add_dict_string(row, "to", control->ports[value->place]->config.name);
+	rte_tel_data_add_dict_string(row, "kind", value->fixed ? "static" : "learned");
+	rte_tel_data_add_dict_u64(
+		row, "age", value->fixed ? 0 : control_now_seconds(control) - value->heard);
+}
+
+/* "NETWORK", "NETWORK,NEXT" or ",NEXT". */
+static void show_fdb(struct control *control, struct request *request)
+{
+	const char *comma = strchr(request->parameters, ',');
+	size_t length = strcspn(request->parameters, ",");
+	uint32_t next = comma != NULL ? strtoul(comma + 1, NULL, 10) : 0;
+	struct list list = start_list(request);
+	const void *key;
+	union fdb_value value;
+	int rows = 0;
+
+	while (rte_hash_iterate(control->fdb, &key, &value.word, &next) >= 0) {
+		const char *name = network_name(control, *(const uint64_t *)key >> 48);
+
+		if (length > 0 &&
+			(strlen(name) != length || strncmp(name, request->parameters, length) != 0))
+			continue;
+		add_entry(control, &list, *(const uint64_t *)key, &value);
+		if (++rows == FDB_PAGE) {
+			rte_tel_data_add_dict_u64(request->data, "next", next);
+			return;
+		}
+	}
+}
+
+static void show_neighbours(struct control *control, struct request *request)
+{
+	struct list list = start_list(request);
+	int first = atoi(request->parameters);
+
+	for (int i = first; i < control->n_neighbours; i++) {
+		const struct neighbour *neighbour = &control->neighbours[i];
+		struct rte_tel_data *row;
+
+		if (i == first + NEIGHBOURS_PAGE) {
+			rte_tel_data_add_dict_u64(request->data, "next", i);
+			return;
+		}
+		row = add_row(&list);
+		add_ipv4(row, "address", neighbour->address);
+		rte_tel_data_add_dict_string(
+			row, "uplink", control->ports[neighbour->uplink]->config.name);
+		add_mac(row, "mac", &neighbour->mac);
+		rte_tel_data_add_dict_string(row, "state", neighbour_state_name(neighbour->state));
+	}
+}
+
+static void show_conservation(struct control *control, struct request *request)
+{
+	struct conservation sum = dataplane_conservation(control->dataplane);
+	uint64_t mbufs, mbufs_free;
+
+	control_mbufs(control, &mbufs, &mbufs_free);
+	rte_tel_data_start_dict(request->data);
+	rte_tel_data_add_dict_u64(request->data, "received", sum.received);
+	rte_tel_data_add_dict_u64(request->data, "created", sum.created);
+	rte_tel_data_add_dict_u64(request->data, "delivered", sum.delivered);
+	rte_tel_data_add_dict_u64(request->data, "dropped", sum.dropped);
+	rte_tel_data_add_dict_u64(request->data, "consumed", sum.consumed);
+	rte_tel_data_add_dict_u64(
+		request->data, "in_flight", RTE_MAX(conservation_in_flight(&sum), 0));
+	rte_tel_data_add_dict_u64(request->data, "mbufs", mbufs);
+	rte_tel_data_add_dict_u64(request->data, "mbufs_free", mbufs_free);
+}
+
+static void show_mode(struct control *control, struct request *request)
+{
+	rte_tel_data_start_dict(request->data);
+	rte_tel_data_add_dict_string(request->data, "mode", control->dataplane->plan.mode);
+	rte_tel_data_add_dict_string(request->data, "version", WEFT_VERSION);
+	rte_tel_data_add_dict_u64(request->data, "uptime_ms", control_now_ms(control));
+	rte_tel_data_add_dict_u64(request->data, "hz", control->dataplane->clock.hz);
+}
+
+/* ---- changes ---- */
+
+static void port_add(struct control *control, struct request *request)
+{
+	struct container_config config;
+	struct error error;
+	char name[PORT_NAME_SIZE];
+	size_t length = strcspn(request->parameters, ",");
+
+	snprintf(name, sizeof(name), "%.*s", (int)length, request->parameters);
+	if (config_read_container(name,
+		    request->parameters + length + (request->parameters[length] == ','), &config,
+		    &error) != 0)
+		return answer_error(request, &error);
+	if (ports_add_container(control, &config, &error) != 0) {
+		error_prefix(&error, "port %s: ", name);
+		return answer_error(request, &error);
+	}
+	answer_done(request, "added", name);
+}
+
+static void port_delete(struct control *control, struct request *request)
+{
+	struct error error;
+
+	/* The answer waits until the port is gone, so that its socket can be used again at once. */
+	request->later = true;
+	answer_done(request, "deleted", request->parameters);
+	if (ports_remove(control, request->parameters, request_done, request, &error) == 0)
+		return;
+	request->later = false;
+	answer_error(request, &error);
+}
+
+/* Splits "a,b,c" in place; returns how many parts there are, at most n. */
+static int split(char *text, char **parts, int n)
+{
+	int i = 0;
+
+	while (i < n && text != NULL)
+		parts[i++] = strsep(&text, ",");
+	return i;
+}
+
+static void fdb_add(struct control *control, struct request *request)
+{
+	char copy[256], *parts[3];
+	struct fdb_config entry;
+	struct error error;
+
+	snprintf(copy, sizeof(copy), "%s", request->parameters);
+	if (split(copy, parts, 3) != 3)
+		error_set(&error, "fdb add takes a network, an address and a VTEP or 'port NAME'");
+	else if (config_read_fdb(parts[0], parts[1], parts[2], &entry, &error) == 0 &&
+		 fdb_add_configured(control, &entry, &error) == 0)
+		return answer_done(request, "added", parts[1]);
+	answer_error(request, &error);
+}
+
+static void fdb_del(struct control *control, struct request *request)
+{
+	char copy[256], *parts[2];
+	struct rte_ether_addr mac;
+	struct error error;
+	uint16_t network;
+
+	snprintf(copy, sizeof(copy), "%s", request->parameters);
+	if (split(copy, parts, 2) != 2 || rte_ether_unformat_addr(parts[1], &mac) != 0) {
+		error_set(&error, "fdb del takes a network and an address");
+		return answer_error(request, &error);
+	}
+	network = control_network(control, parts[0]);
+	if (network == NETWORK_NONE || fdb_delete(control, network, &mac) != 0) {
+		error_set(&error, "network '%s' has no address %s", parts[0], parts[1]);
+		return answer_error(request, &error);
+	}
+	answer_done(request, "deleted", parts[1]);
+}
+
+/* ---- registration ---- */
+
+static const struct command {
+	const char *name;
+	request_handler handler;
+	const char *help;
+} commands[] = {
+	{"/weft/ports", show_ports, "Ports and their counters. Parameter: first port index"},
+	{"/weft/lcores", show_lcores, "Where each lcore's cycles go"},
+	{"/weft/stages", show_stages, "Packets, cycles and drops of each stage"},
+	{"/weft/drops", show_drops, "Drops by name. Parameter: all (those that are 0 too)"},
+	{"/weft/networks", show_networks, "Networks. Parameter: first network"},
+	{"/weft/fdb", show_fdb, "Where addresses are. Parameters: network, next"},
+	{"/weft/neighbours", show_neighbours, "Next hops on the underlay. Parameter: first one"},
+	{"/weft/conservation", show_conservation, "What went in and what became of it"},
+	{"/weft/mode", show_mode, "Mode, version and time since start"},
+	{"/weft/port/add", port_add, "Adds a container port. Parameters: name, key=value, ..."},
+	{"/weft/port/del", port_delete, "Removes a container port. Parameter: name"},
+	{"/weft/fdb/add", fdb_add,
+		"Adds a static entry. Parameters: network, mac, VTEP or port NAME"},
+	{"/weft/fdb/del", fdb_del, "Removes an entry. Parameters: network, mac"},
+};
+
+static int run_command(const char *name, const char *parameters, struct rte_tel_data *data)
+{
+	struct request request = {.parameters = parameters ? parameters : "", .data = data};
+
+	for (size_t i = 0; i < RTE_DIM(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			request.handler = commands[i].handler;
+	if (request_run(&request) != 0)
+		rte_tel_data_string(data, "error: weft is starting or ending");
+	return 0;
+}
+
+void telemetry_register(void)
+{
+	for (size_t i = 0; i < RTE_DIM(commands); i++)
+		rte_telemetry_register_cmd(commands[i].name, run_command, commands[i].help);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_VALUE_H
+#define WEFT_VALUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+/*
+ * Values of keys. Each reader writes to `to`, or says in *error what would be right and returns -1.
+ * The limits of numbers and the sizes of texts are in the key's row.
+ */
+struct key;
+typedef int (*value_reader)(
+	const struct key *key, const char *value, void *to, struct error *error);
+
+struct key {
+	const char *name;
+	value_reader read;
+	size_t offset; /* in the section's structure */
+	uint64_t min;  /* numbers: smallest; texts: 0 */
+	uint64_t max;  /* numbers: largest; texts: size of the field */
+	int required;
+};
+
+int value_text(const struct key *key, const char *value, void *to, struct error *error);
+int value_u16(const struct key *key, const char *value, void *to, struct error *error);
+int value_u32(const struct key *key, const char *value, void *to, struct error *error);
+int value_bool(const struct key *key, const char *value, void *to, struct error *error);
+int value_mac(const struct key *key, const char *value, void *to, struct error *error);
+int value_ipv4(const struct key *key, const char *value, void *to, struct error *error);
+
+/* A decimal number, all of it. */
+int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number);
+
+#endif

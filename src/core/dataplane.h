@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_DATAPLANE_H
+#define WEFT_DATAPLANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/plan.h"
+#include "core/tables.h"
+
+struct lcore;
+
+/*
+ * All lcores of one weft and what they share. The main lcore writes, the others read; what changes
+ * while they run is in the second half, published with release stores.
+ */
+struct dataplane {
+	struct plan plan;
+	struct clock clock;
+	uint16_t n_lcores;
+	uint32_t credits; /* packets that one lcore may have on their way */
+	struct lcore *lcores[LCORES_MAX];
+	unsigned int lcore_ids[LCORES_MAX]; /* EAL's */
+	struct rte_rcu_qsbr *rcu;
+	struct rte_ring *from_main[LCORES_MAX]; /* packets made by the main lcore, to `send` */
+	uint64_t main_created;			/* counted by the main lcore */
+
+	struct tables *tables __rte_cache_aligned; /* release/acquire */
+	uint32_t seconds;			   /* relaxed: coarse, since start */
+	bool closing; /* relaxed: receive nothing more, finish what is inside */
+	bool stop;    /* relaxed: real lcores leave their loop */
+};
+
+struct dataplane_config {
+	struct plan plan;
+	struct clock clock;
+	uint16_t n_lcores;
+	unsigned int lcore_ids[LCORES_MAX]; /* EAL's */
+	uint32_t credits;
+};
+
+/* Makes the lcores and the rings that the plan needs between them. Main lcore; free with
+ * dataplane_free() when no lcore runs. NULL and *error on failure. */
+struct dataplane *dataplane_create(const struct dataplane_config *config, struct error *error);
+void dataplane_free(struct dataplane *dataplane);
+
+/* Index of the main lcore in doors and exits. */
+static inline uint16_t dataplane_main(const struct dataplane *dataplane)
+{
+	return dataplane->n_lcores;
+}
+
+/* Replaces the tables; returns the old ones, to be freed after a grace period. Main lcore. */
+struct tables *dataplane_publish(struct dataplane *dataplane, struct tables *tables);
+
+/* Hands a packet made by the main lcore to the lcore that sends for uplink `uplink` (port index).
+ * Main lcore. Takes the mbuf, or frees it and returns -1 when there is no room just now. */
+int dataplane_inject(struct dataplane *dataplane, struct rte_mbuf *mbuf, uint16_t uplink);
+
+/* What went in and what became of it, over all lcores. Any thread; exact when nothing moves. */
+struct conservation {
+	uint64_t received;
+	uint64_t created;
+	uint64_t delivered;
+	uint64_t dropped;
+	uint64_t consumed;
+};
+
+struct conservation dataplane_conservation(const struct dataplane *dataplane);
+
+/* received + created - delivered - dropped - consumed. */
+int64_t conservation_in_flight(const struct conservation *conservation);
+
+/* Drops of one reason, over all lcores. */
+uint64_t dataplane_drops(const struct dataplane *dataplane, enum drop drop);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_LCORE_H
+#define WEFT_LCORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "core/counters.h"
+#include "core/dataplane.h"
+#include "stages/stage.h"
+
+/*
+ * One lcore of the data path. lcore_poll() does one turn: its inboxes, downstream stages first,
+ * then the queues it owns; then it flushes its outboxes. All state hangs off struct lcore, so any
+ * thread may drive any number of them, one turn at a time.
+ *
+ * Between lcores: each (sender, receiver, stage) that the plan can use is a ring with one producer
+ * and one consumer (the inbox of a stage is the receiver's rings for it), so nothing ever waits for
+ * another lcore. Packets are admitted against credits: an lcore that has dataplane.credits packets
+ * on their way receives nothing more until some are finished. A ring holds the credits of all
+ * doors, so it cannot fill, and no circle of full rings can stand still.
+ */
+
+#define RECEIVE_BURST 32
+#define NOTICE_RING_SIZE 1024
+
+/* Packets waiting for a stage, within a turn. */
+struct vector {
+	uint16_t n;
+	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
+};
+
+/* Packets for a stage of another lcore, collected within a turn. */
+struct outbox {
+	struct rte_ring *ring; /* NULL: the plan has no such way */
+	uint16_t n;
+	struct rte_mbuf *mbufs[RECEIVE_BURST];
+};
+
+/* Rings whose packets are for one stage of this lcore. */
+struct inbox {
+	uint16_t n;
+	struct rte_ring *rings[LCORES_MAX + 1];
+};
+
+struct lcore {
+	uint16_t index;	 /* among the dataplane's lcores */
+	unsigned int id; /* EAL's */
+	struct dataplane *dataplane;
+	struct stage_context context;
+	uint64_t mark;	   /* the clock when cycles were last accounted for */
+	uint64_t returned; /* credits known to have come back */
+	uint16_t n_dirty;
+	struct outbox *dirty[STEP_COUNT * LCORES_MAX]; /* outboxes with packets */
+	struct vector vectors[STEP_COUNT];
+	struct inbox inboxes[STEP_COUNT];
+	struct outbox *outboxes[STEP_COUNT]; /* [receiver]; NULL: the stage never crosses */
+	struct rte_ring *notices;	     /* to the main lcore; elements are struct notice */
+
+	struct lcore_counters counters __rte_cache_aligned;
+	/* Packets of each door that ended here; doors sum these up. Written by this lcore only. */
+	uint64_t finished[LCORES_MAX + 1] __rte_cache_aligned;
+};
+
+/* Before the first and after the last turn, by the driver. */
+void lcore_begin(struct lcore *lcore);
+void lcore_end(struct lcore *lcore);
+
+/* One turn. True if it moved packets. Only one thread at a time per lcore. */
+bool lcore_poll(struct lcore *lcore);
+
+/* Real lcores: turns until dataplane.stop. For rte_eal_remote_launch. */
+int lcore_run(void *lcore);
+
+#endif

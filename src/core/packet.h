@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_PACKET_H
+#define WEFT_PACKET_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+/*
+ * What weft notes about a packet on its way. It lies over fields of the mbuf's first cache line
+ * that weft has no other use for (VLAN tags are never stripped or inserted by offload), because
+ * that line is in the lcore's cache anyway; dynamic fields would pull in the second one.
+ * The port that the packet came in by is in mbuf->port, where drivers put theirs.
+ */
+struct packet {
+	uint16_t door;	    /* index of the lcore that admitted it; its credit goes back there */
+	uint32_t flow_hash; /* where mbuf->hash.rss lies: the NIC's hash until weft takes its own */
+	uint16_t network;   /* index of the network, or NETWORK_NONE */
+	uint16_t source;    /* place it came from, or PLACE_NONE */
+	uint16_t destination; /* place it goes to; from tx on: the uplink's port index */
+} __attribute__((packed));
+
+#define PACKET_OFFSET offsetof(struct rte_mbuf, vlan_tci)
+static_assert(
+	PACKET_OFFSET + offsetof(struct packet, flow_hash) == offsetof(struct rte_mbuf, hash.rss),
+	"the flow hash lies where drivers put theirs");
+static_assert(PACKET_OFFSET + sizeof(struct packet) <= offsetof(struct rte_mbuf, buf_len),
+	"the notes must not touch the buffer's length");
+static_assert(PACKET_OFFSET + sizeof(struct packet) <= RTE_CACHE_LINE_SIZE,
+	"the notes lie in the first cache line");
+
+static inline struct packet *packet_of(struct rte_mbuf *mbuf)
+{
+	return (struct packet *)((char *)mbuf + PACKET_OFFSET);
+}
+
+#define NETWORK_NONE UINT16_MAX
+
+/* A place is where an address can be: a container port (its index), or a remote VTEP of a network
+ * (its index, with the top bit set). */
+#define PLACE_REMOTE 0x8000
+#define PLACE_NONE UINT16_MAX
+
+static inline int place_is_remote(uint16_t place)
+{
+	return (place & PLACE_REMOTE) != 0;
+}
+
+#endif

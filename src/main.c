@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Start, stop, signals. */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_lcore.h>
+#include <rte_pdump.h>
+
+#include "control/config.h"
+#include "control/control.h"
+#include "control/report.h"
+#include "control/requests.h"
+#include "control/telemetry.h"
+#include "core/dataplane.h"
+#include "core/lcore.h"
+#include "ports/peer_memory.h"
+
+#define ROUND_MS 5 /* the main lcore looks for notices and timers this often */
+#define DRAIN_MS 2000
+
+struct options {
+	const char *file;
+	const char *mode;	   /* NULL: the file's */
+	unsigned int stats_period; /* seconds; 0: none */
+	bool check;
+};
+
+static volatile sig_atomic_t signalled;
+static int wake_fd = -1;
+
+static void on_signal(int number)
+{
+	(void)number;
+	signalled = 1;
+}
+
+static void wake_main(void)
+{
+	uint64_t one = 1;
+
+	(void)!write(wake_fd, &one, sizeof(one));
+}
+
+/* ---- options ---- */
+
+static void usage(void)
+{
+	printf("usage: weft [EAL options] -- -c FILE [--mode MODE] [--stats-period SECONDS] "
+	       "[--check]\n"
+	       "\n"
+	       "  -c FILE                 configuration (docs/configuration.md)\n"
+	       "  --mode MODE             wins over the file's:");
+	for (unsigned int i = 0; plan_mode_name(i) != NULL; i++)
+		printf(" %s", plan_mode_name(i));
+	printf("\n"
+	       "  --stats-period SECONDS  print port statistics this often\n"
+	       "  --check                 read the configuration, say whether it is right, and "
+	       "end\n"
+	       "\n"
+	       "EAL needs a main lcore, which does the control work, and at least one worker: -l "
+	       "0,1\n");
+}
+
+static int read_options(int argc, char **argv, struct options *options)
+{
+	static const struct option names[] = {
+		{"mode", required_argument, NULL, 'm'},
+		{"stats-period", required_argument, NULL, 's'},
+		{"check", no_argument, NULL, 'k'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int option;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "c:h", names, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->file = optarg;
+			break;
+		case 'm':
+			options->mode = optarg;
+			break;
+		case 's':
+			options->stats_period = strtoul(optarg, NULL, 10);
+			break;
+		case 'k':
+			options->check = true;
+			break;
+		case 'h':
+			usage();
+			exit(EXIT_SUCCESS);
+		default:
+			return -1;
+		}
+	}
+	if (optind < argc || options->file == NULL) {
+		fprintf(stderr, "weft: %s; see weft -- --help\n",
+			options->file == NULL ? "-c FILE is missing" : "too many words");
+		return -1;
+	}
+	return 0;
+}
+
+/* weft's own options stand behind "--". */
+static int own_arguments(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0)
+			return i;
+	return argc;
+}
+
+/* ---- start ---- */
+
+static uint16_t find_lcore(const struct dataplane_config *config, uint32_t id)
+{
+	for (uint16_t i = 0; i < config->n_lcores; i++)
+		if (config->lcore_ids[i] == id)
+			return i;
+	return LCORE_INLINE;
+}
+
+static int place_stages(
+	const struct config *config, struct dataplane_config *dataplane, struct error *error)
+{
+	for (int stage = 0; stage < STAGE_COUNT; stage++) {
+		uint32_t id = config->pipeline[stage];
+
+		if (id == CONFIG_NONE)
+			continue;
+		dataplane->plan.lcore[stage] = find_lcore(dataplane, id);
+		if (dataplane->plan.lcore[stage] == LCORE_INLINE)
+			return error_set(error,
+				"%s: [pipeline]: %s: %u is no worker lcore; EAL's -l or --lcores "
+				"names "
+				"them, and the first is the main lcore",
+				config->file, stage_table[stage].name, id);
+	}
+	return 0;
+}
+
+static int find_workers(struct dataplane_config *config, struct error *error)
+{
+	unsigned int id;
+
+	RTE_LCORE_FOREACH_WORKER(id)
+	{
+		if (config->n_lcores == LCORES_MAX)
+			return error_set(error, "more than %d worker lcores", LCORES_MAX);
+		config->lcore_ids[config->n_lcores++] = id;
+	}
+	if (config->n_lcores == 0)
+		return error_set(error,
+			"EAL has one lcore; weft needs a main lcore and a worker: -l 0,1, "
+			"or --lcores '0@0,1@0' to share one core");
+	return 0;
+}
+
+static struct dataplane *make_dataplane(const struct config *config, struct error *error)
+{
+	struct dataplane_config dataplane = {
+		.clock = {clock_tsc, rte_get_tsc_hz()},
+		.credits = config->weft.credits,
+	};
+
+	if (find_workers(&dataplane, error) != 0)
+		return NULL;
+	if (plan_set_mode(&dataplane.plan, config->weft.mode, error) != 0) {
+		error_prefix(error, "%s: [weft]: mode: ", config->file);
+		return NULL;
+	}
+	if (place_stages(config, &dataplane, error) != 0)
+		return NULL;
+	return dataplane_create(&dataplane, error);
+}
+
+static void launch(const struct dataplane *dataplane)
+{
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		rte_eal_remote_launch(lcore_run, dataplane->lcores[i], dataplane->lcore_ids[i]);
+	printf("weft: ready, mode %s, %u worker lcore%s\n", dataplane->plan.mode,
+		dataplane->n_lcores, dataplane->n_lcores == 1 ? "" : "s");
+	fflush(stdout);
+}
+
+/* ---- the main lcore's loop ---- */
+
+static void sleep_until_woken(void)
+{
+	struct pollfd fd = {.fd = wake_fd, .events = POLLIN};
+	uint64_t count;
+
+	if (poll(&fd, 1, ROUND_MS) > 0)
+		(void)!read(wake_fd, &count, sizeof(count));
+}
+
+static void serve(struct control *control, unsigned int stats_period)
+{
+	uint64_t due = stats_period;
+
+	while (!signalled) {
+		sleep_until_woken();
+		requests_poll(control);
+		control_poll(control);
+		if (stats_period > 0 && control_now_seconds(control) >= due) {
+			report_ports(control);
+			due = control_now_seconds(control) + stats_period;
+		}
+	}
+}
+
+/* ---- end ---- */
+
+/* Shuts the doors and lets the lcores finish what is inside. */
+static void drain(struct control *control)
+{
+	struct dataplane *dataplane = control->dataplane;
+	struct conservation sum;
+
+	__atomic_store_n(&dataplane->closing, true, __ATOMIC_RELAXED);
+	for (int ms = 0; ms < DRAIN_MS; ms++) {
+		usleep(1000);
+		sum = dataplane_conservation(dataplane);
+		if (ms > 0 && conservation_in_flight(&sum) == 0)
+			break;
+	}
+	__atomic_store_n(&dataplane->stop, true, __ATOMIC_RELAXED);
+	rte_eal_mp_wait_lcore();
+}
+
+static int end(struct control *control)
+{
+	bool held;
+
+	requests_close();
+	drain(control);
+	report_ports(control);
+	held = report_conservation(control);
+	control_detach(control);
+	held &= report_mbufs(control);
+	return held ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run(struct config *config, const struct options *options, struct error *error)
+{
+	struct dataplane *dataplane = make_dataplane(config, error);
+	struct control *control;
+	int status;
+
+	if (dataplane == NULL)
+		return -1;
+	control = control_create(config, dataplane, error);
+	if (control == NULL) {
+		dataplane_free(dataplane);
+		return -1;
+	}
+	launch(dataplane);
+	requests_open(wake_main);
+	serve(control, options->stats_period);
+	status = end(control);
+	control_free(control);
+	dataplane_free(dataplane);
+	return status;
+}
+
+static struct config *read_config(const struct options *options, struct error *error)
+{
+	struct config *config = config_read(options->file, error);
+
+	if (config != NULL && options->mode != NULL)
+		snprintf(config->weft.mode, sizeof(config->weft.mode), "%s", options->mode);
+	return config;
+}
+
+static int fail(const struct error *error)
+{
+	fprintf(stderr, "weft: %s\n", error->text);
+	return EXIT_FAILURE;
+}
+
+static int prepare(int argc, char **argv, struct error *error)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	telemetry_register();
+	if (rte_eal_init(argc, argv) < 0)
+		return error_set(error,
+			"EAL does not start (its lines above say why); `scripts/setup` "
+			"prepares huge pages, `--no-huge -m 512` does without");
+	peer_memory_init();
+	rte_pdump_init();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {0};
+	int own = own_arguments(argc, argv);
+	struct config *config;
+	struct error error;
+	int status;
+
+	if (own == argc || read_options(argc - own, argv + own, &options) != 0) {
+		usage();
+		return EXIT_FAILURE;
+	}
+	config = read_config(&options, &error);
+	if (config == NULL)
+		return fail(&error);
+	if (options.check) {
+		printf("%s: ok\n", options.file);
+		config_free(config);
+		return EXIT_SUCCESS;
+	}
+	if (prepare(own, argv, &error) != 0)
+		return fail(&error);
+	status = run(config, &options, &error);
+	if (status < 0)
+		status = fail(&error);
+	rte_pdump_uninit();
+	rte_eal_cleanup();
+	config_free(config);
+	return status;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports that are DPDK ethdevs: uplinks of any kind, TAP devices made in a container's network
+ * namespace, and the kernel's vhost-net through virtio-user. They differ in how the device comes to
+ * be, and in nothing after that.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+
+#include "ports/netns.h"
+#include "ports/port.h"
+#include "ports/uplink_rss.h"
+
+#define DEFAULT_RING_SIZE 1024
+#define DEVICE_NAME_SIZE 64
+
+struct ethdev {
+	uint16_t id;
+	bool probed; /* by us, so it is removed again */
+	bool up;     /* main lcore: wo, others: ro (relaxed) */
+};
+
+static uint16_t ethdev_receive(
+	struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	const struct ethdev *ethdev = port->driver;
+
+	return rte_eth_rx_burst(ethdev->id, queue, mbufs, n);
+}
+
+static uint16_t ethdev_send(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	const struct ethdev *ethdev = port->driver;
+
+	return rte_eth_tx_burst(ethdev->id, queue, mbufs, n);
+}
+
+static bool ethdev_is_up(const struct port *port)
+{
+	const struct ethdev *ethdev = port->driver;
+
+	return __atomic_load_n(&ethdev->up, __ATOMIC_RELAXED);
+}
+
+static void ethdev_housekeep(struct port *port)
+{
+	struct ethdev *ethdev = port->driver;
+	struct rte_eth_link link;
+	bool up = rte_eth_link_get_nowait(ethdev->id, &link) == 0 && link.link_status;
+
+	__atomic_store_n(&ethdev->up, up, __ATOMIC_RELAXED);
+}
+
+/* ---- bringing a device up ---- */
+
+static void device_name(const char *device, char name[DEVICE_NAME_SIZE])
+{
+	snprintf(name, DEVICE_NAME_SIZE, "%.*s", (int)strcspn(device, ","), device);
+}
+
+/* Finds the device if EAL has it (a PCI device, or --vdev), and makes it otherwise. */
+static int probe(struct ethdev *ethdev, const char *device, struct error *error)
+{
+	char name[DEVICE_NAME_SIZE];
+
+	device_name(device, name);
+	if (rte_eth_dev_get_port_by_name(name, &ethdev->id) == 0)
+		return 0;
+	if (rte_dev_probe(device) == 0 && rte_eth_dev_get_port_by_name(name, &ethdev->id) == 0) {
+		ethdev->probed = true;
+		return 0;
+	}
+	return error_set(error,
+		"device: '%s' is not there or cannot be opened; `dpdk-devbind.py --status` lists "
+		"PCI "
+		"devices, and a vdev needs its arguments (net_af_packet0,iface=eth1)",
+		device);
+}
+
+static void unprobe(const struct ethdev *ethdev)
+{
+	struct rte_eth_dev_info info;
+	bool known = rte_eth_dev_info_get(ethdev->id, &info) == 0;
+
+	rte_eth_dev_close(ethdev->id);
+	if (known && ethdev->probed)
+		rte_dev_remove(info.device);
+}
+
+static int configure(struct port *port, const struct rte_eth_dev_info *info, struct error *error)
+{
+	const struct ethdev *ethdev = port->driver;
+	struct rte_eth_conf conf = {0};
+	uint16_t n = port->n_queues;
+
+	if (n > info->max_rx_queues || n > info->max_tx_queues)
+		return error_set(error, "queues: the device has %u receive and %u transmit queues",
+			info->max_rx_queues, info->max_tx_queues);
+	if (n > 1 && info->flow_type_rss_offloads != 0) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
+	}
+	conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_CHECKSUM;
+	if (n > 1)
+		conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
+	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	if (rte_eth_dev_configure(ethdev->id, n, n, &conf) != 0)
+		return error_set(
+			error, "device: the driver %s refuses %u queues", info->driver_name, n);
+	return 0;
+}
+
+static int set_up_queues(struct port *port, struct error *error)
+{
+	const struct ethdev *ethdev = port->driver;
+	uint16_t rx = port->config.ring_size ? port->config.ring_size : DEFAULT_RING_SIZE;
+	uint16_t tx = rx;
+
+	if (rte_eth_dev_adjust_nb_rx_tx_desc(ethdev->id, &rx, &tx) != 0)
+		return error_set(error, "ring-size: the device does not take %u", rx);
+	for (uint16_t i = 0; i < port->n_queues; i++)
+		if (rte_eth_rx_queue_setup(ethdev->id, i, rx, port->environment.socket_id, NULL,
+			    port->environment.pool) != 0 ||
+			rte_eth_tx_queue_setup(
+				ethdev->id, i, tx, port->environment.socket_id, NULL) != 0)
+			return error_set(error,
+				"ring-size: cannot set up queue %u with %u descriptors", i, rx);
+	return 0;
+}
+
+static int set_addresses(struct port *port, struct error *error)
+{
+	const struct ethdev *ethdev = port->driver;
+	uint16_t mtu = port->config.mtu;
+
+	if (port->uplink && !rte_is_zero_ether_addr(&port->config.mac) &&
+		rte_eth_dev_default_mac_addr_set(ethdev->id, &port->config.mac) != 0)
+		return error_set(error, "mac: the device does not take this address");
+	if (mtu != 0 && rte_eth_dev_set_mtu(ethdev->id, mtu) != 0)
+		return error_set(error, "mtu: the device does not take %u", mtu);
+	if (rte_eth_dev_get_mtu(ethdev->id, &port->mtu) != 0)
+		return error_set(error, "mtu: the device does not tell its own; give one");
+	if (port->uplink && rte_eth_macaddr_get(ethdev->id, &port->mac) != 0)
+		return error_set(error, "mac: the device does not tell its own; give one");
+	return 0;
+}
+
+static int bring_up(struct port *port, struct error *error)
+{
+	const struct ethdev *ethdev = port->driver;
+	struct rte_eth_dev_info info;
+
+	if (rte_eth_dev_info_get(ethdev->id, &info) != 0)
+		return error_set(error, "device: the driver does not answer");
+	if (configure(port, &info, error) != 0 || set_up_queues(port, error) != 0 ||
+		set_addresses(port, error) != 0)
+		return -1;
+	if (rte_eth_dev_start(ethdev->id) != 0)
+		return error_set(error, "device: the driver %s cannot start it (%s)",
+			info.driver_name, rte_strerror(rte_errno));
+	if (port->uplink && port->n_queues > 1)
+		uplink_rss(ethdev->id, port->config.name, port->n_queues);
+	return 0;
+}
+
+static int attach_device(struct port *port, const char *device, struct error *error)
+{
+	struct ethdev *ethdev = rte_zmalloc_socket(
+		"ethdev", sizeof(*ethdev), RTE_CACHE_LINE_SIZE, port->environment.socket_id);
+
+	if (ethdev == NULL)
+		return error_set(error, "no memory for the port; give EAL more (-m, huge pages)");
+	if (probe(ethdev, device, error) != 0) {
+		rte_free(ethdev);
+		return -1;
+	}
+	port->driver = ethdev;
+	if (bring_up(port, error) != 0) {
+		unprobe(ethdev);
+		rte_free(ethdev);
+		port->driver = NULL;
+		return -1;
+	}
+	ethdev_housekeep(port);
+	return 0;
+}
+
+static void ethdev_detach(struct port *port)
+{
+	struct ethdev *ethdev = port->driver;
+
+	rte_eth_dev_stop(ethdev->id);
+	unprobe(ethdev);
+	rte_free(ethdev);
+	port->driver = NULL;
+}
+
+/* ---- the three types ---- */
+
+static int uplink_attach(struct port *port, struct error *error)
+{
+	return attach_device(port, port->config.device, error);
+}
+
+static const char *interface_of(const struct port *port)
+{
+	return port->config.interface[0] ? port->config.interface : port->config.name;
+}
+
+/* The device is made, and its control socket opened, inside the container's namespace: then the
+ * driver goes on working there, which it would not if the device were moved afterwards. */
+static int tap_attach(struct port *port, struct error *error)
+{
+	char device[PORT_DEVICE_SIZE], mac[RTE_ETHER_ADDR_FMT_SIZE];
+	int previous = netns_enter(port->config.netns, error);
+	int status;
+
+	if (previous < 0)
+		return -1;
+	rte_ether_format_addr(mac, sizeof(mac), &port->config.mac);
+	snprintf(device, sizeof(device), "net_tap_%s,iface=%s,mac=%s", port->config.name,
+		interface_of(port), mac);
+	status = attach_device(port, device, error);
+	netns_leave(previous);
+	return status;
+}
+
+static int vhost_net_attach(struct port *port, struct error *error)
+{
+	char device[PORT_DEVICE_SIZE], mac[RTE_ETHER_ADDR_FMT_SIZE];
+
+	if (access("/dev/vhost-net", R_OK | W_OK) != 0)
+		return error_set(error,
+			"type: vhost-net needs /dev/vhost-net; `modprobe vhost_net` "
+			"makes it where the kernel has it, type = tap works without");
+	rte_ether_format_addr(mac, sizeof(mac), &port->config.mac);
+	snprintf(device, sizeof(device),
+		"net_virtio_user_%s,path=/dev/vhost-net,iface=%s,mac=%s,queues=%u,queue_size=%u",
+		port->config.name, interface_of(port), mac, port->n_queues,
+		port->config.ring_size ? port->config.ring_size : DEFAULT_RING_SIZE);
+	return attach_device(port, device, error);
+}
+
+const struct port_ops uplink_port_ops = {
+	.type = "uplink",
+	.attach = uplink_attach,
+	.detach = ethdev_detach,
+	.receive = ethdev_receive,
+	.send = ethdev_send,
+	.is_up = ethdev_is_up,
+	.housekeep = ethdev_housekeep,
+};
+
+const struct port_ops tap_port_ops = {
+	.type = "tap",
+	.attach = tap_attach,
+	.detach = ethdev_detach,
+	.receive = ethdev_receive,
+	.send = ethdev_send,
+	.is_up = ethdev_is_up,
+	.housekeep = ethdev_housekeep,
+};
+
+const struct port_ops vhost_net_port_ops = {
+	.type = "vhost-net",
+	.attach = vhost_net_attach,
+	.detach = ethdev_detach,
+	.receive = ethdev_receive,
+	.send = ethdev_send,
+	.is_up = ethdev_is_up,
+	.housekeep = ethdev_housekeep,
+};

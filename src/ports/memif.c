@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <rte_log.h>
+#include <rte_malloc.h>
+
+#include "ports/memif_private.h"
+#include "ports/unix_socket.h"
+
+/*
+ * The server's side of memif: a container port that copies. The client brings all shared memory;
+ * weft maps it, believes nothing in it, and lends none of its own.
+ *
+ * One client at a time. Its session goes greeted -> building -> connected, all on the main lcore.
+ * `connection` is what the lcores see of it: published with release when the rings are ready, taken
+ * back by storing NULL. What was taken back is `retired` until every lcore has been quiescent once
+ * more, and only then unmapped and closed. Nobody is greeted until then, so there is one of each.
+ */
+
+static int listener_open(struct memif_port *memif, const char *path, struct error *error)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat status;
+
+	memif->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (memif->listener < 0)
+		return error_set(error, "socket: %s", strerror(errno));
+	memcpy(address.sun_path, path, strlen(path));
+	if (bind(memif->listener, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		error_set(error, "socket %s: %s", path, strerror(errno));
+		close(memif->listener);
+		return -1;
+	}
+	if (listen(memif->listener, 8) != 0 || stat(path, &status) != 0) {
+		error_set(error, "socket %s: %s", path, strerror(errno));
+		close(memif->listener);
+		unlink(path);
+		return -1;
+	}
+	memif->file_device = status.st_dev;
+	memif->file_inode = status.st_ino;
+	return 0;
+}
+
+static int config_check(const struct port *port, struct error *error)
+{
+	const struct port_config *config = &port->config;
+
+	if (port->n_queues == 0 || port->n_queues > PORT_QUEUES_MAX)
+		return error_set(error, "queues = %u: a memif port has 1 to %u", port->n_queues,
+			PORT_QUEUES_MAX);
+	if (config->ring_size > 1u << MEMIF_LOG2_RING_SIZE_MAX)
+		return error_set(error, "ring_size = %u: a memif ring has at most %u descriptors",
+			config->ring_size, 1u << MEMIF_LOG2_RING_SIZE_MAX);
+	if (config->ring_size & (config->ring_size - 1))
+		return error_set(error, "ring_size = %u: a memif ring's size is a power of two",
+			config->ring_size);
+	if (memif_kick_init() != 0)
+		return error_set(error, "asynchronous I/O (io_setup): %s", strerror(errno));
+	return unix_socket_claim(config->path, SOCK_SEQPACKET, error);
+}
+
+static int memif_attach(struct port *port, struct error *error)
+{
+	const struct port_config *config = &port->config;
+	struct memif_port *memif;
+
+	if (config_check(port, error) != 0)
+		return -1;
+	memif = rte_zmalloc_socket(
+		"memif port", sizeof(*memif), RTE_CACHE_LINE_SIZE, port->environment.socket_id);
+	if (memif == NULL)
+		return error_set(error, "out of memory");
+	memif->socket = -1;
+	memif->pool = port->environment.pool;
+	memif->room = rte_pktmbuf_data_room_size(memif->pool) - RTE_PKTMBUF_HEADROOM;
+	memif->log2_ring_size_max = config->ring_size == 0
+					    ? MEMIF_LOG2_RING_SIZE_MAX
+					    : (uint8_t)__builtin_ctz(config->ring_size);
+	if (listener_open(memif, config->path, error) != 0) {
+		rte_free(memif);
+		return -1;
+	}
+	port->driver = memif;
+	return 0;
+}
+
+static void memif_detach(struct port *port)
+{
+	struct memif_port *memif = port->driver;
+	const char *path = port->config.path;
+	struct stat status;
+
+	if (memif->state != MEMIF_SESSION_NONE)
+		memif_session_end(port, "the port is detached");
+	memif_connection_free(memif->retired);
+	if (stat(path, &status) == 0 && status.st_dev == memif->file_device &&
+		status.st_ino == memif->file_inode)
+		unlink(path);
+	close(memif->listener);
+	rte_free(memif);
+	port->driver = NULL;
+}
+
+/* Any thread may ask, so what `connection` points to is not to be read here. */
+static bool memif_is_up(const struct port *port)
+{
+	const struct memif_port *memif = port->driver;
+
+	return __atomic_load_n(&memif->connection, __ATOMIC_RELAXED) != NULL;
+}
+
+static void retired_free(struct port *port)
+{
+	struct memif_port *memif = port->driver;
+
+	if (memif->retired == NULL ||
+		rte_rcu_qsbr_check(port->environment.rcu, memif->retired_token, false) != 1)
+		return;
+	memif_connection_free(memif->retired);
+	memif->retired = NULL;
+}
+
+/* One a call, so that clients which come to be refused cannot keep the main lcore. */
+static void client_accept(struct port *port)
+{
+	struct memif_port *memif = port->driver;
+	int client = accept4(memif->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (client < 0)
+		return;
+	if (memif->state == MEMIF_SESSION_NONE) {
+		memif_session_begin(port, client);
+		return;
+	}
+	memif_refuse(client, "another client is connected");
+	close(client);
+	RTE_LOG(INFO, USER1, "port %s: memif client refused: another one is connected\n",
+		port->config.name);
+}
+
+static void memif_housekeep(struct port *port)
+{
+	struct memif_port *memif = port->driver;
+
+	if (memif->state != MEMIF_SESSION_NONE)
+		memif_session_poll(port);
+	if (memif->connection != NULL) {
+		if (memif_connection_lost(memif->connection))
+			memif_session_end(port, "shared memory was taken away");
+		else if (__atomic_load_n(&memif->connection->broken, __ATOMIC_RELAXED))
+			memif_session_end(port, "a ring holds what cannot be (does the client use "
+						"more queues than the port has?)");
+	}
+	retired_free(port);
+	if (memif->retired == NULL)
+		client_accept(port);
+}
+
+const struct port_ops memif_port_ops = {
+	.type = "memif",
+	.attach = memif_attach,
+	.detach = memif_detach,
+	.receive = memif_receive,
+	.send = memif_send,
+	.is_up = memif_is_up,
+	.housekeep = memif_housekeep,
+};

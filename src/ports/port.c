@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ports/port.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define QUIESCE_STEP_US 50
+
+extern const struct port_ops uplink_port_ops;
+extern const struct port_ops vhost_port_ops;
+extern const struct port_ops memif_port_ops;
+extern const struct port_ops tap_port_ops;
+extern const struct port_ops vhost_net_port_ops;
+
+/* Types of container ports; an uplink's is not for the user to choose. */
+static const struct port_ops *const port_types[] = {
+	&vhost_port_ops,
+	&memif_port_ops,
+	&tap_port_ops,
+	&vhost_net_port_ops,
+};
+
+const struct port_ops *port_type_find(const char *type)
+{
+	if (strcmp(type, uplink_port_ops.type) == 0)
+		return &uplink_port_ops;
+	for (size_t i = 0; i < RTE_DIM(port_types); i++)
+		if (strcmp(type, port_types[i]->type) == 0)
+			return port_types[i];
+	return NULL;
+}
+
+void port_type_list(char *text, size_t size)
+{
+	text[0] = '\0';
+	for (size_t i = 0; i < RTE_DIM(port_types); i++)
+		snprintf(text + strlen(text), size - strlen(text), "%s%s", i ? ", " : "",
+			port_types[i]->type);
+}
+
+void port_quiesce(const struct port *port)
+{
+	uint64_t token = rte_rcu_qsbr_start(port->environment.rcu);
+
+	while (!rte_rcu_qsbr_check(port->environment.rcu, token, false))
+		usleep(QUIESCE_STEP_US);
+}

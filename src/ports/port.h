@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_PORT_H
+#define WEFT_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
+
+#include "core/error.h"
+
+/*
+ * A port is a small table of functions. Uplinks (ports to the physical network) and container
+ * ports share it; the data path sees no difference between an ethdev, a vhost-user ring and a
+ * memif ring.
+ *
+ * Who may call what:
+ *   attach, detach, housekeep   the main lcore only
+ *   receive, send               only the lcore that owns the queue (struct port_queue.owner)
+ *   is_up                       any thread
+ */
+
+#define PORT_NAME_SIZE 32
+#define PORT_PATH_SIZE 108 /* sockaddr_un.sun_path */
+#define PORT_DEVICE_SIZE 256
+#define PORT_QUEUES_MAX 16
+#define PORT_ADDRESSES_MAX 8
+#define PORTS_MAX 2048
+
+struct port;
+
+/* Settings of a port, from the configuration or from `weftctl port add`; written by the main
+ * lcore before attach, read-only afterwards. */
+struct port_config {
+	char name[PORT_NAME_SIZE];
+	char type[16];		       /* "vhost-user", "memif", "tap", ... see port_types[] */
+	char device[PORT_DEVICE_SIZE]; /* ethdevs: PCI address or vdev arguments */
+	char path[PORT_PATH_SIZE];     /* vhost-user, memif: the unix socket */
+	bool client;		       /* vhost-user: connect to the path instead of listening */
+	char netns[64];		       /* tap: network namespace (name or path) of the device */
+	char interface[16];	       /* tap, vhost-net: name of the kernel's device */
+	struct rte_ether_addr mac;     /* the container's address (the uplink's own, if not zero) */
+	uint16_t mtu;		       /* largest IP packet, bytes; 0: not given */
+	uint16_t queues;	       /* queue pairs */
+	uint16_t ring_size;	       /* descriptors a queue; 0: the type's default */
+};
+
+/* What a port gets from the dataplane; set before attach. */
+struct port_environment {
+	struct rte_mempool *pool; /* mbufs of received packets */
+	struct rte_rcu_qsbr *rcu; /* an lcore is quiescent between two of its turns */
+	int socket_id;
+};
+
+/* Counted by the queue's owner only (relaxed stores), read by anyone. Bytes are of whole frames
+ * without FCS. */
+struct port_counters {
+	uint64_t rx_packets;
+	uint64_t rx_bytes;
+	uint64_t tx_packets; /* delivered to the peer */
+	uint64_t tx_bytes;
+	uint64_t tx_refused; /* offered, not taken by the peer: dropped and counted by the owner */
+};
+
+struct port_queue {
+	uint16_t owner; /* lcore index; main: wo before publication, others: ro */
+	struct port_counters counters;
+} __rte_cache_aligned;
+
+struct port_ops {
+	const char *type;
+
+	/* Makes the port ready: opens the device or listens on the socket; the peer may come later.
+	 * On failure leaves nothing behind, writes one line to *error and returns -1. */
+	int (*attach)(struct port *port, struct error *error);
+
+	/* Ends the port and frees everything attach made. No lcore uses the port any more. */
+	void (*detach)(struct port *port);
+
+	/* Up to n packets from the peer into mbufs[] (the caller's from then on). Never blocks. */
+	uint16_t (*receive)(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
+
+	/* Hands packets to the peer. Returns how many were taken, from the front; those are the
+	 * port's to free. The caller keeps the rest. Never blocks. */
+	uint16_t (*send)(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
+
+	/* True while a peer can take packets. */
+	bool (*is_up)(const struct port *port);
+
+	/* Control work of the port (accepting a peer, noticing that it went); called by the main
+	 * lcore about every 10 ms and never blocking. NULL if there is none. */
+	void (*housekeep)(struct port *port);
+};
+
+struct port {
+	const struct port_ops *ops;
+	void *driver;	/* the type's own state; attach sets it, detach frees it */
+	uint16_t index; /* in struct tables; unique while any lcore may see it */
+	bool uplink;
+	uint16_t network; /* container ports: index of their network */
+	uint16_t mtu;	  /* largest IP packet it takes, bytes */
+	uint16_t n_queues;
+	struct rte_ether_addr mac;
+	uint16_t n_addresses4; /* addresses the container may send from; none: any */
+	uint16_t n_addresses6;
+	rte_be32_t addresses4[PORT_ADDRESSES_MAX];
+	uint8_t addresses6[PORT_ADDRESSES_MAX][16];
+	struct port_config config;
+	struct port_environment environment;
+	struct port_queue queues[PORT_QUEUES_MAX];
+};
+
+/* The types of ports there are; NULL if `type` is none of them. */
+const struct port_ops *port_type_find(const char *type);
+/* Writes "vhost-user, memif, tap, ..." */
+void port_type_list(char *text, size_t size);
+
+/* Waits until every lcore has ended the turn it was in. For threads that may sleep (a library's
+ * control thread); never for an lcore, and never for the main lcore under virtual time. */
+void port_quiesce(const struct port *port);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The learning bridge of each network: where the destination lives, and whether the source is
+ * where it is known to be. The FDB is only read here; what is new goes to the control side as a
+ * notice, and only then: a packet of a known, recently heard address writes nothing shared.
+ */
+#include <rte_ether.h>
+
+#include "stages/stage.h"
+
+static const struct rte_ether_addr reserved = {{0x01, 0x80, 0xc2, 0x00, 0x00, 0x00}};
+
+/* IEEE 802.1D: 01:80:c2:00:00:00 to :0f stay on their link. */
+static bool is_reserved(const struct rte_ether_addr *mac)
+{
+	return memcmp(mac, &reserved, 5) == 0 && mac->addr_bytes[5] < 0x10;
+}
+
+static void notice_source(struct stage_context *context, const struct packet *packet,
+	const struct rte_ether_addr *mac)
+{
+	if (packet->source != PLACE_NONE)
+		notice_add(&context->notices, (struct notice){.kind = NOTICE_ADDRESS,
+						      .mac = *mac,
+						      .network = packet->network,
+						      .place = packet->source});
+}
+
+/* The drop, or 0. `found` is NULL where the FDB has no entry. */
+static uint16_t check_source(struct stage_context *context, const struct packet *packet,
+	const struct rte_ether_addr *mac, const union fdb_value *found)
+{
+	const struct network *network = context->tables->networks[packet->network];
+
+	if (!rte_is_valid_assigned_ether_addr(mac))
+		return VERDICT_DROP + DROP_BRIDGE_SOURCE;
+	if (found != NULL && found->fixed)
+		return found->place == packet->source ? 0 : VERDICT_DROP + DROP_BRIDGE_SPOOFED;
+	if (found == NULL || found->place != packet->source ||
+		context->seconds - found->heard >= network->refresh)
+		if (network->learning)
+			notice_source(context, packet, mac);
+	return 0;
+}
+
+static uint16_t find_destination(
+	struct packet *packet, const struct rte_ether_addr *mac, const union fdb_value *found)
+{
+	if (is_reserved(mac))
+		return VERDICT_DROP + DROP_BRIDGE_RESERVED;
+	if (rte_is_multicast_ether_addr(mac) || found == NULL)
+		return VERDICT_FLOOD;
+	if (found->place == packet->source)
+		return VERDICT_DROP + DROP_BRIDGE_SAME_PORT;
+	if (!place_is_remote(found->place)) {
+		packet->destination = found->place;
+		return STAGE_VETH;
+	}
+	if (place_is_remote(packet->source))
+		return VERDICT_DROP + DROP_BRIDGE_TUNNEL_TO_TUNNEL;
+	packet->destination = found->place;
+	return STAGE_ENCAP;
+}
+
+/* What the FDB says of one packet's two addresses. */
+struct answer {
+	union fdb_value value[2]; /* source, destination */
+	uint64_t hits;		  /* bit 0: source, bit 1: destination */
+};
+
+static uint16_t forward(
+	struct stage_context *context, struct rte_mbuf *mbuf, const struct answer *answer)
+{
+	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbuf, void *);
+	struct packet *packet = packet_of(mbuf);
+	uint16_t drop = check_source(
+		context, packet, &ether->src_addr, answer->hits & 1 ? &answer->value[0] : NULL);
+
+	if (drop != 0)
+		return drop;
+	return find_destination(
+		packet, &ether->dst_addr, answer->hits & 2 ? &answer->value[1] : NULL);
+}
+
+static void look_up(const struct tables *tables, const uint64_t keys[2], struct answer *answer)
+{
+	const void *pointers[2] = {&keys[0], &keys[1]};
+	void *data[2];
+
+	answer->hits = 0;
+	rte_hash_lookup_bulk_data(tables->fdb, pointers, 2, &answer->hits, data);
+	answer->value[0].word = data[0];
+	answer->value[1].word = data[1];
+}
+
+/* Neighbours in a burst mostly belong to one flow: the last answer is kept. */
+void bridge_process(
+	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
+{
+	uint64_t last[2] = {0, 0}; /* no source is all zero */
+	struct answer answer = {.hits = 0};
+
+	for (uint16_t i = 0; i < n; i++) {
+		const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbufs[i], void *);
+		uint16_t network = packet_of(mbufs[i])->network;
+		uint64_t keys[2] = {
+			fdb_key(network, &ether->src_addr), fdb_key(network, &ether->dst_addr)};
+
+		if (keys[0] != last[0] || keys[1] != last[1]) {
+			look_up(context->tables, keys, &answer);
+			last[0] = keys[0];
+			last[1] = keys[1];
+		}
+		verdicts[i] = forward(context, mbufs[i], &answer);
+	}
+}

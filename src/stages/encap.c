@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Encapsulation (RFC 7348): the remote's ready header goes in front; lengths, the source port from
+ * the flow hash and the IPv4 checksum are all that differ from packet to packet. The UDP checksum
+ * stays zero, as RFC 7348 recommends.
+ */
+#include <rte_ip.h>
+#include <rte_udp.h>
+
+#include "stages/stage.h"
+#include "steer/flow_hash.h"
+
+/* RFC 7348 wants the source port in 49152 to 65535. */
+static rte_be16_t source_port(uint32_t flow_hash)
+{
+	return rte_cpu_to_be_16(0xc000 | flow_hash >> 18);
+}
+
+static void write_header(
+	struct rte_mbuf *mbuf, char *front, const struct remote *remote, uint32_t flow_hash)
+{
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(front + RTE_ETHER_HDR_LEN);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+
+	memcpy(front, remote->header, sizeof(remote->header));
+	ip->total_length = rte_cpu_to_be_16(mbuf->pkt_len - RTE_ETHER_HDR_LEN);
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	udp->src_port = source_port(flow_hash);
+	udp->dgram_len = rte_cpu_to_be_16(mbuf->pkt_len - RTE_ETHER_HDR_LEN - sizeof(*ip));
+}
+
+static uint16_t encapsulate(const struct tables *tables, struct rte_mbuf *mbuf)
+{
+	struct packet *packet = packet_of(mbuf);
+	const struct remote *remote;
+	char *front;
+
+	if (packet->destination == PLACE_NONE)
+		return VERDICT_DROP + DROP_ENCAP_NO_VTEP;
+	remote = tables->remotes[packet->destination & ~PLACE_REMOTE];
+	if (remote == NULL || remote->network != packet->network)
+		return VERDICT_DROP + DROP_ENCAP_NO_VTEP;
+	if (mbuf->pkt_len > tables->networks[packet->network]->mtu + (uint32_t)RTE_ETHER_HDR_LEN)
+		return VERDICT_DROP + DROP_ENCAP_TOO_BIG;
+	if (!remote->resolved)
+		return VERDICT_DROP + DROP_ENCAP_UNRESOLVED;
+	packet->flow_hash = flow_hash(mbuf);
+	front = rte_pktmbuf_prepend(mbuf, sizeof(remote->header));
+	if (front == NULL)
+		return VERDICT_DROP + DROP_ENCAP_HEADROOM;
+	write_header(mbuf, front, remote, packet->flow_hash);
+	return STAGE_TX;
+}
+
+void encap_process(
+	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
+{
+	for (uint16_t i = 0; i < n; i++)
+		verdicts[i] = encapsulate(context->tables, mbufs[i]);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The first look at a packet from an uplink: checks the outer headers down to UDP, which whatever
+ * coalesces packets must know to be sound, and sorts VXLAN from what is for the VTEP as a host.
+ */
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
+
+#include "stages/stage.h"
+
+#define IPV4_VERSION_4 4
+#define IPV4_FRAGMENT_BITS (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
+
+static bool is_host_address(rte_be32_t address)
+{
+	uint8_t first = rte_be_to_cpu_32(address) >> 24;
+
+	return first != 0 && first != 127 && first < 224;
+}
+
+/* NICs pad short frames, and what follows the IPv4 packet is not part of it. */
+static void trim(struct rte_mbuf *mbuf, uint32_t length)
+{
+	if (mbuf->pkt_len > length && mbuf->pkt_len - length < rte_pktmbuf_lastseg(mbuf)->data_len)
+		rte_pktmbuf_trim(mbuf, mbuf->pkt_len - length);
+}
+
+static uint16_t check_udp(
+	const struct tables *tables, struct rte_mbuf *mbuf, uint16_t offset, uint16_t ip_payload)
+{
+	const struct rte_udp_hdr *udp = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
+	uint16_t length;
+
+	if (ip_payload < sizeof(*udp) || mbuf->data_len < offset + sizeof(*udp))
+		return VERDICT_DROP + DROP_OUTER_UDP_TRUNCATED;
+	length = rte_be_to_cpu_16(udp->dgram_len);
+	if (length < sizeof(*udp) || length > ip_payload)
+		return VERDICT_DROP + DROP_OUTER_UDP_LENGTH;
+	if (!tables_has_udp_port(tables, rte_be_to_cpu_16(udp->dst_port)))
+		return VERDICT_DROP + DROP_OUTER_UDP_PORT;
+	/* RFC 7348 lets a VTEP ignore the outer checksum; believe a NIC that has looked. */
+	if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
+		return VERDICT_DROP + DROP_OUTER_UDP_CHECKSUM;
+	trim(mbuf, offset + length);
+	return STAGE_VXLAN;
+}
+
+static bool checksum_is_wrong(const struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip)
+{
+	switch (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) {
+	case RTE_MBUF_F_RX_IP_CKSUM_GOOD:
+		return false;
+	case RTE_MBUF_F_RX_IP_CKSUM_BAD:
+		return true;
+	default:
+		return rte_raw_cksum(ip, rte_ipv4_hdr_len(ip)) != 0xffff;
+	}
+}
+
+/* The drop, or 0 if header and lengths are sound. */
+static uint16_t check_ipv4_form(const struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip)
+{
+	uint16_t header, total;
+
+	if (mbuf->data_len < RTE_ETHER_HDR_LEN + sizeof(*ip))
+		return VERDICT_DROP + DROP_OUTER_IPV4_TRUNCATED;
+	header = rte_ipv4_hdr_len(ip);
+	if (ip->version_ihl >> 4 != IPV4_VERSION_4 || header < sizeof(*ip))
+		return VERDICT_DROP + DROP_OUTER_IPV4_HEADER;
+	if (mbuf->data_len < RTE_ETHER_HDR_LEN + header)
+		return VERDICT_DROP + DROP_OUTER_IPV4_TRUNCATED;
+	total = rte_be_to_cpu_16(ip->total_length);
+	if (total < header || total > mbuf->pkt_len - RTE_ETHER_HDR_LEN)
+		return VERDICT_DROP + DROP_OUTER_IPV4_LENGTH;
+	if (checksum_is_wrong(mbuf, ip))
+		return VERDICT_DROP + DROP_OUTER_IPV4_CHECKSUM;
+	return 0;
+}
+
+static uint16_t check_ipv4(const struct tables *tables, struct rte_mbuf *mbuf)
+{
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, void *, RTE_ETHER_HDR_LEN);
+	rte_be32_t address = tables->uplink_addresses[mbuf->port];
+	uint16_t drop = check_ipv4_form(mbuf, ip);
+	uint16_t header;
+
+	if (drop != 0)
+		return drop;
+	if (ip->dst_addr != address)
+		return VERDICT_DROP + DROP_OUTER_IPV4_DESTINATION;
+	if (ip->src_addr == address || !is_host_address(ip->src_addr))
+		return VERDICT_DROP + DROP_OUTER_IPV4_SOURCE;
+	if (ip->fragment_offset & RTE_BE16(IPV4_FRAGMENT_BITS))
+		return VERDICT_DROP + DROP_OUTER_FRAGMENT;
+	header = rte_ipv4_hdr_len(ip);
+	if (ip->next_proto_id == IPPROTO_UDP)
+		return check_udp(tables, mbuf, RTE_ETHER_HDR_LEN + header,
+			rte_be_to_cpu_16(ip->total_length) - header);
+	if (ip->next_proto_id != IPPROTO_ICMP)
+		return VERDICT_DROP + DROP_OUTER_PROTOCOL;
+	trim(mbuf, RTE_ETHER_HDR_LEN + rte_be_to_cpu_16(ip->total_length));
+	return STAGE_VTEP;
+}
+
+static uint16_t check_ethertype(
+	const struct tables *tables, struct rte_mbuf *mbuf, const struct rte_ether_hdr *ether)
+{
+	switch (ether->ether_type) {
+	case RTE_BE16(RTE_ETHER_TYPE_IPV4):
+		return check_ipv4(tables, mbuf);
+	case RTE_BE16(RTE_ETHER_TYPE_ARP):
+		return STAGE_VTEP;
+	case RTE_BE16(RTE_ETHER_TYPE_VLAN):
+	case RTE_BE16(RTE_ETHER_TYPE_QINQ):
+		return VERDICT_DROP + DROP_OUTER_VLAN;
+	case RTE_BE16(RTE_ETHER_TYPE_IPV6):
+		return VERDICT_DROP + DROP_OUTER_IPV6;
+	default:
+		return VERDICT_DROP + DROP_OUTER_ETHERTYPE;
+	}
+}
+
+static uint16_t check_outer(const struct tables *tables, struct rte_mbuf *mbuf)
+{
+	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbuf, void *);
+	const struct port *uplink = tables->ports[mbuf->port];
+
+	if (mbuf->data_len < sizeof(*ether))
+		return VERDICT_DROP + DROP_OUTER_TRUNCATED;
+	/* Some drivers move the tag into the mbuf without being asked. */
+	if (mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
+		return VERDICT_DROP + DROP_OUTER_VLAN;
+	if (!rte_is_same_ether_addr(&ether->dst_addr, &uplink->mac) &&
+		!rte_is_broadcast_ether_addr(&ether->dst_addr))
+		return VERDICT_DROP + DROP_OUTER_MAC;
+	return check_ethertype(tables, mbuf, ether);
+}
+
+void gro_process(
+	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
+{
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+	for (uint16_t i = 0; i < n; i++)
+		verdicts[i] = check_outer(context->tables, mbufs[i]);
+}

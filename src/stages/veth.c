@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The last check before a container: the port is still there, in this network, and takes the size.
+ */
+#include "stages/stage.h"
+
+#define VLAN_TAG_SIZE 4
+
+static uint16_t check(const struct tables *tables, struct rte_mbuf *mbuf)
+{
+	const struct packet *packet = packet_of(mbuf);
+	const struct port *port = tables->ports[packet->destination];
+
+	if (port == NULL || port->network != packet->network)
+		return VERDICT_DROP + DROP_PORT_GONE;
+	if (mbuf->pkt_len > port->mtu + (uint32_t)RTE_ETHER_HDR_LEN + VLAN_TAG_SIZE)
+		return VERDICT_DROP + DROP_VETH_TOO_BIG;
+	return STAGE_DELIVER;
+}
+
+void veth_process(
+	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
+{
+	for (uint16_t i = 0; i < n; i++)
+		verdicts[i] = check(context->tables, mbufs[i]);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a container sends: it comes from the addresses of its port, or not at all, and with whole
+ * checksums.
+ */
+#include <rte_arp.h>
+#include <rte_icmp.h>
+#include <rte_ip.h>
+
+#include "core/checksum.h"
+#include "stages/stage.h"
+
+#define ICMPV6_NEIGHBOUR_ADVERTISEMENT 136
+#define IPPROTO_ICMPV6_NUMBER 58
+
+/* Neighbour advertisement (RFC 4861, 4.4), as far as it is checked. */
+struct neighbour_advertisement {
+	uint8_t type;
+	uint8_t code;
+	rte_be16_t checksum;
+	rte_be32_t flags;
+	uint8_t target[16];
+};
+
+static bool owns_ipv4(const struct port *port, rte_be32_t address)
+{
+	for (uint16_t i = 0; i < port->n_addresses4; i++)
+		if (port->addresses4[i] == address)
+			return true;
+	return false;
+}
+
+/* Link-local and unspecified addresses are what every IPv6 host starts with (RFC 4862); the former
+ * only in the form that follows from the port's MAC (RFC 4291, appendix A). */
+static bool owns_ipv6(const struct port *port, const uint8_t address[16])
+{
+	static const uint8_t unspecified[16];
+	const uint8_t *mac = port->mac.addr_bytes;
+	const uint8_t link_local[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2],
+		0xff, 0xfe, mac[3], mac[4], mac[5]};
+
+	for (uint16_t i = 0; i < port->n_addresses6; i++)
+		if (memcmp(port->addresses6[i], address, 16) == 0)
+			return true;
+	return memcmp(address, link_local, 16) == 0 || memcmp(address, unspecified, 16) == 0;
+}
+
+static uint16_t check_arp(const struct port *port, const struct rte_mbuf *mbuf, uint16_t offset)
+{
+	const struct rte_arp_hdr *arp = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
+
+	if (mbuf->data_len < offset + sizeof(*arp) ||
+		!rte_is_same_ether_addr(&arp->arp_data.arp_sha, &port->mac))
+		return VERDICT_DROP + DROP_SOURCE_ARP;
+	/* RFC 5227: a probe has no sender address. */
+	if (port->n_addresses4 == 0 || arp->arp_data.arp_sip == 0 ||
+		owns_ipv4(port, arp->arp_data.arp_sip))
+		return STAGE_BRIDGE;
+	return VERDICT_DROP + DROP_SOURCE_ARP;
+}
+
+static uint16_t check_ipv4(const struct port *port, const struct rte_mbuf *mbuf, uint16_t offset)
+{
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
+
+	if (port->n_addresses4 == 0)
+		return STAGE_BRIDGE;
+	if (mbuf->data_len < offset + sizeof(*ip) || !owns_ipv4(port, ip->src_addr))
+		return VERDICT_DROP + DROP_SOURCE_IPV4;
+	return STAGE_BRIDGE;
+}
+
+/* Nor may it advertise a neighbour's address as its own. */
+static bool advertises_other(
+	const struct port *port, const struct rte_mbuf *mbuf, uint16_t offset, uint8_t protocol)
+{
+	const struct neighbour_advertisement *advertisement =
+		rte_pktmbuf_mtod_offset(mbuf, void *, offset);
+
+	return protocol == IPPROTO_ICMPV6_NUMBER &&
+	       mbuf->data_len >= offset + sizeof(*advertisement) &&
+	       advertisement->type == ICMPV6_NEIGHBOUR_ADVERTISEMENT &&
+	       !owns_ipv6(port, advertisement->target);
+}
+
+static uint16_t check_ipv6(const struct port *port, const struct rte_mbuf *mbuf, uint16_t offset)
+{
+	const struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
+
+	if (port->n_addresses6 == 0)
+		return STAGE_BRIDGE;
+	if (mbuf->data_len < offset + sizeof(*ip) || !owns_ipv6(port, ip->src_addr) ||
+		advertises_other(port, mbuf, offset + sizeof(*ip), ip->proto))
+		return VERDICT_DROP + DROP_SOURCE_IPV6;
+	return STAGE_BRIDGE;
+}
+
+static uint16_t check_source(const struct port *port, const struct rte_mbuf *mbuf)
+{
+	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbuf, void *);
+
+	if (!rte_is_same_ether_addr(&ether->src_addr, &port->mac))
+		return VERDICT_DROP + DROP_SOURCE_MAC;
+	switch (ether->ether_type) {
+	case RTE_BE16(RTE_ETHER_TYPE_ARP):
+		return check_arp(port, mbuf, sizeof(*ether));
+	case RTE_BE16(RTE_ETHER_TYPE_IPV4):
+		return check_ipv4(port, mbuf, sizeof(*ether));
+	case RTE_BE16(RTE_ETHER_TYPE_IPV6):
+		return check_ipv6(port, mbuf, sizeof(*ether));
+	default:
+		return STAGE_BRIDGE;
+	}
+}
+
+static uint16_t enter(const struct tables *tables, struct rte_mbuf *mbuf)
+{
+	const struct port *port = tables->ports[mbuf->port];
+	struct packet *packet = packet_of(mbuf);
+
+	/* NULL: removed while the packet crossed to this lcore. */
+	if (port == NULL)
+		return VERDICT_DROP + DROP_PORT_GONE;
+	packet->network = port->network;
+	packet->source = mbuf->port;
+	if (mbuf->data_len < RTE_ETHER_HDR_LEN)
+		return VERDICT_DROP + DROP_RUNT;
+	if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE &&
+		checksum_complete(mbuf) != 0)
+		return VERDICT_DROP + DROP_CHECKSUM_UNFINISHED;
+	mbuf->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	if (tables->networks[port->network]->source_guard)
+		return check_source(port, mbuf);
+	return STAGE_BRIDGE;
+}
+
+void veth_rx_process(
+	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
+{
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+	for (uint16_t i = 0; i < n; i++)
+		verdicts[i] = enter(context->tables, mbufs[i]);
+}

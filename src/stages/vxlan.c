@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Decapsulation (RFC 7348): which network, from which VTEP; then off with the outer headers. */
+#include <rte_ip.h>
+#include <rte_udp.h>
+#include <rte_vxlan.h>
+
+#include "stages/stage.h"
+
+#define VXLAN_FLAG_I RTE_BE32(0x08000000)
+#define MBUF_BUFFER_FLAGS (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)
+
+/* The headers that gro has checked. */
+struct outer {
+	const struct rte_ipv4_hdr *ip;
+	const struct rte_udp_hdr *udp;
+	const struct rte_vxlan_hdr *vxlan;
+	uint16_t length; /* of all of them */
+};
+
+static struct outer outer_of(struct rte_mbuf *mbuf)
+{
+	struct outer outer;
+
+	outer.ip = rte_pktmbuf_mtod_offset(mbuf, void *, RTE_ETHER_HDR_LEN);
+	outer.udp = RTE_PTR_ADD(outer.ip, rte_ipv4_hdr_len(outer.ip));
+	outer.vxlan = RTE_PTR_ADD(outer.udp, sizeof(*outer.udp));
+	outer.length = RTE_PTR_DIFF(outer.vxlan + 1, rte_pktmbuf_mtod(mbuf, void *));
+	return outer;
+}
+
+static uint16_t find_network(
+	const struct tables *tables, const struct outer *outer, uint16_t uplink)
+{
+	uint32_t vni = rte_be_to_cpu_32(outer->vxlan->vx_vni) >> 8;
+	int32_t index = rte_fbk_hash_lookup(tables->networks_by_vni, vni);
+
+	if (index < 0)
+		return NETWORK_NONE;
+	if (tables->networks[index]->uplink != uplink ||
+		outer->udp->dst_port != rte_cpu_to_be_16(tables->networks[index]->udp_port))
+		return NETWORK_NONE;
+	return index;
+}
+
+/* The place of the sending VTEP, or PLACE_NONE if it is not known. */
+static uint16_t find_remote(struct stage_context *context, uint16_t network, rte_be32_t address)
+{
+	uint64_t key = remote_key(network, address);
+	void *index;
+
+	if (rte_hash_lookup_data(context->tables->remotes_by_address, &key, &index) >= 0)
+		return PLACE_REMOTE | (uintptr_t)index;
+	return PLACE_NONE;
+}
+
+/* Packets of one burst mostly come from one VTEP in one network: the last answer is kept. */
+struct last {
+	uint16_t network;
+	uint16_t place;
+	rte_be32_t address;
+};
+
+static uint16_t find_source(
+	struct stage_context *context, struct last *last, uint16_t network, rte_be32_t address)
+{
+	if (last->network != network || last->address != address)
+		*last = (struct last){network, find_remote(context, network, address), address};
+	return last->place;
+}
+
+static uint16_t decapsulate(struct stage_context *context, struct last *last, struct rte_mbuf *mbuf)
+{
+	struct outer outer = outer_of(mbuf);
+	struct packet *packet = packet_of(mbuf);
+	const struct tables *tables = context->tables;
+
+	if (mbuf->data_len < outer.length)
+		return VERDICT_DROP + DROP_VXLAN_TRUNCATED;
+	if (!(outer.vxlan->vx_flags & VXLAN_FLAG_I))
+		return VERDICT_DROP + DROP_VXLAN_FLAG;
+	packet->network = find_network(tables, &outer, mbuf->port);
+	if (packet->network == NETWORK_NONE)
+		return VERDICT_DROP + DROP_VXLAN_VNI;
+	packet->source = find_source(context, last, packet->network, outer.ip->src_addr);
+	if (packet->source == PLACE_NONE) {
+		if (tables->networks[packet->network]->vtep_guard)
+			return VERDICT_DROP + DROP_VXLAN_VTEP;
+		notice_add(&context->notices, (struct notice){.kind = NOTICE_REMOTE,
+						      .network = packet->network,
+						      .address = outer.ip->src_addr});
+	}
+	if (mbuf->data_len < outer.length + RTE_ETHER_HDR_LEN)
+		return VERDICT_DROP + DROP_INNER_TRUNCATED;
+	rte_pktmbuf_adj(mbuf, outer.length);
+	/* What the NIC said of checksums was about the outer packet. */
+	mbuf->ol_flags &= MBUF_BUFFER_FLAGS;
+	return STAGE_BRIDGE;
+}
+
+void vxlan_process(
+	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
+{
+	struct last last = {.network = NETWORK_NONE};
+
+	for (uint16_t i = 0; i < n; i++)
+		verdicts[i] = decapsulate(context, &last, mbufs[i]);
+}

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs weft's tests and counts each one. Called by scripts/test, which has built build/ before."""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PYTHON = "/usr/bin/python3"
+REPORT_FD = "WEFT_TEST_REPORT_FD"
+TEST_SECONDS = "WEFT_TEST_SECONDS"
+SANITIZER_OPTIONS = ["-Dbuildtype=debugoptimized", "-Db_sanitize=address,undefined",
+                     "-Db_lundef=false", "-Dwerror=true"]
+SANITIZER_ENVIRONMENT = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:strict_string_checks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+}
+E2E_MARKS = {"quick": "quick", "default": "not long", "long": "long or not long"}
+OUTPUT_LINES = 300  # of a failed test, the last ones
+TAP_RESULT = re.compile(r"(not )?ok (\d+)(?: -)? (# SKIP )?(.*)")
+
+
+# --- results ---
+
+class Results:
+    """Prints a line for each test as it ends, and counts them. Used by several threads."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.counts = {"ok": 0, "FAILED": 0, "skipped": 0}
+
+    def add(self, name, outcome, seconds, output=""):
+        with self.lock:
+            self.counts[outcome] += 1
+            print(f"{name} {outcome} {seconds:.1f} s", flush=True)
+            if outcome == "FAILED":
+                lines = output.splitlines()[-OUTPUT_LINES:]
+                print("".join(f"    {line}\n" for line in lines), end="", flush=True)
+
+    def summary(self):
+        text = f"{self.counts['ok']} passed, {self.counts['FAILED']} failed"
+        skipped = self.counts["skipped"]
+        return f"{text}, {skipped} skipped" if skipped else text
+
+
+def run_command(results, name, argv):
+    """A program whose exit status is one test."""
+    start = time.monotonic()
+    done = subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace")
+    passed = done.returncode == 0
+    results.add(name, "ok" if passed else "FAILED", time.monotonic() - start, done.stdout)
+    return passed
+
+
+def ending(returncode):
+    if returncode < 0:
+        return f"was killed by {signal.Signals(-returncode).name}"
+    return f"ended with status {returncode}"
+
+
+# --- cmocka programs ---
+
+class TapReader:
+    """Reads what a cmocka program prints, and reports each of its tests."""
+
+    def __init__(self, results, program):
+        self.results = results
+        self.program = program
+        self.planned = 0
+        self.seen = 0
+        self.failures = 0
+        self.start = self.since = time.monotonic()
+        self.lines = []     # printed since the last result
+        self.failed = None  # (name, seconds) of a failure whose reasons are still to come
+
+    def line(self, text):
+        if self.failed and not text.startswith("# "):
+            self.report_failure()
+        result = TAP_RESULT.fullmatch(text)
+        if result:
+            self.result(*result.groups())
+        elif re.fullmatch(r"1\.\.\d+", text):
+            self.planned += int(text[3:])
+        else:
+            self.lines.append(text)
+
+    def result(self, failed, number, skip, name):
+        now = time.monotonic()
+        name = f"{self.program}: {name}"
+        seconds, self.since = now - self.since, now
+        self.seen += 1 if int(number) else 0  # 0: a group's setup or teardown
+        if failed and not skip:
+            self.failed = (name, seconds)
+            return
+        self.results.add(name, "skipped" if skip else "ok", seconds)
+        self.lines = []
+
+    def report_failure(self):
+        name, seconds = self.failed
+        self.results.add(name, "FAILED", seconds, "\n".join(self.lines))
+        self.failures += 1
+        self.lines = []
+        self.failed = None
+
+    def end(self, returncode):
+        """A program that ends early, or badly though its tests passed, is itself a failed test."""
+        if self.failed:
+            self.report_failure()
+        if self.failures or (returncode == 0 and self.planned and self.seen == self.planned):
+            return
+        reason = (f"{self.seen} of {self.planned} tests ran; the program {ending(returncode)} "
+                  f"after {time.monotonic() - self.start:.1f} s")
+        self.results.add(self.program, "FAILED", time.monotonic() - self.since,
+                         "\n".join([*self.lines, reason]))
+
+
+def run_cmocka(results, name, test):
+    environment = {**os.environ, **test["env"], **SANITIZER_ENVIRONMENT,
+                   "CMOCKA_MESSAGE_OUTPUT": "TAP"}
+    reader = TapReader(results, name)
+    process = subprocess.Popen(test["cmd"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               errors="replace")
+    timer = threading.Timer(test["timeout"], process.kill)
+    timer.start()
+    for line in process.stdout:
+        reader.line(line.rstrip("\n"))
+    returncode = process.wait()
+    timer.cancel()
+    reader.end(returncode)
+
+
+def run_programs(results, build, prefix):
+    """The unit and sim tests of a build, as many at a time as there are CPUs."""
+    listing = subprocess.run(["/usr/bin/meson", "introspect", "--tests", build], cwd=ROOT,
+                             check=True, stdout=subprocess.PIPE)
+
+    def run(test):
+        suite = test["suite"][0].split(":")[-1]
+        run_cmocka(results, f"{prefix}{suite}/{test['name']}", test)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(run, json.loads(listing.stdout)))
+
+
+def build_sanitized(results):
+    if not (ROOT / "build-asan" / "build.ninja").exists():
+        setup = ["/usr/bin/meson", "setup", *SANITIZER_OPTIONS, "build-asan"]
+        if not run_command(results, "build-asan/setup", setup):
+            return False
+    return run_command(results, "build-asan/compile",
+                       ["/usr/bin/ninja", "--quiet", "-C", "build-asan"])
+
+
+# --- pytest ---
+
+def run_pytest(results, directory, *options, seconds):
+    """Runs pytest with this file as a plugin, which reports each test through a pipe."""
+    reader, writer = os.pipe()
+    environment = {**os.environ, REPORT_FD: str(writer), TEST_SECONDS: str(seconds),
+                   "PYTHONPATH": str(ROOT / "tests"), "PYTHONDONTWRITEBYTECODE": "1"}
+    argv = [PYTHON, "-m", "pytest", "-p", "run_tests", "-p", "no:cacheprovider", *options,
+            directory]
+    failed_before = results.counts["FAILED"]
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                                   stdout=output, stderr=subprocess.STDOUT, pass_fds=[writer])
+        os.close(writer)
+        with os.fdopen(reader) as reports:
+            for line in reports:
+                results.add(**json.loads(line))
+        returncode = process.wait()
+        none_collected = 5
+        if returncode not in (0, none_collected) and results.counts["FAILED"] == failed_before:
+            output.seek(0)
+            results.add(directory, "FAILED", 0.0,
+                        f"{output.read()[-10000:]}\npytest {ending(returncode)}")
+
+
+class TestReporter:
+    """The pytest plugin's side: a line of JSON for each test."""
+
+    def __init__(self, fd):
+        self.file = os.fdopen(fd, "w")
+        self.reports = []
+
+    def send(self, name, outcome, seconds, output):
+        print(json.dumps({"name": name, "outcome": outcome, "seconds": seconds,
+                          "output": output}), file=self.file, flush=True)
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.send(report.nodeid, "FAILED", 0.0, report.longreprtext)
+
+    def pytest_runtest_logreport(self, report):
+        self.reports.append(report)
+        if report.when != "teardown":
+            return
+        reports, self.reports = self.reports, []
+        failed = [each for each in reports if each.failed]
+        outcome = "FAILED" if failed else "ok"
+        if not failed and any(each.skipped for each in reports):
+            outcome = "skipped"
+        output = "\n".join([each.longreprtext for each in failed]
+                           + [f"--- {title} ---\n{text}" for each in failed[-1:]
+                              for title, text in each.sections])
+        self.send(report.nodeid, outcome, sum(each.duration for each in reports), output)
+
+    def pytest_runtest_setup(self, item):
+        signal.signal(signal.SIGALRM, self.too_long)
+        signal.alarm(int(os.environ[TEST_SECONDS]))
+
+    def pytest_runtest_teardown(self, item):
+        signal.alarm(int(os.environ[TEST_SECONDS]))
+
+    @staticmethod
+    def too_long(*_):
+        raise TimeoutError(f"the test took more than {os.environ[TEST_SECONDS]} s")
+
+
+def pytest_configure(config):
+    if REPORT_FD in os.environ:
+        config.pluginmanager.register(TestReporter(int(os.environ[REPORT_FD])))
+
+
+# --- everything ---
+
+def run_checks(results):
+    names = subprocess.run(["scripts/check", "--list"], cwd=ROOT, check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.split()
+    for name in names:
+        run_command(results, f"check/{name}", ["scripts/check", name])
+
+
+def run_all(results, level):
+    run_checks(results)
+    run_programs(results, "build", "")
+    run_pytest(results, "tests/unit", seconds=60)
+    if level != "quick" and build_sanitized(results):
+        run_programs(results, "build-asan", "asan/")
+    if os.geteuid() == 0:
+        run_pytest(results, "tests/e2e", "-m", E2E_MARKS[level],
+                   seconds=7200 if level == "long" else 300)
+    else:
+        results.add("tests/e2e (needs root)", "skipped", 0.0)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("level", choices=E2E_MARKS)
+    results = Results()
+    try:
+        run_all(results, parser.parse_args().level)
+    finally:
+        print(results.summary(), flush=True)
+    sys.exit(1 if results.counts["FAILED"] else 0)
+
+
+if __name__ == "__main__":
+    main()

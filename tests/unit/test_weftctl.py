@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""weftctl against a telemetry server that answers from a table."""
+
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import threading
+
+import pytest
+
+WEFTCTL = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "weftctl"
+PREFIX = f"weftctl-test-{os.getpid()}"
+
+PORT = {"name": "web", "role": "container", "type": "tap", "network": "blue",
+        "mac": "02:00:00:00:00:07", "mtu": 1450, "up": 1, "queues": 1, "owners": [1],
+        "rx_packets": 1234567, "rx_bytes": 98765432, "tx_packets": 0, "tx_bytes": 0,
+        "tx_refused": 3, "nic_missed": 0}
+LCORE = {"lcore": 1, "idle": 1, "working": 1, "back_pressured": 1, "housekeeping": 0, "total": 3,
+         "in_flight": 5, "notices_lost": 0}
+STAGES = [{"name": "rx", "lcores": [1], "bursts": 100, "packets": 3200, "cycles": 64000,
+           "drops": 1},
+          {"name": "gro", "lcores": [1, 2], "bursts": 0, "packets": 0, "cycles": 0, "drops": 1500}]
+
+
+class Server:
+    """Answers like DPDK's telemetry: {request: answer}; an answer may be a list, used in turn."""
+
+    def __init__(self, directory, answers):
+        self.answers = answers
+        self.requests = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(str(directory / "dpdk_telemetry.v2"))
+        self.socket.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.socket.accept()
+            except OSError:
+                return
+            client.send(b'{"version":"DPDK 22.11.11","pid":1,"max_output_len":16384}')
+            while request := client.recv(1023).decode():
+                self.requests.append(request)
+                answer = self.answers.get(request)
+                if isinstance(answer, list) and request != "/":
+                    answer = answer.pop(0)
+                client.send(json.dumps({request.split(",")[0]: answer}).encode())
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """Where EAL of this user would put its socket."""
+    base = pathlib.Path("/var/run" if os.geteuid() == 0 else tmp_path)
+    path = base / "dpdk" / PREFIX
+    path.mkdir(parents=True)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def serve(directory):
+    servers = []
+
+    def start(answers):
+        servers.append(Server(directory, answers))
+        return servers[0]
+    yield start
+    for server in servers:
+        server.socket.shutdown(socket.SHUT_RDWR)
+        server.socket.close()
+
+
+@pytest.fixture
+def weftctl(tmp_path):
+    def run(*words, status=0):
+        done = subprocess.run([WEFTCTL, "--file-prefix", PREFIX, *words], timeout=20,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)})
+        assert done.returncode == status, done.stderr
+        if status == 0:
+            assert done.stderr == ""
+            return done.stdout
+        assert done.stdout == ""
+        assert done.stderr.startswith("weftctl: ") and done.stderr.count("\n") == 1
+        return done.stderr
+    return run
+
+
+def cells(output):
+    return [line.split() for line in output.splitlines()]
+
+
+def test_ports_are_a_table(serve, weftctl):
+    serve({"/weft/ports": {"ports": [PORT]}})
+    heading, row = cells(weftctl("show", "ports"))
+    assert dict(zip(heading, row)) == {
+        "PORT": "web", "ROLE": "container", "TYPE": "tap", "NETWORK": "blue",
+        "MAC": "02:00:00:00:00:07", "MTU": "1450", "STATE": "up", "QUEUES": "1", "OWNERS": "1",
+        "RX-PACKETS": "1,234,567", "RX-BYTES": "98,765,432", "TX-PACKETS": "0",
+        "TX-BYTES": "0", "TX-REFUSED": "3", "NIC-MISSED": "0"}
+
+
+def test_columns_are_aligned(serve, weftctl):
+    serve({"/weft/ports": {"ports": [PORT, {**PORT, "name": "a-longer-name", "rx_packets": 0}]}})
+    lines = weftctl("show", "ports").splitlines()
+    assert len({line.index("container") for line in lines[1:]}) == 1
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_percentages_add_up(serve, weftctl):
+    serve({"/weft/lcores": {"lcores": [LCORE]}})
+    row = cells(weftctl("show", "lcores"))[1]
+    assert sum(round(float(cell) * 10) for cell in row[1:5]) == 1000
+    assert row[5:] == ["5", "0"]
+
+
+def test_an_lcore_without_cycles_yet(serve, weftctl):
+    serve({"/weft/lcores": {"lcores": [{**LCORE, "idle": 0, "working": 0, "back_pressured": 0}]}})
+    assert cells(weftctl("show", "lcores"))[1][1:5] == ["-"] * 4
+
+
+def test_stages_have_what_a_packet_costs(serve, weftctl):
+    serve({"/weft/stages": {"stages": STAGES}})
+    _, rx, gro, total = cells(weftctl("show", "stages"))
+    assert rx == ["rx", "1", "100", "3,200", "32.0", "20.0", "1"]
+    assert gro == ["gro", "1,2", "0", "0", "-", "-", "1,500"]
+    assert total == ["all", "1,501"]
+
+
+def test_json_is_the_answer(serve, weftctl):
+    serve({"/weft/stages": {"stages": STAGES}})
+    assert json.loads(weftctl("--json", "show", "stages")) == {"stages": STAGES}
+    assert json.loads(weftctl("show", "stages", "--json")) == {"stages": STAGES}
+
+
+def test_pages_are_joined(serve, weftctl):
+    entry = {"network": "blue", "mac": "02:00:00:00:00:01", "to": "web", "kind": "static",
+             "age": 0}
+    server = serve({"/weft/fdb,blue": {"fdb": [entry], "next": 1},
+                    "/weft/fdb,blue,1": {"fdb": [entry, entry], "next": 3},
+                    "/weft/fdb,blue,3": {"fdb": [entry]}})
+    assert json.loads(weftctl("show", "fdb", "blue", "--json")) == {"fdb": [entry] * 4}
+    assert server.requests == ["/weft/fdb,blue", "/weft/fdb,blue,1", "/weft/fdb,blue,3"]
+
+
+def test_the_whole_fdb(serve, weftctl):
+    entry = {"network": "blue", "mac": "02:00:00:00:00:01", "to": "web", "kind": "static",
+             "age": 0}
+    serve({"/weft/fdb,": {"fdb": [entry], "next": 7},
+           "/weft/fdb,,7": {"fdb": [{**entry, "kind": "learned", "age": 0}]}})
+    _, static, learned = cells(weftctl("show", "fdb"))
+    assert static == ["blue", "02:00:00:00:00:01", "web", "static", "-"]
+    assert learned == ["blue", "02:00:00:00:00:01", "web", "learned", "0", "s"]
+
+
+def test_drops(serve, weftctl):
+    drop = {"stage": "rx", "reason": "no_credit", "text": "the door is shut", "packets": 1000}
+    serve({"/weft/drops": {"drops": []}, "/weft/drops,all": {"drops": [drop]}})
+    assert weftctl("show", "drops") == "no drops\n"
+    assert "1,000" in weftctl("show", "drops", "--all")
+
+
+def test_objects(serve, weftctl):
+    serve({"/weft/mode": {"mode": "vanilla", "uptime_ms": 12345},
+           "/weft/conservation": {"received": 1000, "delivered": 999}})
+    assert cells(weftctl("show", "mode")) == [["mode", "vanilla"], ["uptime_ms", "12,345"]]
+    assert weftctl("show", "conservation") == "received   1,000\ndelivered    999\n"
+
+
+def test_changes(serve, weftctl):
+    server = serve({"/weft/port/add,web,network=blue,type=tap": {"added": "web"},
+                    "/weft/fdb/add,blue,02:00:00:00:00:07,port web": {"added": "it"},
+                    "/weft/port/del,web": "error: no port 'web'"})
+    assert weftctl("port", "add", "web", "network=blue", "type=tap") == "added web\n"
+    assert weftctl("fdb", "add", "blue", "02:00:00:00:00:07", "port", "web") == "added it\n"
+    assert weftctl("port", "del", "web", status=1) == "weftctl: no port 'web'\n"
+    assert len(server.requests) == 3
+
+
+def test_nobody_there(weftctl):
+    assert f"no weft is running with file prefix '{PREFIX}'" in weftctl("show", "mode", status=1)
+
+
+def test_a_stale_socket(directory, weftctl):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stale:
+        stale.bind(str(directory / "dpdk_telemetry.v2"))
+    assert "no weft is running" in weftctl("show", "mode", status=1)
+
+
+def test_another_dpdk_program(serve, weftctl):
+    serve({"/": ["/", "/ethdev/list"]})
+    assert "is it a weft?" in weftctl("show", "mode", status=1)
+
+
+def test_unknown_words(weftctl):
+    assert "choose from 'ports', 'lcores'" in weftctl("show", "weather", status=1)
+    assert "weftctl --help" in weftctl("sing", status=1)
+    assert "KEY=VALUE" in weftctl("port", "add", "web", status=1)
+    assert "unrecognized arguments: blue" in weftctl("show", "networks", "blue", status=1)
+
+
+def test_a_command_that_is_too_long(serve, weftctl):
+    serve({})
+    assert "longer than" in weftctl("port", "add", "web", "path=" + "x" * 1024, status=1)
+
+
+def test_top(serve, weftctl):
+    later = {**PORT, "rx_packets": PORT["rx_packets"] + 5000000, "up": 0}
+    new = {**PORT, "name": "new"}
+    lcore = {**LCORE, "idle": 26, "working": 76}
+    serve({"/weft/mode": {"mode": "vanilla", "version": "0.1.0", "uptime_ms": 3723000},
+           "/weft/ports": [{"ports": [PORT]}, {"ports": [later, new]}],
+           "/weft/stages": [{"stages": STAGES}, {"stages": STAGES}],
+           "/weft/lcores": [{"lcores": [LCORE]}, {"lcores": [lcore]}]})
+    output = weftctl("top", "--once")
+    assert output.startswith("weft 0.1.0  mode vanilla  up 1:02:03\n")
+    web = next(row for row in cells(output) if row[:1] == ["web"])
+    assert web[1] == "down" and 3e6 < int(web[2].replace(",", "")) <= 5e6
+    assert ["1", "25.0", "75.0", "0.0", "0.0", "5"] in cells(output)
+    assert "new" not in output.split()
