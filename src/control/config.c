@@ -13,6 +13,7 @@
 #include <rte_vxlan.h>
 
 #include "control/value.h"
+#include "core/ipv4.h"
 
 #define WORDS_MAX 64
 
@@ -54,9 +55,13 @@ static int read_vtep(const char *word, void *to, struct error *error)
 {
 	struct network_config *network = to;
 
-	if (network->n_vteps == CONFIG_NETWORK_VTEPS_MAX)
+	rte_be32_t *vtep = &network->vteps[network->n_vteps];
+
+	if (network->n_vteps++ == CONFIG_NETWORK_VTEPS_MAX)
 		return error_set(error, "more than %d VTEPs", CONFIG_NETWORK_VTEPS_MAX);
-	return value_ipv4(NULL, word, &network->vteps[network->n_vteps++], error);
+	if (value_ipv4(NULL, word, vtep, error) != 0)
+		return -1;
+	return ipv4_is_host(*vtep) ? 0 : error_set(error, "'%s' is no host's address", word);
 }
 
 static int value_vteps(const struct key *key, const char *value, void *to, struct error *error)
@@ -99,7 +104,11 @@ static int value_prefix(const struct key *key, const char *value, void *to, stru
 			error, "'%s' is no address with its prefix such as 192.0.2.1/24", value);
 	snprintf(address, sizeof(address), "%.*s", (int)(slash - value), value);
 	uplink->prefix = prefix;
-	return value_ipv4(key, address, &uplink->address, error);
+	if (value_ipv4(key, address, &uplink->address, error) != 0)
+		return -1;
+	if (!ipv4_is_host(uplink->address))
+		return error_set(error, "'%s' is no host's address", value);
+	return 0;
 }
 
 /* ---- the keys of each section ---- */
@@ -114,23 +123,23 @@ static const struct key weft_keys[] = {
 
 #define PORT(field) (offsetof(struct uplink_config, port) + offsetof(struct port_config, field))
 static const struct key uplink_keys[] = {
-	{"device", value_text, PORT(device), 0, PORT_DEVICE_SIZE, 1},
-	{"address", value_prefix, 0, 0, 0, 1},
+	{"device", value_text, PORT(device), 0, PORT_DEVICE_SIZE, KEY_REQUIRED},
+	{"address", value_prefix, 0, 0, 0, KEY_REQUIRED},
 	{"gateway", value_ipv4, offsetof(struct uplink_config, gateway), 0, 0, 0},
 	{"mac", value_mac, PORT(mac), 0, 0, 0},
 	{"mtu", value_u16, PORT(mtu), 128, 9600, 0},
 	{"queues", value_u16, PORT(queues), 1, PORT_QUEUES_MAX, 0},
-	{"lcores", value_lcores, 0, 0, 0, 0},
+	{"lcores", value_lcores, 0, 0, 0, KEY_LIST},
 	{"ring-size", value_u16, PORT(ring_size), 32, 32768, 0},
 	{0},
 };
 #undef PORT
 
 static const struct key network_keys[] = {
-	{"vni", value_u32, offsetof(struct network_config, vni), 0, (1 << 24) - 1, 1},
+	{"vni", value_u32, offsetof(struct network_config, vni), 0, (1 << 24) - 1, KEY_REQUIRED},
 	{"udp-port", value_u16, offsetof(struct network_config, udp_port), 1, 65535, 0},
 	{"uplink", value_text, offsetof(struct network_config, uplink), 0, PORT_NAME_SIZE, 0},
-	{"vteps", value_vteps, 0, 0, 0, 0},
+	{"vteps", value_vteps, 0, 0, 0, KEY_LIST},
 	{"vtep-guard", value_bool, offsetof(struct network_config, vtep_guard), 0, 0, 0},
 	{"source-guard", value_bool, offsetof(struct network_config, source_guard), 0, 0, 0},
 	{"learning", value_bool, offsetof(struct network_config, learning), 0, 0, 0},
@@ -142,10 +151,10 @@ static const struct key network_keys[] = {
 
 #define PORT(field) (offsetof(struct container_config, port) + offsetof(struct port_config, field))
 static const struct key container_keys[] = {
-	{"network", value_text, offsetof(struct container_config, network), 0, PORT_NAME_SIZE, 1},
-	{"type", value_text, PORT(type), 0, 16, 1},
-	{"mac", value_mac, PORT(mac), 0, 0, 1},
-	{"addresses", value_addresses, 0, 0, 0, 0},
+	{"network", value_text, offsetof(struct container_config, network), 0, PORT_NAME_SIZE, KEY_REQUIRED},
+	{"type", value_text, PORT(type), 0, 16, KEY_REQUIRED},
+	{"mac", value_mac, PORT(mac), 0, 0, KEY_REQUIRED},
+	{"addresses", value_addresses, 0, 0, 0, KEY_LIST},
 	{"path", value_text, PORT(path), 0, PORT_PATH_SIZE, 0},
 	{"client", value_bool, PORT(client), 0, 0, 0},
 	{"netns", value_text, PORT(netns), 0, 64, 0},
@@ -190,17 +199,27 @@ static int check_required(
 
 		while (i < n && strcmp(entries[i].name, keys->name) != 0)
 			i++;
-		if (i == n && keys->required)
+		if (i == n && keys->flags & KEY_REQUIRED)
 			return error_set(error, "%s: is missing, and required", keys->name);
 	}
 	return 0;
 }
 
-static int check_repeated(const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static bool is_list(const struct key *keys, const char *name)
+{
+	for (; keys->name != NULL; keys++)
+		if (strcmp(keys->name, name) == 0)
+			return keys->flags & KEY_LIST;
+	return false;
+}
+
+static int check_repeated(const struct key *keys, const struct rte_cfgfile_entry *entries, int n,
+	struct error *error)
 {
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < i; j++)
-			if (strcmp(entries[i].name, entries[j].name) == 0)
+			if (strcmp(entries[i].name, entries[j].name) == 0 &&
+				!is_list(keys, entries[i].name))
 				return error_set(error, "%s: is given twice", entries[i].name);
 	return 0;
 }
@@ -208,7 +227,7 @@ static int check_repeated(const struct rte_cfgfile_entry *entries, int n, struct
 static int read_keys(const struct key *keys, const struct rte_cfgfile_entry *entries, int n,
 	void *to, struct error *error)
 {
-	if (check_repeated(entries, n, error) != 0)
+	if (check_repeated(keys, entries, n, error) != 0)
 		return -1;
 	for (int i = 0; i < n; i++)
 		if (read_key(keys, entries[i].name, entries[i].value, to, error) != 0)
@@ -261,7 +280,12 @@ static int read_uplink(struct config *config, const char *name,
 	snprintf(uplink->port.name, sizeof(uplink->port.name), "%s", name);
 	snprintf(uplink->port.type, sizeof(uplink->port.type), "uplink");
 	uplink->port.queues = 1;
-	return read_keys(uplink_keys, entries, n, uplink, error);
+	if (read_keys(uplink_keys, entries, n, uplink, error) != 0)
+		return -1;
+	if (uplink->gateway != 0 &&
+		!ipv4_in_prefix(uplink->gateway, uplink->address, uplink->prefix))
+		return error_set(error, "gateway: is outside the prefix of 'address'");
+	return 0;
 }
 
 static int read_network(struct config *config, const char *name,
@@ -332,8 +356,10 @@ static int read_container(struct config *config, const char *name,
 static int read_pipeline(struct config *config, const char *name,
 	const struct rte_cfgfile_entry *entries, int n, struct error *error)
 {
+	static const struct key no_lists[] = {{0}};
+
 	(void)name;
-	if (check_repeated(entries, n, error) != 0)
+	if (check_repeated(no_lists, entries, n, error) != 0)
 		return -1;
 	for (int i = 0; i < n; i++) {
 		int stage = stage_find(entries[i].name);
@@ -410,28 +436,37 @@ static const struct section_kind *find_kind(const char *section, const char **na
 	return NULL;
 }
 
-static int read_section(
-	struct config *config, struct rte_cfgfile *file, int index, struct error *error)
+static int read_entries(struct config *config, const char *section,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
 {
-	struct rte_cfgfile_entry entries[WORDS_MAX];
-	char section[CFG_NAME_LEN];
-	const struct section_kind *kind;
 	const char *name;
-	int n = rte_cfgfile_section_num_entries_by_index(file, section, index);
+	const struct section_kind *kind = find_kind(section, &name);
 
-	kind = find_kind(section, &name);
 	if (kind == NULL)
 		return error_set(error,
 			"[%s]: no such section; there are [weft], [uplink NAME], "
 			"[network NAME], [port NAME], [pipeline], [fdb NETWORK]",
 			section);
-	if (n > WORDS_MAX)
-		return error_set(error, "[%s]: more than %d keys", section, WORDS_MAX);
-	rte_cfgfile_section_entries_by_index(file, index, section, entries, WORDS_MAX);
 	if ((kind->named && check_name(name, error) != 0) ||
 		kind->read(config, name, entries, n, error) != 0)
 		return error_prefix(error, "[%s]: ", section);
 	return 0;
+}
+
+static int read_section(struct config *config, struct rte_cfgfile *file, int index,
+	struct error *error)
+{
+	char section[CFG_NAME_LEN];
+	int n = rte_cfgfile_section_num_entries_by_index(file, section, index);
+	struct rte_cfgfile_entry *entries = calloc(n + 1, sizeof(*entries));
+	int status;
+
+	if (entries == NULL)
+		abort();
+	rte_cfgfile_section_entries_by_index(file, index, section, entries, n);
+	status = read_entries(config, section, entries, n, error);
+	free(entries);
+	return status;
 }
 
 /* ---- the file ---- */
@@ -473,7 +508,7 @@ static struct rte_cfgfile *load(const char *name, struct error *error)
 		error_set(error, "cannot be read: %s", strerror(errno));
 		return NULL;
 	}
-	file = rte_cfgfile_load_with_params(name, 0, &parameters);
+	file = rte_cfgfile_load_with_params(name, CFG_FLAG_EMPTY_VALUES, &parameters);
 	if (file == NULL)
 		error_set(error, "is no INI file: every line is '[section]', 'key = value' or "
 				 "'# comment'");

@@ -3,6 +3,8 @@
 
 #include <rte_arp.h>
 
+#include "core/ipv4.h"
+
 #define ASK_AGAIN_MS 1000
 #define REFRESH_MS 30000
 #define TRIES_MAX 3
@@ -25,20 +27,13 @@ static int find(const struct control *control, uint16_t uplink, rte_be32_t addre
 	return -1;
 }
 
-static bool in_prefix(const struct uplink_config *uplink, rte_be32_t address)
-{
-	rte_be32_t mask = rte_cpu_to_be_32(UINT32_MAX << (32 - uplink->prefix));
-
-	return ((address ^ uplink->address) & mask) == 0;
-}
-
 int neighbour_towards(
 	struct control *control, uint16_t uplink, rte_be32_t address, struct error *error)
 {
 	const struct uplink_config *config = &control->config->uplinks[uplink];
 	int index;
 
-	if (!in_prefix(config, address)) {
+	if (!ipv4_in_prefix(address, config->address, config->prefix)) {
 		if (config->gateway == 0)
 			return error_set(error,
 				"is outside uplink %s's prefix, which has no gateway",

@@ -15,13 +15,16 @@ struct key;
 typedef int (*value_reader)(
 	const struct key *key, const char *value, void *to, struct error *error);
 
+#define KEY_REQUIRED 1
+#define KEY_LIST 2 /* may be repeated; the lists are joined */
+
 struct key {
 	const char *name;
 	value_reader read;
 	size_t offset; /* in the section's structure */
 	uint64_t min;  /* numbers: smallest; texts: 0 */
 	uint64_t max;  /* numbers: largest; texts: size of the field */
-	int required;
+	int flags;
 };
 
 int value_text(const struct key *key, const char *value, void *to, struct error *error);

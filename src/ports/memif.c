@@ -52,17 +52,19 @@ static int config_check(const struct port *port, struct error *error)
 	const struct port_config *config = &port->config;
 
 	if (port->n_queues == 0 || port->n_queues > PORT_QUEUES_MAX)
-		return error_set(error, "queues = %u: a memif port has 1 to %u", port->n_queues,
+		return error_set(error, "queues: %u: a memif port has 1 to %u", port->n_queues,
 			PORT_QUEUES_MAX);
 	if (config->ring_size > 1u << MEMIF_LOG2_RING_SIZE_MAX)
-		return error_set(error, "ring_size = %u: a memif ring has at most %u descriptors",
+		return error_set(error, "ring-size: %u: a memif ring has at most %u descriptors",
 			config->ring_size, 1u << MEMIF_LOG2_RING_SIZE_MAX);
 	if (config->ring_size & (config->ring_size - 1))
-		return error_set(error, "ring_size = %u: a memif ring's size is a power of two",
+		return error_set(error, "ring-size: %u: a memif ring's size is a power of two",
 			config->ring_size);
 	if (memif_kick_init() != 0)
 		return error_set(error, "asynchronous I/O (io_setup): %s", strerror(errno));
-	return unix_socket_claim(config->path, SOCK_SEQPACKET, error);
+	if (unix_socket_claim(config->path, SOCK_SEQPACKET, error) != 0)
+		return error_prefix(error, "path: ");
+	return 0;
 }
 
 static int memif_attach(struct port *port, struct error *error)

@@ -187,7 +187,7 @@ static int start(struct port *port, struct error *error)
 			 (port->config.client ? RTE_VHOST_USER_CLIENT : 0);
 
 	if (!port->config.client && unix_socket_claim(path, SOCK_STREAM, error) != 0)
-		return -1;
+		return error_prefix(error, "path: ");
 	if (rte_vhost_driver_register(path, flags) != 0)
 		return error_set(error, "path: '%s' is already a port's", path);
 	if (rte_vhost_driver_disable_features(path, FEATURES_OFF) != 0 ||

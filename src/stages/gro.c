@@ -7,17 +7,11 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include "core/ipv4.h"
 #include "stages/stage.h"
 
 #define IPV4_VERSION_4 4
 #define IPV4_FRAGMENT_BITS (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
-
-static bool is_host_address(rte_be32_t address)
-{
-	uint8_t first = rte_be_to_cpu_32(address) >> 24;
-
-	return first != 0 && first != 127 && first < 224;
-}
 
 /* NICs pad short frames, and what follows the IPv4 packet is not part of it. */
 static void trim(struct rte_mbuf *mbuf, uint32_t length)
@@ -89,7 +83,7 @@ static uint16_t check_ipv4(const struct tables *tables, struct rte_mbuf *mbuf)
 		return drop;
 	if (ip->dst_addr != address)
 		return VERDICT_DROP + DROP_OUTER_IPV4_DESTINATION;
-	if (ip->src_addr == address || !is_host_address(ip->src_addr))
+	if (ip->src_addr == address || !ipv4_is_host(ip->src_addr))
 		return VERDICT_DROP + DROP_OUTER_IPV4_SOURCE;
 	if (ip->fragment_offset & RTE_BE16(IPV4_FRAGMENT_BITS))
 		return VERDICT_DROP + DROP_OUTER_FRAGMENT;

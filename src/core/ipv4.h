@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_IPV4_H
+#define WEFT_IPV4_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_byteorder.h>
+
+/* An address that one host can have: not "this network", loopback, multicast or reserved. */
+static inline bool ipv4_is_host(rte_be32_t address)
+{
+	uint8_t first = rte_be_to_cpu_32(address) >> 24;
+
+	return first != 0 && first != 127 && first < 224;
+}
+
+static inline bool ipv4_in_prefix(rte_be32_t address, rte_be32_t network, uint8_t bits)
+{
+	rte_be32_t mask = rte_cpu_to_be_32(UINT32_MAX << (32 - bits));
+
+	return ((address ^ network) & mask) == 0;
+}
+
+#endif
