@@ -293,6 +293,8 @@ static int prepare(int argc, char **argv, struct error *error)
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	/* Drivers write to sockets whose peers may be gone. */
+	signal(SIGPIPE, SIG_IGN);
 	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	telemetry_register();
 	if (rte_eal_init(argc, argv) < 0)
