@@ -151,7 +151,8 @@ static const struct key network_keys[] = {
 
 #define PORT(field) (offsetof(struct container_config, port) + offsetof(struct port_config, field))
 static const struct key container_keys[] = {
-	{"network", value_text, offsetof(struct container_config, network), 0, PORT_NAME_SIZE, KEY_REQUIRED},
+	{"network", value_text, offsetof(struct container_config, network), 0, PORT_NAME_SIZE,
+		KEY_REQUIRED},
 	{"type", value_text, PORT(type), 0, 16, KEY_REQUIRED},
 	{"mac", value_mac, PORT(mac), 0, 0, KEY_REQUIRED},
 	{"addresses", value_addresses, 0, 0, 0, KEY_LIST},
@@ -213,8 +214,8 @@ static bool is_list(const struct key *keys, const char *name)
 	return false;
 }
 
-static int check_repeated(const struct key *keys, const struct rte_cfgfile_entry *entries, int n,
-	struct error *error)
+static int check_repeated(
+	const struct key *keys, const struct rte_cfgfile_entry *entries, int n, struct error *error)
 {
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < i; j++)
@@ -453,8 +454,8 @@ static int read_entries(struct config *config, const char *section,
 	return 0;
 }
 
-static int read_section(struct config *config, struct rte_cfgfile *file, int index,
-	struct error *error)
+static int read_section(
+	struct config *config, struct rte_cfgfile *file, int index, struct error *error)
 {
 	char section[CFG_NAME_LEN];
 	int n = rte_cfgfile_section_num_entries_by_index(file, section, index);

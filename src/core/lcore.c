@@ -69,19 +69,24 @@ static void outbox_flush(struct lcore *lcore, struct outbox *outbox)
 	outbox->n = 0;
 }
 
-static void outbox_add(struct lcore *lcore, struct outbox *outbox, struct rte_mbuf *mbuf)
+static void outbox_add(
+	struct lcore *lcore, struct outbox *outbox, struct rte_mbuf **mbufs, uint16_t n)
 {
-	if (outbox->n == RECEIVE_BURST)
+	if (outbox->n + n > STAGE_BURST_MAX)
 		outbox_flush(lcore, outbox);
-	else if (outbox->n == 0)
+	if (!outbox->dirty)
 		lcore->dirty[lcore->n_dirty++] = outbox;
-	outbox->mbufs[outbox->n++] = mbuf;
+	outbox->dirty = true;
+	memcpy(&outbox->mbufs[outbox->n], mbufs, n * sizeof(mbufs[0]));
+	outbox->n += n;
 }
 
 static void flush_outboxes(struct lcore *lcore)
 {
-	for (uint16_t i = 0; i < lcore->n_dirty; i++)
+	for (uint16_t i = 0; i < lcore->n_dirty; i++) {
 		outbox_flush(lcore, lcore->dirty[i]);
+		lcore->dirty[i]->dirty = false;
+	}
 	lcore->n_dirty = 0;
 }
 
@@ -105,26 +110,28 @@ static uint16_t target(const struct lcore *lcore, uint16_t stage, struct rte_mbu
 	}
 }
 
-static void vector_add(struct lcore *lcore, uint16_t stage, struct rte_mbuf *mbuf)
+static void vector_add(struct lcore *lcore, uint16_t stage, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct vector *vector = &lcore->vectors[stage];
 
-	if (vector->n == STAGE_BURST_MAX)
+	if (vector->n + n > STAGE_BURST_MAX)
 		run(lcore, stage);
-	vector->mbufs[vector->n++] = mbuf;
+	memcpy(&vector->mbufs[vector->n], mbufs, n * sizeof(mbufs[0]));
+	vector->n += n;
 }
 
-static void transition(struct lcore *lcore, uint16_t stage, struct rte_mbuf *mbuf)
+/* Packets that all go the same way: the first one's. */
+static void transition(struct lcore *lcore, uint16_t stage, struct rte_mbuf **mbufs, uint16_t n)
 {
 	uint16_t to;
 
 	if (stage < STAGE_COUNT)
 		stage = lcore->dataplane->plan.instead[stage];
-	to = target(lcore, stage, mbuf);
+	to = target(lcore, stage, mbufs[0]);
 	if (to == LCORE_INLINE || to == lcore->index)
-		vector_add(lcore, stage, mbuf);
+		vector_add(lcore, stage, mbufs, n);
 	else
-		outbox_add(lcore, &lcore->outboxes[stage][to], mbuf);
+		outbox_add(lcore, &lcore->outboxes[stage][to], mbufs, n);
 }
 
 /* ---- replication ---- */
@@ -149,7 +156,7 @@ static struct rte_mbuf *replicate(struct lcore *lcore, struct rte_mbuf *mbuf)
 static void send_to_place(struct lcore *lcore, struct rte_mbuf *mbuf, uint16_t place)
 {
 	packet_of(mbuf)->destination = place;
-	transition(lcore, place_is_remote(place) ? STAGE_ENCAP : STAGE_VETH, mbuf);
+	transition(lcore, place_is_remote(place) ? STAGE_ENCAP : STAGE_VETH, &mbuf, 1);
 }
 
 /* Head-end replication (RFC 7348, 4.2 without multicast): never back, never tunnel to tunnel. */
@@ -184,8 +191,8 @@ static void flood(struct lcore *lcore, struct rte_mbuf *mbuf)
 
 static void follow(struct lcore *lcore, struct rte_mbuf *mbuf, uint16_t verdict)
 {
-	if (likely(verdict < STEP_COUNT))
-		transition(lcore, verdict, mbuf);
+	if (verdict < STEP_COUNT)
+		transition(lcore, verdict, &mbuf, 1);
 	else if (verdict >= VERDICT_DROP)
 		drop(lcore, &mbuf, 1, verdict - VERDICT_DROP);
 	else if (verdict == VERDICT_FLOOD)
@@ -194,11 +201,29 @@ static void follow(struct lcore *lcore, struct rte_mbuf *mbuf, uint16_t verdict)
 		consume(lcore, mbuf);
 }
 
+/* True if one transition does for the whole burst, which for most bursts it does. */
+static bool is_uniform(struct rte_mbuf **mbufs, const uint16_t *verdicts, uint16_t n)
+{
+	uint16_t different = 0;
+
+	for (uint16_t i = 1; i < n; i++)
+		different |= verdicts[i] ^ verdicts[0];
+	if (different != 0 || verdicts[0] >= STEP_COUNT)
+		return false;
+	if (verdicts[0] < STAGE_COUNT)
+		return true;
+	for (uint16_t i = 1; i < n; i++)
+		different |= packet_of(mbufs[i])->destination ^ packet_of(mbufs[0])->destination;
+	return different == 0;
+}
+
 static void process(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbufs, uint16_t n)
 {
 	uint16_t verdicts[STAGE_BURST_MAX];
 
 	stage_table[stage].process(&lcore->context, mbufs, n, verdicts);
+	if (likely(is_uniform(mbufs, verdicts, n)))
+		return transition(lcore, verdicts[0], mbufs, n);
 	for (uint16_t i = 0; i < n; i++)
 		follow(lcore, mbufs[i], verdicts[i]);
 }
@@ -221,6 +246,16 @@ static enum drop refusal(const struct port *port)
 	return port->ops->is_up(port) ? DROP_PORT_FULL : DROP_PORT_DOWN;
 }
 
+static void count_sent(struct lcore *lcore, struct port_counters *counters, const uint16_t *doors,
+	uint16_t sent, uint32_t bytes)
+{
+	for (uint16_t i = 0; i < sent; i++)
+		counter_add(&lcore->finished[doors[i]], 1);
+	counter_add(&counters->tx_packets, sent);
+	counter_add(&counters->tx_bytes, bytes);
+	counter_add(&lcore->counters.delivered, sent);
+}
+
 static void send_burst(
 	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
@@ -232,44 +267,32 @@ static void send_burst(
 	for (uint16_t i = 0; i < n; i++)
 		doors[i] = packet_of(mbufs[i])->door;
 	sent = port->ops->send(port, queue, mbufs, n);
-	for (uint16_t i = 0; i < sent; i++)
-		counter_add(&lcore->finished[doors[i]], 1);
-	counter_add(&counters->tx_packets, sent);
-	counter_add(&lcore->counters.delivered, sent);
-	if (sent < n) {
+	if (unlikely(sent < n)) {
 		bytes -= bytes_of(mbufs + sent, n - sent);
 		counter_add(&counters->tx_refused, n - sent);
 		drop(lcore, mbufs + sent, n - sent, refusal(port));
 	}
-	counter_add(&counters->tx_bytes, bytes);
+	count_sent(lcore, counters, doors, sent, bytes);
 }
 
-/* The queue of its destination that a packet leaves by. */
-static struct owned_queue exit_of(
-	const struct lcore *lcore, enum stage stage, struct rte_mbuf *mbuf)
+/* Which of its port's queues a packet leaves by. */
+static uint16_t queue_of(
+	const struct lcore *lcore, enum stage stage, const struct port *port, struct rte_mbuf *mbuf)
 {
-	const struct tables *tables = lcore->context.tables;
-	uint16_t destination = packet_of(mbuf)->destination;
-	struct port *port = tables->ports[destination];
-
 	if (stage == STAGE_SEND)
-		return (struct owned_queue){port, tables->exits[destination][lcore->index].queue};
-	if (likely(port == NULL || port->n_queues == 1))
-		return (struct owned_queue){port, 0};
-	return (struct owned_queue){port, flow_hash(mbuf) % port->n_queues};
+		return lcore->context.tables->exits[port->index][lcore->index].queue;
+	return port->n_queues == 1 ? 0 : flow_hash(mbuf) % port->n_queues;
 }
 
-/* Takes the packets that leave by the same queue as the first one out of mbufs[0..*n), in order. */
-static uint16_t take_group(const struct lcore *lcore, enum stage stage, struct rte_mbuf **mbufs,
-	uint16_t *n, struct rte_mbuf **group, struct owned_queue *exit)
+/* Takes the packets that leave by the same queue as the first out of mbufs[0..*n), in order. */
+static uint16_t take_group(const struct lcore *lcore, enum stage stage, const struct port *port,
+	uint16_t queue, struct rte_mbuf **mbufs, uint16_t *n, struct rte_mbuf **group)
 {
 	uint16_t taken = 0, left = 0;
 
-	*exit = exit_of(lcore, stage, mbufs[0]);
 	for (uint16_t i = 0; i < *n; i++) {
-		struct owned_queue other = exit_of(lcore, stage, mbufs[i]);
-
-		if (other.port == exit->port && other.queue == exit->queue)
+		if (packet_of(mbufs[i])->destination == port->index &&
+			queue_of(lcore, stage, port, mbufs[i]) == queue)
 			group[taken++] = mbufs[i];
 		else
 			mbufs[left++] = mbufs[i];
@@ -281,32 +304,37 @@ static uint16_t take_group(const struct lcore *lcore, enum stage stage, struct r
 static void leave(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct rte_mbuf *group[STAGE_BURST_MAX];
-	struct owned_queue exit;
 
 	while (n > 0) {
-		uint16_t taken = take_group(lcore, stage, mbufs, &n, group, &exit);
+		struct port *port = lcore->context.tables->ports[packet_of(mbufs[0])->destination];
+		uint16_t queue, taken;
 
 		/* A port can go while its packets are on their way to the owner. */
-		if (exit.port == NULL)
-			drop(lcore, group, taken, DROP_PORT_GONE);
-		else
-			send_burst(lcore, exit.port, exit.queue, group, taken);
+		if (unlikely(port == NULL)) {
+			drop(lcore, mbufs, 1, DROP_PORT_GONE);
+			mbufs++;
+			n--;
+			continue;
+		}
+		queue = queue_of(lcore, stage, port, mbufs[0]);
+		taken = take_group(lcore, stage, port, queue, mbufs, &n, group);
+		send_burst(lcore, port, queue, group, taken);
 	}
 }
 
+/* In place: a packet only ever moves to a stage further down, so nothing is added to this vector.
+ */
 static void run(struct lcore *lcore, enum stage stage)
 {
 	struct vector *vector = &lcore->vectors[stage];
 	struct stage_counters *counters = &lcore->counters.stages[stage];
-	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
 	uint16_t n = vector->n;
 
-	memcpy(mbufs, vector->mbufs, n * sizeof(mbufs[0]));
 	vector->n = 0;
 	if (stage < STAGE_COUNT)
-		process(lcore, stage, mbufs, n);
+		process(lcore, stage, vector->mbufs, n);
 	else
-		leave(lcore, stage, mbufs, n);
+		leave(lcore, stage, vector->mbufs, n);
 	counter_add(&counters->bursts, 1);
 	counter_add(&counters->packets, n);
 	account(lcore, &counters->cycles);
@@ -362,8 +390,8 @@ static void admit(
 		packet->door = lcore->index;
 		packet->network = NETWORK_NONE;
 		packet->source = PLACE_NONE;
-		transition(lcore, first, mbufs[i]);
 	}
+	transition(lcore, first, mbufs, n);
 }
 
 static uint16_t poll_queue(struct lcore *lcore, const struct owned_queue *owned, uint32_t credits)

@@ -36,8 +36,9 @@ struct vector {
 /* Packets for a stage of another lcore, collected within a turn. */
 struct outbox {
 	struct rte_ring *ring; /* NULL: the plan has no such way */
+	bool dirty;	       /* in the lcore's list of those to flush */
 	uint16_t n;
-	struct rte_mbuf *mbufs[RECEIVE_BURST];
+	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
 };
 
 /* Rings whose packets are for one stage of this lcore. */

@@ -67,10 +67,10 @@ static_assert(sizeof(union fdb_value) == 8, "one store writes an entry");
 
 static inline uint64_t fdb_key(uint16_t network, const struct rte_ether_addr *mac)
 {
-	uint64_t key = 0;
+	const unaligned_uint32_t *low = (const void *)mac;
+	const unaligned_uint16_t *high = (const void *)&mac->addr_bytes[4];
 
-	__builtin_memcpy(&key, mac, RTE_ETHER_ADDR_LEN);
-	return key | (uint64_t)network << 48;
+	return *low | (uint64_t)*high << 32 | (uint64_t)network << 48;
 }
 
 static inline uint64_t remote_key(uint16_t network, rte_be32_t address)

@@ -4,6 +4,7 @@
  * namespace, and the kernel's vhost-net through virtio-user. They differ in how the device comes to
  * be, and in nothing after that.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -135,20 +136,35 @@ static int set_up_queues(struct port *port, struct error *error)
 	return 0;
 }
 
-static int set_addresses(struct port *port, struct error *error)
+/* Devices that filter nothing, such as memif, have no address to set: then it is ours alone. */
+static int set_mac(struct port *port, struct error *error)
+{
+	const struct ethdev *ethdev = port->driver;
+	int status;
+
+	if (rte_is_zero_ether_addr(&port->config.mac)) {
+		if (rte_eth_macaddr_get(ethdev->id, &port->mac) != 0)
+			return error_set(error, "mac: the device does not tell its own; give one");
+		return 0;
+	}
+	port->mac = port->config.mac;
+	status = rte_eth_dev_default_mac_addr_set(ethdev->id, &port->config.mac);
+	if (status == -ENOTSUP)
+		rte_eth_promiscuous_enable(ethdev->id);
+	else if (status != 0)
+		return error_set(error, "mac: the device does not take this address");
+	return 0;
+}
+
+static int set_mtu(struct port *port, struct error *error)
 {
 	const struct ethdev *ethdev = port->driver;
 	uint16_t mtu = port->config.mtu;
 
-	if (port->uplink && !rte_is_zero_ether_addr(&port->config.mac) &&
-		rte_eth_dev_default_mac_addr_set(ethdev->id, &port->config.mac) != 0)
-		return error_set(error, "mac: the device does not take this address");
 	if (mtu != 0 && rte_eth_dev_set_mtu(ethdev->id, mtu) != 0)
 		return error_set(error, "mtu: the device does not take %u", mtu);
 	if (rte_eth_dev_get_mtu(ethdev->id, &port->mtu) != 0)
 		return error_set(error, "mtu: the device does not tell its own; give one");
-	if (port->uplink && rte_eth_macaddr_get(ethdev->id, &port->mac) != 0)
-		return error_set(error, "mac: the device does not tell its own; give one");
 	return 0;
 }
 
@@ -160,7 +176,7 @@ static int bring_up(struct port *port, struct error *error)
 	if (rte_eth_dev_info_get(ethdev->id, &info) != 0)
 		return error_set(error, "device: the driver does not answer");
 	if (configure(port, &info, error) != 0 || set_up_queues(port, error) != 0 ||
-		set_addresses(port, error) != 0)
+		set_mtu(port, error) != 0 || (port->uplink && set_mac(port, error) != 0))
 		return -1;
 	if (rte_eth_dev_start(ethdev->id) != 0)
 		return error_set(error, "device: the driver %s cannot start it (%s)",

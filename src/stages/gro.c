@@ -48,6 +48,9 @@ static bool checksum_is_wrong(const struct rte_mbuf *mbuf, const struct rte_ipv4
 	case RTE_MBUF_F_RX_IP_CKSUM_BAD:
 		return true;
 	default:
+		/* Nearly all headers have no options, and a fixed length is summed faster. */
+		if (likely(ip->version_ihl == RTE_IPV4_VHL_DEF))
+			return rte_raw_cksum(ip, sizeof(*ip)) != 0xffff;
 		return rte_raw_cksum(ip, rte_ipv4_hdr_len(ip)) != 0xffff;
 	}
 }
