@@ -116,10 +116,14 @@ static int find_uplink(
 	return error_set(error, "uplink: no uplink is called '%s'", name);
 }
 
-static int choose_mtu(struct network_state *state, uint16_t uplink_mtu, struct error *error)
+/* The outer Ethernet header is not part of the uplink's MTU, but the inner one is: so what the
+ * outer headers take away is just their size. Mode native has none. */
+static int choose_mtu(
+	const struct control *control, struct network_state *state, struct error *error)
 {
-	/* The outer Ethernet header is not part of the uplink's MTU, but the inner one is: even. */
-	uint16_t most = uplink_mtu - VXLAN_OVERHEAD;
+	bool native = strcmp(control->dataplane->plan.mode, "native") == 0;
+	uint16_t uplink_mtu = control->ports[state->uplink]->mtu;
+	uint16_t most = uplink_mtu - (native ? 0 : VXLAN_OVERHEAD);
 
 	state->mtu = state->config->mtu == 0 ? most : state->config->mtu;
 	if (state->mtu > most)
@@ -149,7 +153,7 @@ static int add_network(struct control *control, uint16_t index, struct error *er
 		return error_set(error, "vni: another network has %u already", state->config->vni);
 	if (find_uplink(control, state->config->uplink, &state->uplink, error) != 0)
 		return -1;
-	if (choose_mtu(state, control->ports[state->uplink]->mtu, error) != 0)
+	if (choose_mtu(control, state, error) != 0)
 		return -1;
 	control->n_networks++;
 	if (rte_fbk_hash_add_key(control->networks_by_vni, state->config->vni, index) != 0)

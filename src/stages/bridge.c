@@ -37,7 +37,7 @@ static uint16_t check_source(struct stage_context *context, const struct packet 
 	if (found != NULL && found->fixed)
 		return found->place == packet->source ? 0 : VERDICT_DROP + DROP_BRIDGE_SPOOFED;
 	if (found == NULL || found->place != packet->source ||
-		context->seconds - found->heard >= network->refresh)
+		(int32_t)(context->seconds - found->heard) >= (int32_t)network->refresh)
 		if (network->learning)
 			notice_source(context, packet, mac);
 	return 0;

@@ -37,6 +37,7 @@ DROP(VETH_RX, SOURCE_MAC, source_mac, "container sent from an Ethernet address t
 DROP(VETH_RX, SOURCE_IPV4, source_ipv4, "container sent from an IPv4 address that is not its own")
 DROP(VETH_RX, SOURCE_IPV6, source_ipv6, "container sent from an IPv6 address that is not its own")
 DROP(VETH_RX, SOURCE_ARP, source_arp, "container sent ARP for an address that is not its own")
+DROP(VETH_RX, SOURCE_VLAN, source_vlan, "container sent more VLAN tags than can be looked behind")
 DROP(VETH_RX, CHECKSUM_UNFINISHED, checksum_unfinished,
 	"partial checksum of a packet that cannot be read")
 DROP(BRIDGE, BRIDGE_SOURCE, bridge_source, "inner source is a group address or zero")

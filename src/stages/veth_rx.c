@@ -8,10 +8,12 @@
 #include <rte_ip.h>
 
 #include "core/checksum.h"
+#include "core/frame.h"
 #include "stages/stage.h"
 
 #define ICMPV6_NEIGHBOUR_ADVERTISEMENT 136
-#define IPPROTO_ICMPV6_NUMBER 58
+#define EXTENSIONS_MAX 8
+#define EXTENSION_SIZE_MIN 2
 
 /* Neighbour advertisement (RFC 4861, 4.4), as far as it is checked. */
 struct neighbour_advertisement {
@@ -70,17 +72,39 @@ static uint16_t check_ipv4(const struct port *port, const struct rte_mbuf *mbuf,
 	return STAGE_BRIDGE;
 }
 
+/* Steps over extension headers (RFC 8200); the protocol behind them, or -1 if it cannot be read. A
+ * fragment header ends the walk: neighbour discovery in fragments is void (RFC 6980). */
+static int skip_extensions(const struct rte_mbuf *mbuf, uint16_t *offset, int protocol)
+{
+	for (int i = 0; i < EXTENSIONS_MAX; i++) {
+		size_t length = 0;
+		int next;
+
+		if (mbuf->data_len < *offset + EXTENSION_SIZE_MIN)
+			return protocol == IPPROTO_ICMPV6 ? -1 : protocol;
+		next = rte_ipv6_get_next_ext(
+			rte_pktmbuf_mtod_offset(mbuf, uint8_t *, *offset), protocol, &length);
+		if (next < 0 || protocol == IPPROTO_FRAGMENT)
+			return protocol;
+		protocol = next;
+		*offset += length;
+	}
+	return -1;
+}
+
 /* Nor may it advertise a neighbour's address as its own. */
 static bool advertises_other(
-	const struct port *port, const struct rte_mbuf *mbuf, uint16_t offset, uint8_t protocol)
+	const struct port *port, const struct rte_mbuf *mbuf, uint16_t offset, int protocol)
 {
-	const struct neighbour_advertisement *advertisement =
-		rte_pktmbuf_mtod_offset(mbuf, void *, offset);
+	const struct neighbour_advertisement *advertisement;
 
-	return protocol == IPPROTO_ICMPV6_NUMBER &&
-	       mbuf->data_len >= offset + sizeof(*advertisement) &&
-	       advertisement->type == ICMPV6_NEIGHBOUR_ADVERTISEMENT &&
-	       !owns_ipv6(port, advertisement->target);
+	protocol = skip_extensions(mbuf, &offset, protocol);
+	advertisement = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
+	if (protocol != IPPROTO_ICMPV6)
+		return protocol < 0;
+	return advertisement->type == ICMPV6_NEIGHBOUR_ADVERTISEMENT &&
+	       (mbuf->data_len < offset + sizeof(*advertisement) ||
+		       !owns_ipv6(port, advertisement->target));
 }
 
 static uint16_t check_ipv6(const struct port *port, const struct rte_mbuf *mbuf, uint16_t offset)
@@ -98,16 +122,20 @@ static uint16_t check_ipv6(const struct port *port, const struct rte_mbuf *mbuf,
 static uint16_t check_source(const struct port *port, const struct rte_mbuf *mbuf)
 {
 	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbuf, void *);
+	uint16_t offset;
 
 	if (!rte_is_same_ether_addr(&ether->src_addr, &port->mac))
 		return VERDICT_DROP + DROP_SOURCE_MAC;
-	switch (ether->ether_type) {
+	switch (frame_type(mbuf, &offset)) {
 	case RTE_BE16(RTE_ETHER_TYPE_ARP):
-		return check_arp(port, mbuf, sizeof(*ether));
+		return check_arp(port, mbuf, offset);
 	case RTE_BE16(RTE_ETHER_TYPE_IPV4):
-		return check_ipv4(port, mbuf, sizeof(*ether));
+		return check_ipv4(port, mbuf, offset);
 	case RTE_BE16(RTE_ETHER_TYPE_IPV6):
-		return check_ipv6(port, mbuf, sizeof(*ether));
+		return check_ipv6(port, mbuf, offset);
+	case RTE_BE16(RTE_ETHER_TYPE_VLAN):
+	case RTE_BE16(RTE_ETHER_TYPE_QINQ):
+		return VERDICT_DROP + DROP_SOURCE_VLAN;
 	default:
 		return STAGE_BRIDGE;
 	}

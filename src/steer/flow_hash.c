@@ -5,8 +5,9 @@
 #include <rte_hash_crc.h>
 #include <rte_ip.h>
 
+#include "core/frame.h"
+
 #define IPV4_FRAGMENT_BITS (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
-#define VLAN_TAGS_MAX 2
 
 /* A CRC is linear: equal steps in the input are equal steps in the hash. This breaks them up, so
  * that low and high bits alike are good for choosing. */
@@ -55,32 +56,20 @@ static uint32_t hash_ipv6(const struct rte_mbuf *mbuf, uint16_t offset)
 	return rte_hash_crc_4byte(ports(mbuf, offset + sizeof(*ip), ip->proto), hash ^ ip->proto);
 }
 
-static rte_be16_t skip_vlan(const struct rte_mbuf *mbuf, rte_be16_t type, uint16_t *offset)
-{
-	for (int tags = 0; tags < VLAN_TAGS_MAX; tags++) {
-		const struct rte_vlan_hdr *tag = rte_pktmbuf_mtod_offset(mbuf, void *, *offset);
-
-		if (type != RTE_BE16(RTE_ETHER_TYPE_VLAN) && type != RTE_BE16(RTE_ETHER_TYPE_QINQ))
-			break;
-		if (mbuf->data_len < *offset + sizeof(*tag))
-			break;
-		type = tag->eth_proto;
-		*offset += sizeof(*tag);
-	}
-	return type;
-}
-
 uint32_t flow_hash(const struct rte_mbuf *mbuf)
 {
-	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbuf, void *);
-	uint16_t offset = sizeof(*ether);
-	rte_be16_t type = skip_vlan(mbuf, ether->ether_type, &offset);
+	uint16_t offset;
+	rte_be16_t type;
 
+	/* Only mode native lets such frames get this far. */
+	if (mbuf->data_len < RTE_ETHER_HDR_LEN)
+		return 0;
+	type = frame_type(mbuf, &offset);
 	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
 		mbuf->data_len >= offset + sizeof(struct rte_ipv4_hdr))
 		return mix(hash_ipv4(mbuf, offset));
 	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6) &&
 		mbuf->data_len >= offset + sizeof(struct rte_ipv6_hdr))
 		return mix(hash_ipv6(mbuf, offset));
-	return mix(rte_hash_crc(ether, sizeof(*ether), 0));
+	return mix(rte_hash_crc(rte_pktmbuf_mtod(mbuf, void *), RTE_ETHER_HDR_LEN, 0));
 }
