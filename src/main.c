@@ -19,6 +19,7 @@
 #include "control/report.h"
 #include "control/requests.h"
 #include "control/telemetry.h"
+#include "control/value.h"
 #include "core/dataplane.h"
 #include "core/lcore.h"
 #include "ports/peer_memory.h"
@@ -78,6 +79,7 @@ static int read_options(int argc, char **argv, struct options *options)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
+	uint64_t seconds;
 	int option;
 
 	optind = 1;
@@ -90,7 +92,12 @@ static int read_options(int argc, char **argv, struct options *options)
 			options->mode = optarg;
 			break;
 		case 's':
-			options->stats_period = strtoul(optarg, NULL, 10);
+			if (parse_number(optarg, 1, 86400, &seconds) != 0) {
+				fprintf(stderr, "weft: --stats-period %s: seconds, 1 to 86400\n",
+					optarg);
+				return -1;
+			}
+			options->stats_period = seconds;
 			break;
 		case 'k':
 			options->check = true;
@@ -220,19 +227,21 @@ static void serve(struct control *control, unsigned int stats_period)
 
 /* ---- end ---- */
 
-/* Shuts the doors and lets the lcores finish what is inside. */
-static void drain(struct control *control)
+/* Shuts the doors, waits until every lcore has seen it, and lets them finish what is inside. */
+static void drain(struct dataplane *dataplane)
 {
-	struct dataplane *dataplane = control->dataplane;
 	struct conservation sum;
+	uint64_t token;
+	int ms = 0;
 
 	__atomic_store_n(&dataplane->closing, true, __ATOMIC_RELAXED);
-	for (int ms = 0; ms < DRAIN_MS; ms++) {
+	token = rte_rcu_qsbr_start(dataplane->rcu);
+	while (!rte_rcu_qsbr_check(dataplane->rcu, token, false))
+		usleep(1000);
+	do {
 		usleep(1000);
 		sum = dataplane_conservation(dataplane);
-		if (ms > 0 && conservation_in_flight(&sum) == 0)
-			break;
-	}
+	} while (ms++ < DRAIN_MS && conservation_in_flight(&sum) != 0);
 	__atomic_store_n(&dataplane->stop, true, __ATOMIC_RELAXED);
 	rte_eal_mp_wait_lcore();
 }
@@ -242,7 +251,7 @@ static int end(struct control *control)
 	bool held;
 
 	requests_close();
-	drain(control);
+	drain(control->dataplane);
 	report_ports(control);
 	held = report_conservation(control);
 	control_detach(control);
