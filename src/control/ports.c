@@ -56,11 +56,12 @@ static void warn_of_distance(const struct control *control, const struct port *p
 
 		if (socket != port->environment.socket_id)
 			RTE_LOG(WARNING, USER1,
-				"%s: lcore %u is on NUMA node %d, the device on %d: choose lcores "
-				"there\n",
+				"%s: lcore %u is on NUMA node %d, the device on %d (distance %d): "
+				"choose lcores there\n",
 				port->config.name,
 				control->dataplane->lcore_ids[port->queues[i].owner], socket,
-				port->environment.socket_id);
+				port->environment.socket_id,
+				numa_distance(socket, port->environment.socket_id));
 	}
 }
 
