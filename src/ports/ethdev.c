@@ -5,6 +5,7 @@
  * be, and in nothing after that.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,11 +21,13 @@
 
 #define DEFAULT_RING_SIZE 1024
 #define DEVICE_NAME_SIZE 64
+#define TAP_CHECK_ROUNDS 100 /* about every half second */
 
 struct ethdev {
 	uint16_t id;
-	bool probed; /* by us, so it is removed again */
-	bool up;     /* main lcore: wo, others: ro (relaxed) */
+	bool probed;	     /* by us, so it is removed again */
+	bool up;	     /* main lcore: wo, others: ro (relaxed) */
+	unsigned int rounds; /* of housekeeping */
 };
 
 static uint16_t ethdev_receive(
@@ -230,22 +233,33 @@ static const char *interface_of(const struct port *port)
 	return port->config.interface[0] ? port->config.interface : port->config.name;
 }
 
-/* The device is made, and its control socket opened, inside the container's namespace: then the
- * driver goes on working there, which it would not if the device were moved afterwards. */
+/* The device is made here and moved afterwards: sockets that the driver opened in the container's
+ * namespace would keep the namespace alive when the container is gone. */
 static int tap_attach(struct port *port, struct error *error)
 {
-	char device[PORT_DEVICE_SIZE], mac[RTE_ETHER_ADDR_FMT_SIZE];
-	int previous = netns_enter(port->config.netns, error);
-	int status;
+	char device[PORT_DEVICE_SIZE], mac[RTE_ETHER_ADDR_FMT_SIZE], name[IFNAMSIZ];
 
-	if (previous < 0)
-		return -1;
 	rte_ether_format_addr(mac, sizeof(mac), &port->config.mac);
-	snprintf(device, sizeof(device), "net_tap_%s,iface=%s,mac=%s", port->config.name,
-		interface_of(port), mac);
-	status = attach_device(port, device, error);
-	netns_leave(previous);
-	return status;
+	snprintf(name, sizeof(name), "weft%u", port->index);
+	snprintf(
+		device, sizeof(device), "net_tap_%s,iface=%s,mac=%s", port->config.name, name, mac);
+	if (attach_device(port, device, error) != 0)
+		return -1;
+	if (netns_move(name, port->config.netns, interface_of(port), error) == 0)
+		return 0;
+	ethdev_detach(port);
+	return -1;
+}
+
+/* The driver does not see the device where it is now. */
+static void tap_housekeep(struct port *port)
+{
+	struct ethdev *ethdev = port->driver;
+
+	if (ethdev->rounds++ % TAP_CHECK_ROUNDS == 0)
+		__atomic_store_n(&ethdev->up,
+			netns_device_is_up(port->config.netns, interface_of(port)),
+			__ATOMIC_RELAXED);
 }
 
 static int vhost_net_attach(struct port *port, struct error *error)
@@ -281,7 +295,7 @@ const struct port_ops tap_port_ops = {
 	.receive = ethdev_receive,
 	.send = ethdev_send,
 	.is_up = ethdev_is_up,
-	.housekeep = ethdev_housekeep,
+	.housekeep = tap_housekeep,
 };
 
 const struct port_ops vhost_net_port_ops = {

@@ -3,44 +3,127 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-static int open_namespace(const char *name)
+static int open_namespace(const char *netns)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
+	if (netns[0] == '\0')
+		return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%s%s", strchr(netns, '/') ? "" : "/run/netns/", netns);
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-int netns_enter(const char *name, struct error *error)
-{
-	int previous = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	int wanted;
+/* ---- moving a device (rtnetlink) ---- */
 
-	if (previous < 0 || name[0] == '\0')
-		return previous;
-	wanted = open_namespace(name);
-	if (wanted < 0 || setns(wanted, CLONE_NEWNET) != 0) {
-		error_set(error,
-			"netns: cannot enter network namespace '%s' (%s); `ip netns add %s` makes "
-			"it",
-			name, strerror(errno), name);
-		if (wanted >= 0)
-			close(wanted);
-		close(previous);
-		return -1;
-	}
-	close(wanted);
-	return previous;
+struct move_request {
+	struct nlmsghdr header;
+	struct ifinfomsg link;
+	char attributes[64];
+};
+
+static void add_attribute(
+	struct move_request *request, unsigned short type, const void *value, size_t size)
+{
+	struct rtattr *attribute =
+		(void *)((char *)request + NLMSG_ALIGN(request->header.nlmsg_len));
+
+	attribute->rta_type = type;
+	attribute->rta_len = RTA_LENGTH(size);
+	memcpy(RTA_DATA(attribute), value, size);
+	request->header.nlmsg_len =
+		NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(attribute->rta_len);
 }
 
-void netns_leave(int previous)
+/* Sends the request and returns the kernel's errno, 0 for done. */
+static int talk(const struct move_request *request)
 {
-	/* Cannot fail: the namespace was ours a moment ago. */
-	(void)setns(previous, CLONE_NEWNET);
-	close(previous);
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr error;
+		char echoed[sizeof(*request)];
+	} answer;
+	int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int status;
+
+	if (netlink < 0)
+		return errno;
+	if (send(netlink, request, request->header.nlmsg_len, 0) < 0 ||
+		recv(netlink, &answer, sizeof(answer), 0) < (ssize_t)NLMSG_LENGTH(sizeof(int)))
+		status = errno;
+	else
+		status = -answer.error.error;
+	close(netlink);
+	return status;
+}
+
+static int move(const char *device, int namespace, const char *name)
+{
+	struct move_request request = {
+		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(request.link)),
+			.nlmsg_type = RTM_NEWLINK,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+		.link = {.ifi_family = AF_UNSPEC, .ifi_index = if_nametoindex(device)},
+	};
+
+	add_attribute(&request, IFLA_NET_NS_FD, &namespace, sizeof(namespace));
+	add_attribute(&request, IFLA_IFNAME, name, strlen(name) + 1);
+	return talk(&request);
+}
+
+int netns_move(const char *device, const char *netns, const char *name, struct error *error)
+{
+	int namespace = open_namespace(netns);
+	int status;
+
+	if (namespace < 0)
+		return error_set(error,
+			"netns: there is no network namespace '%s' (%s); `ip netns add %s` makes "
+			"it",
+			netns, strerror(errno), netns);
+	status = move(device, namespace, name);
+	close(namespace);
+	if (status == 0)
+		return 0;
+	return error_set(error, "interface: cannot make '%s' in network namespace '%s': %s", name,
+		netns, strerror(status));
+}
+
+/* ---- looking at it ---- */
+
+static bool device_is_up(const char *name)
+{
+	struct ifreq request = {0};
+	int probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool up;
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	up = ioctl(probe, SIOCGIFFLAGS, &request) == 0 && request.ifr_flags & IFF_UP;
+	close(probe);
+	return up;
+}
+
+bool netns_device_is_up(const char *netns, const char *name)
+{
+	int own = open_namespace("");
+	int namespace = open_namespace(netns);
+	bool up = false;
+
+	if (namespace >= 0 && setns(namespace, CLONE_NEWNET) == 0) {
+		up = device_is_up(name);
+		/* Cannot fail: the namespace was ours a moment ago. */
+		(void)setns(own, CLONE_NEWNET);
+	}
+	if (namespace >= 0)
+		close(namespace);
+	close(own);
+	return up;
 }

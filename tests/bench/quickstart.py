@@ -307,7 +307,8 @@ def parse_arguments():
 def main():
     """Runs everything; the exit status says whether order and conservation held."""
     arguments = parse_arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     weft_run.keep_off_workers()
     print_memory()
     try:
@@ -322,7 +323,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(main())

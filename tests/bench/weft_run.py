@@ -88,8 +88,10 @@ def machine():
 class Process:
     """A child whose output is collected line by line."""
 
-    def __init__(self, command, cpu_set=None, name=None, on_line=None):
+    def __init__(self, command, cpu_set=None, name=None, on_line=None,
+                 stop_signal=signal.SIGINT):
         self.name = name or os.path.basename(command[0])
+        self.stop_signal = stop_signal
         self.lines = []
         self.on_line = on_line
         self.changed = threading.Condition()
@@ -155,10 +157,10 @@ class Process:
                 self.changed.wait(min(left, 0.1))
         raise self.failure(f"did not print '{pattern}' within {timeout:.0f} s")
 
-    def stop(self, timeout=5, number=signal.SIGINT):
+    def stop(self, timeout=5):
         """Asks the process to end, makes it end if it does not; returns the exit status."""
         if self.child.poll() is None:
-            self.child.send_signal(number)
+            self.child.send_signal(self.stop_signal)
         try:
             self.child.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -175,12 +177,37 @@ class Process:
         self.child.wait()
 
 
+def made_files(name):
+    """What runs whose names begin so have left: sockets' directories, DPDK's files."""
+    return [path for pattern in (f"{tempfile.gettempdir()}/{name}-*", f"/var/run/dpdk/{name}-*",
+                                 f"/dev/hugepages/{name}-*")
+            for path in glob.glob(pattern)]
+
+
+def remove(paths):
+    """Removes files and directories."""
+    for path in paths:
+        if os.path.isdir(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
+
+
+def remove_stale(name):
+    """Takes away what a run that was killed could not: huge pages would stay taken."""
+    for path in made_files(name):
+        pid = re.search(rf"/{name}-(\d+)", path)
+        if pid and not os.path.exists(f"/proc/{pid.group(1)}"):
+            remove([path])
+
+
 class Session:
     """Everything a run makes, and takes away again: processes, sockets, DPDK's run-time files."""
 
     def __init__(self, name):
+        remove_stale(name)
         self.name = f"{name}-{os.getpid()}"
-        self.directory = tempfile.mkdtemp(prefix=f"{name}-")
+        self.directory = tempfile.mkdtemp(prefix=f"{self.name}-")
         self.processes = []
         self.prefixes = []
 
@@ -190,11 +217,7 @@ class Session:
     def __exit__(self, *_):
         for process in reversed(self.processes):
             process.stop()
-        for prefix in self.prefixes:
-            shutil.rmtree(os.path.join("/var/run/dpdk", prefix), ignore_errors=True)
-            for path in glob.glob(f"/dev/hugepages/{prefix}map_*"):
-                os.unlink(path)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        remove(made_files(self.name))
 
     def path(self, name):
         """A path of the session's own."""
@@ -355,7 +378,8 @@ class Testpmd:
              "--file-prefix", session.prefix("container"), *memory_arguments(self.MEMORY_MB),
              "--vdev", device, "--", "--forward-mode=macswap", "--auto-start",
              "--total-num-mbufs=8192", "--rxd=1024", "--txd=1024"],
-            cpu_set={cpu}, name="testpmd (container)")
+            cpu_set={cpu}, name="testpmd (container)",
+            stop_signal=signal.SIGKILL)  # unshare blocks the others
 
     def stop(self):
         """Ends it the way its user would: with a key."""
