@@ -100,8 +100,7 @@ static uint16_t receive_gather(struct memif_connection *connection, struct memif
 
 		if (!buffer_read(connection, descriptor_at(queue, queue->next + i), buffer))
 			break;
-		if (unlikely((buffer->flags & MEMIF_DESCRIPTOR_NEXT) || buffer->length > most ||
-			     buffer->length < RTE_ETHER_HDR_LEN))
+		if (unlikely((buffer->flags & MEMIF_DESCRIPTOR_NEXT) || buffer->length > most))
 			break;
 		rte_prefetch0(buffer->data);
 	}
@@ -185,27 +184,31 @@ static struct rte_mbuf *frame_build(
 	return last == NULL ? NULL : head;
 }
 
+/* Cuts a frame that no MTU allows: still too long for any stage to let it pass, but bounded. */
+static void chain_cut(struct buffer *chain, uint16_t n)
+{
+	uint32_t left = MEMIF_FRAME_MAX;
+
+	for (uint16_t i = 0; i < n; i++) {
+		chain[i].length = RTE_MIN(chain[i].length, left);
+		left -= chain[i].length;
+	}
+}
+
 /* The frame at the front, however many descriptors and segments it has. Returns the descriptors
- * it took, 0 to stop; *mbuf is NULL if its length is impossible and it was dropped. */
+ * it took, 0 to stop. */
 static uint16_t receive_chain(const struct memif_port *memif, struct memif_connection *connection,
 	struct memif_queue *queue, uint16_t ready, struct rte_mbuf **mbuf)
 {
 	struct buffer chain[CHAIN_MAX];
 	uint16_t used = chain_read(connection, queue, chain, ready);
-	uint64_t length = 0;
 
-	*mbuf = NULL;
-	for (uint16_t i = 0; i < used; i++)
-		length += chain[i].length;
 	if (used == 0)
 		return 0;
-	if (length < RTE_ETHER_HDR_LEN || length > MEMIF_FRAME_MAX) {
-		queue->dropped++;
-	} else {
-		*mbuf = frame_build(memif->pool, chain, used);
-		if (*mbuf == NULL)
-			return 0;
-	}
+	chain_cut(chain, used);
+	*mbuf = frame_build(memif->pool, chain, used);
+	if (*mbuf == NULL)
+		return 0;
 	queue->next += used;
 	return used;
 }
@@ -220,7 +223,7 @@ uint16_t memif_receive(struct port *port, uint16_t index, struct rte_mbuf **mbuf
 	const struct memif_port *memif = port->driver;
 	struct memif_connection *connection = connection_get(memif, index);
 	struct memif_queue *queue;
-	uint16_t ready, received = 0, looked = 0;
+	uint16_t ready, received = 0;
 
 	if (connection == NULL)
 		return 0;
@@ -228,23 +231,21 @@ uint16_t memif_receive(struct port *port, uint16_t index, struct rte_mbuf **mbuf
 	ready = descriptors_ready(connection, queue);
 	if (ready == 0)
 		return 0;
-	while (looked < n && ready > 0) {
+	while (received < n && ready > 0) {
 		uint16_t used = receive_burst(
-			memif, connection, queue, &mbufs[received], RTE_MIN(n - looked, ready));
+			memif, connection, queue, &mbufs[received], RTE_MIN(n - received, ready));
 
 		if (likely(used > 0)) {
 			received += used;
-			looked += used;
 		} else {
 			used = receive_chain(memif, connection, queue, ready, &mbufs[received]);
 			if (used == 0)
 				break;
-			received += mbufs[received] != NULL;
-			looked++;
+			received++;
 		}
 		ready -= used;
 	}
-	if (looked > 0)
+	if (received > 0)
 		tail_publish(queue);
 	return received;
 }
@@ -351,13 +352,14 @@ static void client_notify(const struct memif_queue *queue)
 uint16_t memif_send(struct port *port, uint16_t index, struct rte_mbuf **mbufs, uint16_t n)
 {
 	const struct memif_port *memif = port->driver;
-	struct memif_connection *connection = connection_get(memif, index);
+	struct memif_connection *connection = connection_get(memif, 0);
 	struct memif_queue *queue;
 	uint16_t ready, sent = 0;
 
 	if (connection == NULL)
 		return 0;
-	queue = &connection->to_client[index];
+	/* It may have fewer queues than the port, all of which one lcore owns. */
+	queue = &connection->to_client[index % connection->n_queues];
 	ready = descriptors_ready(connection, queue);
 	while (sent < n && ready > 0) {
 		uint16_t used =

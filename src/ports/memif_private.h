@@ -22,7 +22,7 @@
 
 #define MEMIF_REGIONS_MAX 32
 #define MEMIF_LOG2_RING_SIZE_MAX 14
-#define MEMIF_FRAME_MAX 9216 /* longest frame taken from a client, bytes */
+#define MEMIF_FRAME_MAX 9728 /* bytes taken of a frame; longer than any MTU allows */
 
 struct memif_region {
 	uint8_t *base;
@@ -35,8 +35,7 @@ struct memif_queue {
 	struct memif_ring *ring; /* NULL: the client has not added it (yet) */
 	uint16_t next; /* the first descriptor not yet ours to publish: its index, unmasked */
 	uint16_t size;
-	int event_fd;	  /* of to_client rings; else -1 */
-	uint64_t dropped; /* frames of impossible length */
+	int event_fd; /* of to_client rings; else -1 */
 } __rte_cache_aligned;
 
 /* All that one client shares with us. Made by main, read-only once lcores see it, `broken` and

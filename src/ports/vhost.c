@@ -34,7 +34,8 @@
 		1ULL << VIRTIO_NET_F_GUEST_UFO | 1ULL << VIRTIO_NET_F_GUEST_ECN)
 
 struct vhost {
-	int device; /* NO_DEVICE or the library's id; control thread: wo, lcores: ro */
+	int device;	/* NO_DEVICE or the library's id; control thread: wo, lcores: ro */
+	uint16_t pairs; /* of rings that the container has; set before `device` */
 	uint16_t n_regions;
 	void *regions[8];
 };
@@ -91,6 +92,7 @@ static int new_device(int device)
 		return -1;
 	vhost = port->driver;
 	guard_memory(vhost, device);
+	vhost->pairs = RTE_MAX(rte_vhost_get_vring_num(device) / 2, 1);
 	/* We poll: the container need not kick. */
 	for (uint16_t ring = 0; ring < rte_vhost_get_vring_num(device); ring++)
 		rte_vhost_enable_guest_notification(device, ring, 0);
@@ -128,25 +130,28 @@ static int device_of(const struct port *port)
 }
 
 /* Rings come in pairs, as the container sees them: even ones it receives by, odd ones it sends by.
+ * It may have fewer than the port: one lcore owns all of a port's queues, so they can share a ring.
  */
 static uint16_t vhost_receive(
 	struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
+	const struct vhost *vhost = port->driver;
 	int device = device_of(port);
 
-	if (device == NO_DEVICE)
+	if (device == NO_DEVICE || queue >= vhost->pairs)
 		return 0;
 	return rte_vhost_dequeue_burst(device, 2 * queue + 1, port->environment.pool, mbufs, n);
 }
 
 static uint16_t vhost_send(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
+	const struct vhost *vhost = port->driver;
 	int device = device_of(port);
 	uint16_t sent;
 
 	if (device == NO_DEVICE)
 		return 0;
-	sent = rte_vhost_enqueue_burst(device, 2 * queue, mbufs, n);
+	sent = rte_vhost_enqueue_burst(device, 2 * (queue % vhost->pairs), mbufs, n);
 	rte_pktmbuf_free_bulk(mbufs, sent);
 	return sent;
 }
@@ -211,6 +216,8 @@ static int vhost_attach(struct port *port, struct error *error)
 		return error_set(error, "no memory for the port; give EAL more (-m, huge pages)");
 	vhost->device = NO_DEVICE;
 	port->driver = vhost;
+	/* The library's data path would log, a line a burst, what a container does wrong. */
+	rte_log_set_level_pattern("lib.vhost.data", RTE_LOG_CRIT);
 	if (remember(port) == 0 && start(port, error) == 0)
 		return 0;
 	forget(port);
