@@ -10,7 +10,6 @@
  * usage: bench-hop [EAL options, three lcores: main and two workers] [-- [--rounds N] [--ms N]
  * [--json]]
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +32,7 @@
 #define UPLINK 0
 #define CONTAINER 1
 #define ROUNDS_MAX 256
+#define ROUND_MS 100
 
 static const struct rte_ether_addr vtep_mac = {{2, 0, 0, 0, 0, 1}};
 static const struct rte_ether_addr container_mac = {{2, 0, 0, 0, 0, 2}};
@@ -298,31 +298,27 @@ static double median_pps(unsigned int variant, unsigned int rounds)
 	return median(values, rounds);
 }
 
-static void print_stages(unsigned int rounds)
+static double median_stage(int stage, unsigned int rounds)
 {
 	double values[ROUNDS_MAX];
 
-	printf("\none lcore, cycles a packet by stage (rx with the source, deliver with the "
-	       "sink):\n ");
-	for (int stage = 0; stage < STEP_COUNT; stage++) {
-		for (unsigned int i = 0; i < rounds; i++)
-			values[i] = results[0][i].stages[stage];
-		if (median(values, rounds) > 0.5)
-			printf(" %s %.1f", stage_table[stage].name, median(values, rounds));
-	}
-	printf("\n");
+	for (unsigned int i = 0; i < rounds; i++)
+		values[i] = results[0][i].stages[stage];
+	return median(values, rounds);
 }
 
-static void print_table(unsigned int rounds)
+static void print_stages(unsigned int rounds)
 {
-	printf("%-30s %14s %16s %14s\n", "variant", "packets/s", "cycles/packet", "hop, cycles");
-	for (unsigned int i = 0; i < RTE_DIM(variants); i++)
-		printf("%-30s %14.0f %16.1f %14.1f\n", variants[i].name, median_pps(i, rounds),
-			median_cycles(i, rounds), median_hop(i, rounds));
-	print_stages(rounds);
+	for (int stage = 0; stage < STEP_COUNT; stage++)
+		if (median_stage(stage, rounds) > 0)
+			printf("{\"scenario\": \"stage: %s\", \"system\": \"weft\", \"mode\": "
+			       "\"vanilla\", \"lcores\": 1, \"clock\": \"real\", \"frame_bytes\": "
+			       "64, \"flows\": 1, \"port\": \"ring\", \"cycles_per_packet\": "
+			       "%.1f}\n",
+				stage_table[stage].name, median_stage(stage, rounds));
 }
 
-static void print_json(unsigned int rounds)
+static void print_variants(unsigned int rounds)
 {
 	for (unsigned int i = 0; i < RTE_DIM(variants); i++)
 		printf("{\"scenario\": \"hop: %s\", \"system\": \"weft\", \"mode\": \"vanilla\", "
@@ -333,57 +329,28 @@ static void print_json(unsigned int rounds)
 			median_pps(i, rounds), median_cycles(i, rounds), median_hop(i, rounds));
 }
 
-struct options {
-	unsigned int rounds;
-	unsigned int ms;
-	bool json;
-};
-
-static struct options read_options(int argc, char **argv)
-{
-	static const struct option names[] = {{"rounds", required_argument, NULL, 'r'},
-		{"ms", required_argument, NULL, 'm'}, {"json", no_argument, NULL, 'j'}, {0}};
-	struct options options = {.rounds = 20, .ms = 200};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		if (option == 'r')
-			options.rounds = RTE_MIN(atoi(optarg), ROUNDS_MAX);
-		else if (option == 'm')
-			options.ms = atoi(optarg);
-		else if (option == 'j')
-			options.json = true;
-		else
-			rte_exit(EXIT_FAILURE,
-				"usage: bench-hop [EAL] -- [--rounds N] [--ms N] [--json]\n");
-	}
-	return options;
-}
-
 int main(int argc, char **argv)
 {
 	int eal = rte_eal_init(argc, argv);
-	struct options options;
 	struct tables *tables;
+	unsigned int rounds = 20;
 
 	if (eal < 0 || rte_lcore_count() < 3)
 		rte_exit(EXIT_FAILURE, "bench-hop: needs a main lcore and two workers: "
 				       "--lcores '0@0,1@0,2@1'\n");
-	options = read_options(argc - eal, argv + eal);
+	if (argc > eal + 1)
+		rounds = RTE_MIN(atoi(argv[eal + 1]), ROUNDS_MAX);
 	make_frame();
 	uplink.mac = vtep_mac;
 	pool = rte_pktmbuf_pool_create(
 		"mbufs", MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, rte_socket_id());
 	tables = make_tables();
-	for (unsigned int round = 0; round < options.rounds; round++) {
-		fprintf(stderr, "round %u of %u\r", round + 1, options.rounds);
+	for (unsigned int round = 0; round < rounds; round++) {
+		fprintf(stderr, "round %u of %u\n", round + 1, rounds);
 		for (unsigned int i = 0; i < RTE_DIM(variants); i++)
-			results[i][round] = measure(tables, variants[i].cut, options.ms);
+			results[i][round] = measure(tables, variants[i].cut, ROUND_MS);
 	}
-	fprintf(stderr, "\n");
-	if (options.json)
-		print_json(options.rounds);
-	else
-		print_table(options.rounds);
+	print_variants(rounds);
+	print_stages(rounds);
 	return 0;
 }

@@ -29,6 +29,7 @@ WINDOW = 512
 ECHO_WARMUP = 0.5
 LIMIT_WARMUP = 0.2
 ECHO_SECONDS = 2  # times --seconds
+BUSY_MACHINE = 0.5  # load average
 NEARLY_ALWAYS = 0.9  # a loop that is busy for this share of the time has nothing to spare
 
 # Container ends by type: weft's port type, and the device of the container.
@@ -230,8 +231,8 @@ def print_row(row):
                        figure("p99_us"), row["limit"]), flush=True)
 
 
-def print_memory():
-    """Says whether huge pages are used, since figures without them are another matter."""
+def print_surroundings():
+    """Says what makes figures worse than they need be: few huge pages, a busy machine."""
     wanted = (Weft.MEMORY_MB + Traffic.MEMORY_MB + Testpmd.MEMORY_MB) * 1024
     free = weft_run.huge_pages_free() * weft_run.HUGE_PAGE_KB
     if free >= wanted:
@@ -239,6 +240,9 @@ def print_memory():
     else:
         print(f"huge pages: {free // 1024} MB free of the {wanted // 1024} MB wanted: "
               "processes that find too few run with --no-huge, and slower")
+    load = os.getloadavg()[0]
+    if load > BUSY_MACHINE:
+        print(f"load average {load:.1f}: others use the CPUs, which the figures show")
 
 
 def run_all(seconds):
@@ -310,7 +314,7 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     weft_run.keep_off_workers()
-    print_memory()
+    print_surroundings()
     try:
         rows = run_all(arguments.seconds)
     except Failure as failure:

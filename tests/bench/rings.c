@@ -4,6 +4,8 @@
  * other dequeues. All flavours take turns, round after round, in one run; a figure is the median
  * over the rounds of the cycles that the slower side spent for each element, while both had work.
  *
+ * Prints rows of JSON; `scripts/bench rings` makes a table of them.
+ *
  * usage: bench-rings [EAL options, three lcores: main and two workers] [-- ROUNDS]
  */
 #include <stdint.h>
@@ -148,13 +150,16 @@ int main(int argc, char **argv)
 				       "--lcores '0@0,1@0,2@1'\n");
 	if (argc > eal + 1)
 		rounds = RTE_MIN(atoi(argv[eal + 1]), ROUNDS_MAX);
-	for (unsigned int round = 0; round < rounds; round++)
+	for (unsigned int round = 0; round < rounds; round++) {
+		fprintf(stderr, "round %u of %u\n", round + 1, rounds);
 		for (unsigned int i = 0; i < RTE_DIM(flavours); i++)
 			results[i][round] = measure(&flavours[i]);
-	printf("%-34s %s\n", "ring, bursts of 32", "cycles/element, slower side");
+	}
 	for (unsigned int i = 0; i < RTE_DIM(flavours); i++) {
 		qsort(results[i], rounds, sizeof(double), compare);
-		printf("%-34s %8.1f\n", flavours[i].name, results[i][rounds / 2]);
+		printf("{\"scenario\": \"ring: %s\", \"system\": \"rte_ring\", \"lcores\": 2, "
+		       "\"clock\": \"real\", \"port\": \"ring\", \"cycles_per_packet\": %.1f}\n",
+			flavours[i].name, results[i][rounds / 2]);
 	}
 	return 0;
 }

@@ -41,11 +41,11 @@ def huge_pages_free():
     return int(found.group(1)) if found else 0
 
 
-def memory_arguments(megabytes, fallback=None):
+def memory_arguments(megabytes):
     """EAL's memory options: huge pages if that many are free, else none."""
     if huge_pages_free() * HUGE_PAGE_KB >= megabytes * 1024:
         return ["-m", str(megabytes), "--single-file-segments"]
-    return ["--no-huge", "-m", str(fallback or megabytes)]
+    return ["--no-huge", "-m", str(megabytes), "--single-file-segments"]
 
 
 def cpus():
@@ -96,18 +96,18 @@ class Process:
         self.on_line = on_line
         self.changed = threading.Condition()
         self.started = time.monotonic()
-        self.child = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            preexec_fn=lambda: self._prepare_child(cpu_set),
-        )
+        self.child = self._open(command, cpu_set)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
+
+    def _open(self, command, cpu_set):
+        try:
+            return subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True, errors="replace", start_new_session=True,
+                preexec_fn=lambda: self._prepare_child(cpu_set))
+        except OSError as error:
+            raise Failure(f"{command[0]}: {error.strerror}; scripts/setup makes it") from None
 
     @staticmethod
     def _prepare_child(cpu_set):
