@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/fdb.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 
 #include <rte_hash_crc.h>
@@ -108,6 +109,18 @@ static uint16_t place_of(
 	return PLACE_NONE;
 }
 
+static int unknown_place(const struct fdb_config *entry, struct error *error)
+{
+	char vtep[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &entry->vtep, vtep, sizeof(vtep));
+	if (entry->port[0] != '\0')
+		return error_set(error, RTE_ETHER_ADDR_PRT_FMT ": network %s has no port '%s'",
+			RTE_ETHER_ADDR_BYTES(&entry->mac), entry->network, entry->port);
+	return error_set(error, RTE_ETHER_ADDR_PRT_FMT ": %s is not in the 'vteps' of network %s",
+		RTE_ETHER_ADDR_BYTES(&entry->mac), vtep, entry->network);
+}
+
 int fdb_add_configured(struct control *control, const struct fdb_config *entry, struct error *error)
 {
 	uint16_t network = control_network(control, entry->network);
@@ -117,11 +130,7 @@ int fdb_add_configured(struct control *control, const struct fdb_config *entry, 
 		return error_set(error, "no network is called '%s'", entry->network);
 	place = place_of(control, entry, network);
 	if (place == PLACE_NONE)
-		return error_set(error,
-			RTE_ETHER_ADDR_PRT_FMT
-			": network %s has no such %s; VTEPs are in its 'vteps'",
-			RTE_ETHER_ADDR_BYTES(&entry->mac), entry->network,
-			entry->port[0] ? "port" : "VTEP");
+		return unknown_place(entry, error);
 	return fdb_add_static(control, network, &entry->mac, place, error);
 }
 
