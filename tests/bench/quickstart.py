@@ -47,16 +47,13 @@ def write_config(session, port):
 
 
 def start_traffic(session, native, arguments, on_line=None):
-    """weft-traffic as the peer of the uplink; it must be there before weft connects."""
-    path = session.path("uplink.sock")
-    uplink = f"net_memif0,role=server,socket-abstract=no,socket={path}"
-    traffic = Traffic(session, uplink, arguments + (["--native"] if native else []), on_line)
-    deadline = time.monotonic() + 10
-    while not os.path.exists(path):
-        if time.monotonic() > deadline or traffic.process.child.poll() is not None:
-            raise traffic.process.failure("does not serve its memif")
-        time.sleep(0.01)
-    return traffic
+    """weft-traffic as the peer of the uplink.
+
+    Not zero-copy: that takes the files of the huge pages from a virtio-user port beside it.
+    """
+    uplink = f"net_memif0,role=client,socket-abstract=no,socket={session.path('uplink.sock')}"
+    return Traffic(session, ["--port", uplink, *(["--native"] if native else []), *arguments],
+                   on_line)
 
 
 def cycles_per_packet(before, after):
@@ -140,8 +137,8 @@ def echo(mode, native, seconds):
               "over virtio-user, own namespaces) and back", flush=True)
         arguments = ["--direction", "echo", "--window", str(WINDOW), "--warmup", str(ECHO_WARMUP),
                      "--seconds", str(seconds), *sharing_arguments()]
-        traffic = start_traffic(session, native, arguments, print_rates)
         weft = Weft(session, write_config(session, "vhost"), mode)
+        traffic = start_traffic(session, native, arguments, print_rates)
         device = CONTAINERS["vhost"][1].format(path=session.path("container.sock"))
         container = Testpmd(session, device)
         row, details = measure(weft, traffic, seconds, container)
@@ -169,9 +166,9 @@ def limit_run(mode, port, frame_bytes, seconds):
         container = CONTAINERS[port][1].format(path=session.path("container.sock"))
         arguments = ["--direction", "receive", "--window", str(WINDOW),
                      "--warmup", str(LIMIT_WARMUP), "--seconds", str(seconds),
-                     "--frame-bytes", str(frame_bytes), "--container", container]
-        traffic = start_traffic(session, dict(MODES)[mode], arguments)
+                     "--frame-bytes", str(frame_bytes), "--port", container]
         weft = Weft(session, write_config(session, port), mode)
+        traffic = start_traffic(session, dict(MODES)[mode], arguments)
         row, details = measure(weft, traffic, seconds)
         row = describe("receive", mode, port, "weft-traffic", frame_bytes, row)
         report_unsound(f"{mode} {port} {frame_bytes}", row, details)

@@ -337,14 +337,14 @@ class Traffic:
 
     MEMORY_MB = 128
 
-    def __init__(self, session, uplink, arguments, on_line=None):
+    def __init__(self, session, arguments, on_line=None):
         self.session = session
         self.result_path = session.path(f"traffic-{len(session.prefixes)}.json")
         main, _, _ = cpus()
         self.process = session.start(
             [os.path.join(BUILD, "weft-traffic"), "--lcores", f"0@{main}",
              "--file-prefix", session.prefix("traffic"), "--no-pci", "--no-telemetry",
-             *memory_arguments(self.MEMORY_MB), "--vdev", uplink, "--", *arguments,
+             *memory_arguments(self.MEMORY_MB), "--", *arguments,
              "--hold", "--json", self.result_path],
             cpu_set={main}, on_line=on_line)
 

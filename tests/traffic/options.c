@@ -114,11 +114,11 @@ static int parse_direction(struct options *options, const char *text)
 	return -1;
 }
 
-static int parse_container(struct options *options, const char *text)
+static int parse_port(struct options *options, const char *text)
 {
-	if (options->n_containers == CONTAINERS_MAX)
+	if (options->n_devices == PORTS_MAX)
 		return -1;
-	options->containers[options->n_containers++] = text;
+	options->devices[options->n_devices++] = text;
 	return 0;
 }
 
@@ -138,8 +138,8 @@ static const struct {
 		"receive: uplink to container (default); transmit: container to uplink; echo: "
 		"uplink "
 		"to a container that swaps MACs (testpmd macswap) and back"},
-	{"container", "DEVARGS", parse_container,
-		"open a container end besides the --vdev ones, once its socket is there"},
+	{"port", "DEVARGS", parse_port,
+		"a port besides the --vdev ones, opened when the socket it connects to is there"},
 	{"native", NULL, parse_native, "no VXLAN: plain frames on the uplink"},
 	{"weft-address", "IP", parse_weft_address, "weft's VTEP (192.0.2.1)"},
 	{"address", "IP", parse_address, "this VTEP (192.0.2.2)"},

@@ -7,7 +7,7 @@
 
 #include "frames.h"
 
-#define CONTAINERS_MAX 30 /* Debian's DPDK has room for 32 ethdevs */
+#define PORTS_MAX 32 /* of Debian's DPDK */
 #define BURST_MAX 256
 
 enum direction { DIRECTION_RECEIVE, DIRECTION_TRANSMIT, DIRECTION_ECHO };
@@ -32,8 +32,8 @@ struct options {
 	bool yield;
 	bool hold;
 	const char *json;
-	const char *containers[CONTAINERS_MAX]; /* devices to open besides those EAL was given */
-	uint16_t n_containers;
+	const char *devices[PORTS_MAX]; /* to open besides those that EAL was given */
+	uint16_t n_devices;
 };
 
 /* Returns 0; 1 if --help was asked for and given; -1 if an option is wrong, which it has said. */

@@ -76,7 +76,7 @@ static int add_port(struct ports *ports, uint16_t id, const struct options *opti
 	return 0;
 }
 
-/* The socket a container's device connects to: the value of path= or socket=. */
+/* The socket a device connects to: the value of path= or socket=. */
 static void socket_of(const char *devargs, char *path, size_t size)
 {
 	const char *start = strstr(devargs, "path=");
@@ -104,7 +104,7 @@ static bool wait_for_socket(const char *devargs, uint64_t deadline, const volati
 	return true;
 }
 
-static int open_container(struct ports *ports, const struct options *options, const char *devargs,
+static int open_device(struct ports *ports, const struct options *options, const char *devargs,
 	const volatile int *stop)
 {
 	uint64_t deadline = rte_rdtsc() + options->timeout * rte_get_tsc_hz();
@@ -140,8 +140,8 @@ int ports_open(struct ports *ports, const struct options *options, const volatil
 		if (add_port(ports, id, options) < 0)
 			return -1;
 	}
-	for (uint16_t i = 0; i < options->n_containers; i++) {
-		if (open_container(ports, options, options->containers[i], stop) < 0)
+	for (uint16_t i = 0; i < options->n_devices; i++) {
+		if (open_device(ports, options, options->devices[i], stop) < 0)
 			return -1;
 	}
 	return 0;

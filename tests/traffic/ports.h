@@ -9,8 +9,6 @@
 
 #include "options.h"
 
-#define PORTS_MAX (1 + CONTAINERS_MAX)
-
 /* An ethdev with what it has not taken yet. Used by one thread only. */
 struct port {
 	uint16_t id;

@@ -12,10 +12,14 @@
 #include "report.h"
 
 #define PREFETCH_AHEAD 4
-#define ASK_AGAIN_S 0.1	   /* between two ARP requests */
-#define LOST_AFTER_S 0.2   /* a full window from which nothing came so long is lost */
-#define DRAIN_QUIET_S 0.3  /* the drain ends when nothing came so long */
-#define PROBE_AGAIN_S 0.05 /* between two packets that try whether the path is there */
+/* Between two ARP requests. */
+#define ASK_AGAIN_S 0.1
+/* Between two packets that try whether the path is there. */
+#define PROBE_AGAIN_S 0.05
+/* A full window from which nothing came so long is lost. */
+#define LOST_AFTER_S 0.2
+/* The drain ends when nothing came so long. */
+#define DRAIN_QUIET_S 0.3
 
 static uint64_t cycles(double seconds)
 {

@@ -29,8 +29,8 @@ struct traffic {
 	struct ports ports;
 	struct frame_tunnel tunnel;
 	struct vtep vtep;
-	struct frame_addresses sends[CONTAINERS_MAX];	 /* one for each container */
-	struct frame_addresses receives[CONTAINERS_MAX]; /* the same as they come out */
+	struct frame_addresses sends[PORTS_MAX];    /* one for each container */
+	struct frame_addresses receives[PORTS_MAX]; /* the same as they come out */
 	uint16_t containers;
 	struct source source;
 	struct sink sink;

@@ -176,8 +176,7 @@ int fixture_make(void **state)
 {
 	static const uint16_t blue[] = {PORT_1, PORT_2, REMOTE_3, REMOTE_2};
 	static const uint16_t red[] = {PORT_RED, REMOTE_RED};
-	struct rte_fbk_hash_params vnis = {
-		.name = "vnis", .entries = 64, .entries_per_bucket = 4};
+	struct rte_fbk_hash_params vnis = {.name = "vnis", .entries = 64, .entries_per_bucket = 4};
 	struct tables *tables = calloc(1, sizeof(*tables));
 
 	(void)state;
@@ -261,8 +260,8 @@ struct vxlan_frame vxlan_frame(void)
 			.ether_type = RTE_BE16(0x88b5)}, /* local experimental */
 	};
 
-	frame.ip = ipv4_header(IPPROTO_UDP, sizeof(frame) - offsetof(struct vxlan_frame, udp),
-		VTEP_2, VTEP_OWN);
+	frame.ip = ipv4_header(
+		IPPROTO_UDP, sizeof(frame) - offsetof(struct vxlan_frame, udp), VTEP_2, VTEP_OWN);
 	fill(frame.payload);
 	return frame;
 }
@@ -306,7 +305,9 @@ struct arp_frame arp_request(void)
 			.arp_hlen = RTE_ETHER_ADDR_LEN,
 			.arp_plen = sizeof(rte_be32_t),
 			.arp_opcode = RTE_BE16(RTE_ARP_OP_REQUEST),
-			.arp_data = {.arp_sha = mac_vtep_2, .arp_sip = VTEP_2, .arp_tip = VTEP_OWN}},
+			.arp_data = {.arp_sha = mac_vtep_2,
+				.arp_sip = VTEP_2,
+				.arp_tip = VTEP_OWN}},
 	};
 }
 

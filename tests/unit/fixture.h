@@ -37,9 +37,9 @@ enum { REMOTE_2 = PLACE_REMOTE, REMOTE_3, REMOTE_RED };
 #define VTEP_OWN ADDRESS(192, 0, 2, 1)
 #define VTEP_2 ADDRESS(192, 0, 2, 2)
 #define VTEP_3 ADDRESS(192, 0, 2, 3)
-#define HEARD 100   /* when the learned host 2 was last heard */
-#define REFRESH 37  /* seconds */
-#define PAYLOAD 64  /* bytes, of the frames below */
+#define HEARD 100  /* when the learned host 2 was last heard */
+#define REFRESH 37 /* seconds */
+#define PAYLOAD 64 /* bytes, of the frames below */
 #define HEADROOM 128
 
 extern const struct rte_ether_addr mac_uplink, mac_vtep_2, mac_1, mac_2, mac_host_2, mac_host_3,
@@ -113,8 +113,8 @@ struct arp_frame {
 struct vxlan_frame vxlan_frame(void);		/* VTEP 2's host to port 1, blue */
 struct ipv4_frame ipv4_frame(uint8_t protocol); /* port 1 to the host behind VTEP 2 */
 struct ipv6_frame ipv6_frame(uint8_t protocol);
-struct arp_frame arp_request(void); /* VTEP 2 asks for the uplink's address */
-struct ipv4_frame echo_request(void); /* VTEP 2 to the uplink */
+struct arp_frame arp_request(void);	   /* VTEP 2 asks for the uplink's address */
+struct ipv4_frame echo_request(void);	   /* VTEP 2 to the uplink */
 void ipv4_finish(struct rte_ipv4_hdr *ip); /* sets the header checksum */
 
 #define assert_drop(verdict, NAME) assert_int_equal(verdict, VERDICT_DROP + DROP_##NAME)
