@@ -8,6 +8,30 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
+/* RFC 1071: bytes at an odd distance from the start count in the other half of the word. */
+static uint32_t add_part(uint32_t sum, uint16_t part, uint32_t distance)
+{
+	sum += distance & 1 ? rte_bswap16(part) : part;
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+uint16_t checksum_from(const struct rte_mbuf *mbuf, uint32_t offset)
+{
+	uint32_t done = 0;
+	uint32_t sum = 0;
+
+	for (; mbuf != NULL; mbuf = mbuf->next) {
+		uint32_t skip = RTE_MIN(offset, (uint32_t)mbuf->data_len);
+		uint32_t length = mbuf->data_len - skip;
+		const void *data = rte_pktmbuf_mtod_offset(mbuf, void *, skip);
+
+		sum = add_part(sum, rte_raw_cksum(data, length), done);
+		done += length;
+		offset -= skip;
+	}
+	return sum;
+}
+
 static int field_offset(uint32_t packet_type)
 {
 	switch (packet_type & RTE_PTYPE_L4_MASK) {
@@ -30,9 +54,7 @@ int checksum_complete(struct rte_mbuf *mbuf)
 
 	if (field < 0 || mbuf->data_len < start + field + sizeof(sum))
 		return -1;
-	if (rte_raw_cksum_mbuf(mbuf, start, mbuf->pkt_len - start, &sum) != 0)
-		return -1;
-	sum = ~sum;
+	sum = ~checksum_from(mbuf, start);
 	/* RFC 768: zero means "no checksum", so a sum of zero is sent as all ones. */
 	if (sum == 0 && (type & RTE_PTYPE_L4_MASK) == RTE_PTYPE_L4_UDP)
 		sum = 0xffff;

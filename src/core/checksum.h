@@ -5,6 +5,13 @@
 #include <rte_mbuf.h>
 
 /*
+ * The Internet checksum's sum (RFC 1071, not inverted) over a packet from `offset` to its end,
+ * across segments. Stands in for rte_raw_cksum_mbuf(), which in DPDK 22.11 loses a carry where a
+ * segment has an odd length.
+ */
+uint16_t checksum_from(const struct rte_mbuf *mbuf, uint32_t offset);
+
+/*
  * Completes the TCP or UDP checksum of a frame whose sender left it partial (the field holds the
  * pseudo header's sum, as virtio's NEEDS_CSUM means). A partial checksum that crosses a tunnel
  * makes ping work and TCP stall. Returns -1, the frame unchanged, if no TCP or UDP header is found.

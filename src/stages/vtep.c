@@ -7,6 +7,7 @@
 #include <rte_icmp.h>
 #include <rte_ip.h>
 
+#include "core/checksum.h"
 #include "stages/stage.h"
 
 #define REPLY_TTL 64
@@ -61,14 +62,11 @@ static uint16_t process_arp(struct stage_context *context, struct rte_mbuf *mbuf
 	return VERDICT_CONSUMED;
 }
 
-/* RFC 1071: the checksum of a sound ICMP message over the whole of it is all ones. */
+/* RFC 1071: the sum over a sound ICMP message, its checksum included, is all ones. */
 static bool icmp_is_sound(const struct rte_mbuf *mbuf, uint16_t offset)
 {
-	uint16_t checksum;
-
 	return mbuf->data_len >= offset + sizeof(struct rte_icmp_hdr) &&
-	       rte_raw_cksum_mbuf(mbuf, offset, mbuf->pkt_len - offset, &checksum) == 0 &&
-	       checksum == 0xffff;
+	       checksum_from(mbuf, offset) == 0xffff;
 }
 
 static void reply_ipv4(struct rte_ipv4_hdr *ip)
@@ -87,7 +85,6 @@ static uint16_t process_icmp(struct stage_context *context, struct rte_mbuf *mbu
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, void *, RTE_ETHER_HDR_LEN);
 	uint16_t offset = RTE_ETHER_HDR_LEN + rte_ipv4_hdr_len(ip);
 	struct rte_icmp_hdr *icmp = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
-	uint16_t checksum = 0;
 
 	if (!icmp_is_sound(mbuf, offset))
 		return VERDICT_DROP + DROP_ICMP_MALFORMED;
@@ -96,8 +93,7 @@ static uint16_t process_icmp(struct stage_context *context, struct rte_mbuf *mbu
 	reply_ipv4(ip);
 	icmp->icmp_type = RTE_IP_ICMP_ECHO_REPLY;
 	icmp->icmp_cksum = 0;
-	rte_raw_cksum_mbuf(mbuf, offset, mbuf->pkt_len - offset, &checksum);
-	icmp->icmp_cksum = ~checksum;
+	icmp->icmp_cksum = ~checksum_from(mbuf, offset);
 	reply_ether(mbuf, context->tables->ports[mbuf->port]);
 	return STAGE_TX;
 }
