@@ -135,7 +135,10 @@ static int set_up_queues(struct port *port, struct error *error)
 			rte_eth_tx_queue_setup(
 				ethdev->id, i, tx, port->environment.socket_id, NULL) != 0)
 			return error_set(error,
-				"ring-size: cannot set up queue %u with %u descriptors", i, rx);
+				"ring-size: cannot set up queue %u with %u descriptors; the "
+				"driver's "
+				"line above says why (it may want a larger [weft] mbuf-size)",
+				i, rx);
 	return 0;
 }
 

@@ -91,6 +91,7 @@ static int new_device(int device)
 	if (port == NULL)
 		return -1;
 	vhost = port->driver;
+	unguard_memory(vhost);
 	guard_memory(vhost, device);
 	vhost->pairs = RTE_MAX(rte_vhost_get_vring_num(device) / 2, 1);
 	/* We poll: the container need not kick. */
@@ -115,9 +116,23 @@ static void destroy_device(int device)
 	RTE_LOG(NOTICE, USER1, "port %s: container gone\n", port->config.name);
 }
 
+/* A container that changes its memory does so between disabling and enabling its rings. */
+static int vring_state_changed(int device, uint16_t ring, int enable)
+{
+	struct port *port = find_port(device);
+
+	(void)ring;
+	if (port == NULL || !enable)
+		return 0;
+	unguard_memory(port->driver);
+	guard_memory(port->driver, device);
+	return 0;
+}
+
 static const struct rte_vhost_device_ops device_ops = {
 	.new_device = new_device,
 	.destroy_device = destroy_device,
+	.vring_state_changed = vring_state_changed,
 };
 
 /* ---- the data path ---- */
