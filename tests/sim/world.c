@@ -1,0 +1,849 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "world.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+
+#include "control/fdb.h"
+#include "control/ports.h"
+#include "control/publish.h"
+#include "control/remotes.h"
+#include "ports.h"
+#include "random.h"
+
+#define POOL_SIZE 16383
+#define POOL_CACHE 128
+#define TURN_NS 1000
+#define UPLINK_MTU 1500
+#define FLOWS_MIN 16
+#define CHURNS 12 /* of a run */
+#define WARM_UP_STEPS 10000
+
+static struct rte_mempool *pool;
+static uint64_t virtual_now;
+
+static uint64_t read_virtual(const struct clock *clock)
+{
+	(void)clock;
+	return virtual_now;
+}
+
+/* ---- the program ---- */
+
+/* "0@0,1@0,2@1,3@1": the lcores in even shares over the CPUs that this process may use. */
+static void write_lcores(char *text, size_t size, uint16_t n)
+{
+	int cpus[CPU_SETSIZE], n_cpus = 0;
+	cpu_set_t set;
+
+	sched_getaffinity(0, sizeof(set), &set);
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &set))
+			cpus[n_cpus++] = i;
+	*text = '\0';
+	for (uint16_t i = 0; i < n; i++)
+		snprintf(text + strlen(text), size - strlen(text), "%s%u@%d", i ? "," : "", i,
+			cpus[i * n_cpus / n]);
+}
+
+int sim_start(uint16_t n_lcores)
+{
+	char lcores[256];
+	char *arguments[] = {"sim", "--no-huge", "--no-shconf", "-m", "256", "--no-pci",
+		"--no-telemetry", "--log-level=user1:error", "--lcores", lcores};
+
+	write_lcores(lcores, sizeof(lcores), n_lcores);
+	if (rte_eal_init(RTE_DIM(arguments), arguments) < 0)
+		return -1;
+	pool = rte_pktmbuf_pool_create(
+		"sim", POOL_SIZE, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, rte_socket_id());
+	return pool == NULL ? -1 : 0;
+}
+
+static uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+	const char *value = getenv(name);
+
+	return value == NULL ? otherwise : strtoull(value, NULL, 0);
+}
+
+uint64_t sim_packets(uint64_t otherwise)
+{
+	return from_environment("WEFT_SIM_PACKETS", otherwise);
+}
+
+uint64_t sim_seed(void)
+{
+	return from_environment("WEFT_SIM_SEED", 1);
+}
+
+struct world_config world_config_random(uint64_t seed, uint16_t lcores_min, uint16_t lcores_max)
+{
+	uint64_t random = seed;
+	struct world_config config = {
+		.seed = seed,
+		.flow_seed = random_next(&random),
+		.n_lcores = lcores_min + random_below(&random, lcores_max - lcores_min + 1),
+		.credits = 64 << random_below(&random, 4),
+		.n_uplinks = 1 + random_below(&random, SIM_UPLINKS_MAX),
+		.uplink_queues = 1 + random_below(&random, SIM_QUEUES_MAX),
+		.container_queues = 1 + random_below(&random, SIM_QUEUES_MAX),
+		.schedule = random_below(&random, SCHEDULE_COUNT),
+	};
+
+	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++) {
+		uint16_t choice = random_below(&random, config.n_lcores + 1);
+
+		config.placement[stage] = choice == config.n_lcores ? LCORE_INLINE : choice;
+	}
+	return config;
+}
+
+/* ---- failing ---- */
+
+void world_fail(struct world *world, const char *format, ...)
+{
+	va_list arguments;
+
+	if (__atomic_exchange_n(&world->failed, 1, __ATOMIC_RELAXED))
+		return;
+	va_start(arguments, format);
+	vsnprintf(world->failure, sizeof(world->failure), format, arguments);
+	va_end(arguments);
+}
+
+void world_report(const struct world *world)
+{
+	const struct world_config *config = &world->config;
+
+	fprintf(stderr,
+		"FAILED: %s\n  seed %" PRIu64 " (flows %" PRIu64
+		"), %u lcores, %u credits, %u uplinks of %u queues, containers of %u, "
+		"schedule %d, %u packets%s%s%s%s, turn %" PRIu64 "\n ",
+		world->failure, config->seed, config->flow_seed, config->n_lcores, config->credits,
+		config->n_uplinks, config->uplink_queues, config->container_queues,
+		config->schedule, config->packets, config->faulty ? ", faulty" : "",
+		config->refusing ? ", refusing" : "", config->learning ? ", learning" : "",
+		config->churning ? ", churning" : "", world->turns);
+	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
+		if (config->placement[stage] != LCORE_INLINE)
+			fprintf(stderr, " %s=%u", stage_table[stage].name,
+				config->placement[stage]);
+	fprintf(stderr, "\n");
+}
+
+/* ---- flows ---- */
+
+static const struct fault *choose_fault(
+	uint64_t *random, const struct world_config *config, bool from_uplink)
+{
+	while (true) {
+		const struct fault *fault = &faults[random_below(random, n_faults)];
+
+		if (fault->from_uplink == from_uplink &&
+			!(fault->fixed && (config->learning || config->churning)))
+			return fault;
+	}
+}
+
+static uint16_t choose_destination(uint64_t *random, uint16_t source)
+{
+	uint16_t places = sim_is_remote(source) ? SIM_CONTAINERS : SIM_PLACES;
+	uint16_t destination;
+
+	if (random_one_in(random, 8))
+		return SIM_EVERYBODY;
+	do
+		destination = random_below(random, places);
+	while (destination == source);
+	return destination;
+}
+
+static struct sim_peer *peer_of(struct world *world, const struct flow *flow)
+{
+	if (sim_is_remote(flow->source))
+		return &world->uplinks[flow->network % world->config.n_uplinks];
+	return &world->containers[flow->network][flow->source];
+}
+
+/* The first flow is an elephant. */
+static void make_flow(struct world *world, uint64_t *random, uint32_t share)
+{
+	const struct world_config *config = &world->config;
+	uint16_t queues;
+	struct flow *flow = &world->flows[world->n_flows];
+	struct sim_queue *queue;
+
+	flow->id = world->n_flows++;
+	flow->network = random_below(random, SIM_NETWORKS);
+	flow->source = random_below(random, SIM_PLACES);
+	flow->destination = choose_destination(random, flow->source);
+	flow->budget = share * (flow->id == 0 ? 8 : 1);
+	if (random_one_in(random, 5) && config->faulty)
+		flow->fault = choose_fault(random, config, sim_is_remote(flow->source));
+	queues = sim_is_remote(flow->source) ? config->uplink_queues : config->container_queues;
+	queue = &peer_of(world, flow)->queues[flow->id % queues];
+	queue->flows[queue->n_flows++] = flow;
+}
+
+static void make_flows(struct world *world)
+{
+	uint64_t random = world->config.flow_seed;
+	uint16_t n = FLOWS_MIN + random_below(&random, SIM_FLOWS_MAX - FLOWS_MIN + 1);
+	uint32_t share = RTE_MAX(world->config.packets / (n + 7), 1U);
+
+	for (uint16_t i = 0; i < n; i++)
+		make_flow(world, &random, share);
+}
+
+static void name_peers(struct world *world)
+{
+	for (uint16_t i = 0; i < SIM_UPLINKS_MAX; i++) {
+		world->uplinks[i] = (struct sim_peer){.world = world, .uplink = i};
+		for (uint16_t queue = 0; queue < SIM_QUEUES_MAX; queue++)
+			world->uplinks[i].queues[queue].random = random_next(&world->random);
+	}
+	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
+		for (uint16_t j = 0; j < SIM_CONTAINERS; j++) {
+			struct sim_peer *peer = &world->containers[i][j];
+
+			*peer = (struct sim_peer){.world = world, .network = i, .place = j};
+			for (uint16_t queue = 0; queue < SIM_QUEUES_MAX; queue++)
+				peer->queues[queue].random = random_next(&world->random);
+		}
+}
+
+/* ---- the control side, by hand ---- */
+
+static void make_settings(struct world *world)
+{
+	struct config *settings = &world->settings;
+
+	settings->n_uplinks = world->config.n_uplinks;
+	settings->uplinks = calloc(settings->n_uplinks, sizeof(*settings->uplinks));
+	for (uint16_t i = 0; i < settings->n_uplinks; i++) {
+		settings->uplinks[i].address = sim_vtep(i, 0);
+		settings->uplinks[i].prefix = 24;
+	}
+	settings->n_networks = SIM_NETWORKS;
+	settings->networks = calloc(SIM_NETWORKS, sizeof(*settings->networks));
+	for (uint16_t i = 0; i < SIM_NETWORKS; i++) {
+		struct network_config *network = &settings->networks[i];
+
+		snprintf(network->name, sizeof(network->name), "n%u", i);
+		network->vni = sim_vni(i);
+		network->udp_port = sim_udp_port(i);
+		network->vtep_guard = network->source_guard = network->learning = true;
+		network->ageing = 300;
+		network->addresses = 64;
+	}
+}
+
+static struct port *make_port(struct world *world, struct sim_peer *peer, uint16_t queues)
+{
+	struct port *port = rte_zmalloc("port", sizeof(*port), RTE_CACHE_LINE_SIZE);
+
+	if (port == NULL)
+		abort();
+	port->ops = &sim_port_ops;
+	port->driver = peer;
+	port->network = NETWORK_NONE;
+	port->n_queues = queues;
+	port->environment =
+		(struct port_environment){.pool = world->pool, .rcu = world->dataplane->rcu};
+	return port;
+}
+
+static void add_uplink(struct world *world, uint16_t index)
+{
+	struct sim_peer *peer = &world->uplinks[index];
+	struct port *port = make_port(world, peer, world->config.uplink_queues);
+
+	port->index = index;
+	port->uplink = true;
+	port->mtu = UPLINK_MTU;
+	port->mac = sim_vtep_mac(index, 0);
+	snprintf(port->config.name, sizeof(port->config.name), "uplink%u", index);
+	for (uint16_t i = 0; i < port->n_queues; i++)
+		port->queues[i].owner = random_below(&world->random, world->config.n_lcores);
+	world->control->ports[index] = port;
+	peer->port = port;
+}
+
+/* An index is not used again soon, as in control/ports.c. */
+static uint16_t next_index(struct control *control)
+{
+	return control->next_port++;
+}
+
+static void add_container(struct world *world, struct sim_peer *peer)
+{
+	struct control *control = world->control;
+	struct port *port = make_port(world, peer, world->config.container_queues);
+	uint16_t owner = random_below(&world->random, world->config.n_lcores);
+	struct error error;
+
+	port->index = next_index(control);
+	port->network = peer->network;
+	port->mtu = control->networks[peer->network].mtu;
+	port->mac = sim_mac(peer->place);
+	port->addresses4[port->n_addresses4++] = sim_address(peer->place);
+	snprintf(port->config.name, sizeof(port->config.name), "n%u-c%u", peer->network,
+		peer->place);
+	for (uint16_t i = 0; i < port->n_queues; i++)
+		port->queues[i].owner = owner;
+	if (fdb_add_static(control, port->network, &port->mac, port->index, &error) != 0)
+		world_fail(world, "fdb_add_static: %s", error.text);
+	control->ports[port->index] = port;
+	control->changed = true;
+	peer->port = port;
+}
+
+static int add_network(struct world *world, uint16_t index, struct error *error)
+{
+	struct control *control = world->control;
+	struct network_state *network = &control->networks[index];
+	uint16_t first = control->n_remotes;
+
+	*network = (struct network_state){.config = &world->settings.networks[index],
+		.uplink = index % world->config.n_uplinks,
+		.mtu = UPLINK_MTU - VXLAN_OVERHEAD};
+	control->n_networks++;
+	network->config->learning = true;
+	if (rte_fbk_hash_add_key(control->networks_by_vni, network->config->vni, index) != 0)
+		return error_set(error, "rte_fbk_hash_add_key");
+	for (uint16_t i = 0; i < SIM_REMOTES; i++) {
+		struct rte_ether_addr mac = sim_mac(SIM_CONTAINERS + i);
+
+		if (remote_add(control, index, sim_vtep(network->uplink, 1 + i), true, error) != 0)
+			return -1;
+		if (!world->config.learning && fdb_add_static(control, index, &mac,
+						       PLACE_REMOTE | (first + i), error) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int make_tables(struct world *world, struct error *error)
+{
+	struct control *control = world->control;
+	struct rte_fbk_hash_params vnis = {
+		.name = "sim_vnis", .entries = 256, .entries_per_bucket = 4};
+
+	control->networks_by_vni = rte_fbk_hash_create(&vnis);
+	if (control->networks_by_vni == NULL || fdb_create(control, error) != 0 ||
+		remotes_create(control, error) != 0)
+		return error_set(error, "no memory");
+	for (uint16_t i = 0; i < world->config.n_uplinks; i++)
+		add_uplink(world, i);
+	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
+		if (add_network(world, i, error) != 0)
+			return -1;
+	control->next_port = world->config.n_uplinks;
+	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
+		for (uint16_t j = 0; j < SIM_CONTAINERS; j++)
+			add_container(world, &world->containers[i][j]);
+	return publish_tables(control, error);
+}
+
+/* ---- begin and end ---- */
+
+static struct dataplane *make_dataplane(const struct world_config *config, struct error *error)
+{
+	struct dataplane_config dataplane = {
+		.clock = {read_virtual, 1000 * 1000 * 1000},
+		.n_lcores = config->n_lcores,
+		.credits = config->credits,
+	};
+	unsigned int id = rte_get_main_lcore();
+
+	if (plan_set_mode(&dataplane.plan, "vanilla", error) != 0)
+		return NULL;
+	if (config->threads)
+		dataplane.clock = (struct clock){clock_tsc, rte_get_tsc_hz()};
+	memcpy(dataplane.plan.lcore, config->placement, sizeof(dataplane.plan.lcore));
+	for (uint16_t i = 0; i < config->n_lcores; i++) {
+		if (config->threads)
+			id = rte_get_next_lcore(id, 1, 0);
+		dataplane.lcore_ids[i] = id;
+	}
+	return dataplane_create(&dataplane, error);
+}
+
+/* Every lcore sees them, too. */
+bool world_is_resolved(const struct world *world)
+{
+	for (uint16_t i = 0; i < world->control->n_neighbours; i++)
+		if (world->control->neighbours[i].state != NEIGHBOUR_REACHABLE)
+			return false;
+	return !world->control->changed && world->control->deferred.first == NULL;
+}
+
+static void warm_up(struct world *world)
+{
+	for (uint16_t i = 0; i < world->config.n_lcores; i++)
+		lcore_begin(world->dataplane->lcores[i]);
+	for (int i = 0; i < WARM_UP_STEPS && !world_is_resolved(world); i++)
+		world_step(world);
+	if (!world_is_resolved(world))
+		world_fail(world, "next hops were not resolved in %d turns", WARM_UP_STEPS);
+}
+
+struct world *world_create(const struct world_config *config)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	struct error error;
+
+	world->config = *config;
+	world->random = config->seed;
+	world->pool = pool;
+	world->mbufs = rte_mempool_avail_count(pool);
+	world->starved = UINT16_MAX;
+	name_peers(world);
+	make_flows(world);
+	make_settings(world);
+	world->control = calloc(1, sizeof(*world->control));
+	world->dataplane = make_dataplane(config, &error);
+	if (world->dataplane == NULL) {
+		fprintf(stderr, "%s\n", error.text);
+		abort();
+	}
+	world->control->config = &world->settings;
+	world->control->dataplane = world->dataplane;
+	world->control->started = clock_read(&world->dataplane->clock);
+	if (make_tables(world, &error) != 0)
+		world_fail(world, "%s", error.text);
+	else if (!config->threads)
+		warm_up(world);
+	return world;
+}
+
+void world_end(struct world *world)
+{
+	if (!world->config.threads)
+		for (uint16_t i = 0; i < world->config.n_lcores; i++)
+			lcore_end(world->dataplane->lcores[i]);
+	control_free(world->control);
+	dataplane_free(world->dataplane);
+	world->control = NULL;
+	world->dataplane = NULL;
+}
+
+void world_free(struct world *world)
+{
+	if (world->dataplane != NULL)
+		world_end(world);
+	free(world->settings.uplinks);
+	free(world->settings.networks);
+	free(world);
+}
+
+/* ---- turns ---- */
+
+/* Index of the lcore whose turn it is; n_lcores: the control side. */
+static uint16_t choose_actor(struct world *world)
+{
+	uint16_t n = world->config.n_lcores + 1, actor;
+
+	if (world->config.schedule == SCHEDULE_IN_TURN)
+		return world->turns % n;
+	if (random_one_in(&world->random, 16))
+		return n - 1;
+	if (world->config.schedule == SCHEDULE_STARVE && world->turns >= world->starve_until) {
+		world->starved = random_below(&world->random, n);
+		world->starve_until = world->turns + 50 + random_below(&world->random, 1000);
+	}
+	actor = random_below(&world->random, n - 1);
+	return actor == world->starved ? (actor + 1) % n : actor;
+}
+
+static void turn(struct world *world, uint16_t actor)
+{
+	virtual_now += TURN_NS;
+	world->turns++;
+	if (actor == world->config.n_lcores)
+		control_poll(world->control);
+	else
+		lcore_poll(world->dataplane->lcores[actor]);
+}
+
+void world_step(struct world *world)
+{
+	turn(world, choose_actor(world));
+}
+
+/* Every lcore and the control side once. */
+static void round_of_turns(struct world *world)
+{
+	uint16_t n = world->config.n_lcores + 1, first = random_below(&world->random, n);
+
+	for (uint16_t i = 0; i < n; i++)
+		turn(world, (first + i) % n);
+}
+
+void world_open(struct world *world)
+{
+	__atomic_store_n(&world->open, true, __ATOMIC_RELAXED);
+}
+
+/* ---- all queues ---- */
+
+typedef void (*queue_visitor)(const struct sim_queue *queue, void *argument);
+
+static void visit_peer(const struct sim_peer *peer, queue_visitor visit, void *argument)
+{
+	for (uint16_t i = 0; i < SIM_QUEUES_MAX; i++)
+		visit(&peer->queues[i], argument);
+}
+
+static void visit_queues(const struct world *world, queue_visitor visit, void *argument)
+{
+	for (uint16_t i = 0; i < SIM_UPLINKS_MAX; i++)
+		visit_peer(&world->uplinks[i], visit, argument);
+	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
+		for (uint16_t j = 0; j < SIM_CONTAINERS; j++)
+			visit_peer(&world->containers[i][j], visit, argument);
+}
+
+static void add_sums(const struct sim_queue *queue, void *argument)
+{
+	struct sim_queue *sum = argument;
+
+	sum->n_flows += __atomic_load_n(&queue->n_flows, __ATOMIC_RELAXED);
+	sum->n_replies += queue->n_replies;
+	sum->given += queue->given;
+	sum->taken += queue->taken;
+	sum->refused += queue->refused;
+	sum->refused_away += queue->refused_away;
+	for (unsigned int i = 0; i < DROP_COUNT; i++)
+		sum->faulty[i] += queue->faulty[i];
+}
+
+static struct sim_queue sum_up(const struct world *world)
+{
+	struct sim_queue sum = {0};
+
+	visit_queues(world, add_sums, &sum);
+	return sum;
+}
+
+uint64_t world_given(const struct world *world)
+{
+	return sum_up(world).given;
+}
+
+bool world_is_exhausted(const struct world *world)
+{
+	return sum_up(world).n_flows == 0;
+}
+
+bool world_is_empty(const struct world *world)
+{
+	struct conservation sum = dataplane_conservation(world->dataplane);
+
+	return conservation_in_flight(&sum) == 0 && sum_up(world).n_replies == 0;
+}
+
+/* ---- ports come and go ---- */
+
+static void count_removed(void *argument)
+{
+	struct world *world = argument;
+
+	world->removed++;
+}
+
+static void toggle(struct world *world, struct sim_peer *peer)
+{
+	struct error error;
+
+	if (peer->port == NULL) {
+		/* Real lcores: the old owner may still be in a turn with the peer's queues. */
+		if (!world->config.threads || world->removed == world->removals)
+			add_container(world, peer);
+		return;
+	}
+	world->removals++;
+	if (ports_remove(world->control, peer->port->config.name, count_removed, world, &error) !=
+		0)
+		world_fail(world, "ports_remove: %s", error.text);
+	peer->port = NULL;
+}
+
+void world_churn(struct world *world)
+{
+	uint16_t network = random_below(&world->random, SIM_NETWORKS);
+
+	toggle(world, &world->containers[network][random_below(&world->random, SIM_CONTAINERS)]);
+}
+
+void world_restore(struct world *world)
+{
+	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
+		for (uint16_t j = 0; j < SIM_CONTAINERS; j++)
+			if (world->containers[i][j].port == NULL)
+				toggle(world, &world->containers[i][j]);
+}
+
+/* ---- a run ---- */
+
+static void step_until_exhausted(struct world *world)
+{
+	uint64_t most = world->turns + 100000 + 100 * (uint64_t)world->config.packets;
+	int churns = world->config.churning ? CHURNS : 0;
+
+	while (!world->failed && !world_is_exhausted(world)) {
+		if (world->turns > most)
+			world_fail(world, "sources are not served");
+		if (churns > 0 && random_one_in(&world->random, 64)) {
+			world_churn(world);
+			if (--churns == 0)
+				world_restore(world);
+		}
+		for (int i = 0; i < 16; i++)
+			world_step(world);
+	}
+	world_restore(world);
+}
+
+/* Nothing comes in any more: everything inside must come out, at a burst for each hop and turn. */
+static void drain(struct world *world)
+{
+	uint32_t hop = world->config.credits * world->config.n_lcores / RECEIVE_BURST + 2;
+	uint32_t rounds = STEP_COUNT * hop;
+
+	for (uint32_t i = 0; i < rounds && !world_is_empty(world); i++)
+		round_of_turns(world);
+	if (!world_is_empty(world))
+		world_fail(world, "after %u rounds there are still packets inside", rounds);
+	for (int i = 0; i < 3; i++)
+		round_of_turns(world);
+}
+
+int world_run(struct world *world)
+{
+	world_open(world);
+	if (!world->failed)
+		step_until_exhausted(world);
+	if (!world->failed)
+		drain(world);
+	return world_check(world);
+}
+
+/* ---- what must hold in the end ---- */
+
+static void check_conservation(struct world *world, const struct sim_queue *sum)
+{
+	struct conservation all = dataplane_conservation(world->dataplane);
+
+	if (conservation_in_flight(&all) != 0)
+		world_fail(world, "%" PRId64 " packets are neither out nor counted",
+			conservation_in_flight(&all));
+	if (all.received != sum->given || all.delivered != sum->taken)
+		world_fail(world,
+			"weft counts %" PRIu64 " received and %" PRIu64
+			" delivered, the peers %" PRIu64 " and %" PRIu64,
+			all.received, all.delivered, sum->given, sum->taken);
+	if (rte_mempool_avail_count(world->pool) != world->mbufs)
+		world_fail(world, "%d mbufs are missing",
+			(int)(world->mbufs - rte_mempool_avail_count(world->pool)));
+}
+
+static void check_port(struct world *world, const struct sim_peer *peer)
+{
+	for (uint16_t i = 0; peer->port != NULL && i < peer->port->n_queues; i++) {
+		const struct port_counters *counters = &peer->port->queues[i].counters;
+		const struct sim_queue *queue = &peer->queues[i];
+
+		if (counters->rx_packets != queue->given || counters->tx_packets != queue->taken ||
+			counters->tx_refused != queue->refused)
+			world_fail(world, "counters of %s queue %u are wrong",
+				peer->port->config.name, i);
+	}
+}
+
+static void check_ports(struct world *world)
+{
+	for (uint16_t i = 0; i < SIM_UPLINKS_MAX; i++)
+		check_port(world, &world->uplinks[i]);
+	if (world->config.churning)
+		return;
+	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
+		for (uint16_t j = 0; j < SIM_CONTAINERS; j++)
+			check_port(world, &world->containers[i][j]);
+}
+
+/* Drops that do not follow from what the packet is. */
+static bool depends_on_run(const struct world *world, enum drop drop)
+{
+	switch (drop) {
+	case DROP_PORT_DOWN:
+	case DROP_PORT_FULL:
+	case DROP_UPLINK_FULL:
+		return world->config.refusing;
+	case DROP_FLOOD_REFUSED:
+		return true;
+	case DROP_PORT_GONE:
+	case DROP_FLOOD_NOBODY:
+	case DROP_BRIDGE_SPOOFED: /* sent by a port that has gone and come again meanwhile */
+		return world->config.churning;
+	default:
+		return false;
+	}
+}
+
+static void check_drops(struct world *world, const struct sim_queue *sum)
+{
+	uint64_t away = dataplane_drops(world->dataplane, DROP_PORT_DOWN);
+	uint64_t busy = dataplane_drops(world->dataplane, DROP_PORT_FULL) +
+			dataplane_drops(world->dataplane, DROP_UPLINK_FULL);
+
+	for (unsigned int i = 0; i < DROP_COUNT; i++) {
+		uint64_t drops = dataplane_drops(world->dataplane, i);
+
+		/* What a port that was removed meanwhile has sent goes before it is looked at. */
+		if (drops < sum->faulty[i] && world->config.churning)
+			continue;
+		if (drops != sum->faulty[i] && !depends_on_run(world, i))
+			world_fail(world, "%" PRIu64 " packets were dropped as %s, not %" PRIu64,
+				drops, drop_table[i].name, sum->faulty[i]);
+	}
+	if (away != sum->refused_away || busy != sum->refused - sum->refused_away)
+		world_fail(world,
+			"%" PRIu64 " and %" PRIu64 " packets were dropped as refused, not %" PRIu64
+			" and %" PRIu64,
+			away, busy, sum->refused_away, sum->refused - sum->refused_away);
+}
+
+/* Deliveries of a flow that did not happen. */
+static uint64_t missing(const struct world *world, const struct flow *flow)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t place = 0; place < SIM_PLACES; place++)
+		if (flow_may_reach(flow, place, false))
+			sum += flow->budget - world->seen[flow->id][place].count;
+	return sum;
+}
+
+static void check_delivery(struct world *world, const struct sim_queue *sum)
+{
+	uint64_t most = sum->refused + world->floods_refused;
+	uint64_t all = 0;
+
+	for (uint16_t i = 0; i < world->n_flows; i++)
+		all += missing(world, &world->flows[i]);
+	if (world->config.learning ? all > most : all != most)
+		world_fail(world, "%" PRIu64 " deliveries did not happen, %" PRIu64 " were refused",
+			all, most);
+}
+
+static bool has_sent(const struct world *world, uint16_t network, uint16_t place)
+{
+	for (uint16_t i = 0; i < world->n_flows; i++)
+		if (world->flows[i].network == network && world->flows[i].source == place &&
+			world->flows[i].fault == NULL)
+			return true;
+	return false;
+}
+
+/* Every host that was heard is known where it is. */
+static void check_learned(struct world *world, uint16_t network, uint16_t remote)
+{
+	struct rte_ether_addr mac = sim_mac(SIM_CONTAINERS + remote);
+	uint16_t place = PLACE_REMOTE | (network * SIM_REMOTES + remote);
+	uint64_t key = fdb_key(network, &mac);
+	union fdb_value value;
+
+	if (!has_sent(world, network, SIM_CONTAINERS + remote))
+		return;
+	if (rte_hash_lookup_data(world->control->fdb, &key, &value.word) < 0 ||
+		value.place != place || value.fixed)
+		world_fail(world, "host %u of network %u was not learned", remote, network);
+}
+
+/* The clock stands still within a turn, so that every tick must be accounted for. */
+static void check_time(struct world *world, const struct lcore *lcore)
+{
+	const struct time_counters *time = &lcore->counters.time;
+	uint64_t sum = time->idle + time->working + time->back_pressured + time->housekeeping;
+
+	if (sum != lcore->mark - world->control->started)
+		world_fail(world, "lcore %u: %" PRIu64 " of %" PRIu64 " cycles are accounted for",
+			lcore->index, sum, lcore->mark - world->control->started);
+}
+
+/* Every credit has come back to its door. */
+static void check_credits(struct world *world, const struct lcore *door)
+{
+	uint64_t finished = 0;
+
+	for (uint16_t i = 0; i < world->config.n_lcores; i++)
+		finished += world->dataplane->lcores[i]->finished[door->index];
+	if (finished != door->counters.admitted)
+		world_fail(world, "lcore %u: of %" PRIu64 " credits %" PRIu64 " came back",
+			door->index, door->counters.admitted, finished);
+}
+
+static void check_control(struct world *world)
+{
+	if (world->control->deferred.first != NULL || world->removed != world->removals)
+		world_fail(world, "of %" PRIu64 " removed ports %" PRIu64 " were detached",
+			world->removals, world->removed);
+	for (uint16_t i = 0; i < SIM_NETWORKS && world->config.learning; i++)
+		for (uint16_t j = 0; j < SIM_REMOTES; j++)
+			check_learned(world, i, j);
+	for (uint16_t i = 0; i < world->config.n_lcores; i++) {
+		check_credits(world, world->dataplane->lcores[i]);
+		if (!world->config.threads)
+			check_time(world, world->dataplane->lcores[i]);
+	}
+}
+
+int world_check(struct world *world)
+{
+	struct sim_queue sum = sum_up(world);
+
+	world->floods_refused = dataplane_drops(world->dataplane, DROP_FLOOD_REFUSED);
+	if (!world->failed) {
+		check_conservation(world, &sum);
+		check_drops(world, &sum);
+		check_ports(world);
+		check_control(world);
+		if (!world->config.churning)
+			check_delivery(world, &sum);
+	}
+	if (world->failed)
+		world_report(world);
+	return world->failed ? -1 : 0;
+}
+
+static bool is_comparable(const struct world *world, const struct flow *flow)
+{
+	return flow->destination != SIM_EVERYBODY || world->floods_refused == 0;
+}
+
+int world_compare(const struct world *reference, struct world *world)
+{
+	for (uint16_t i = 0; i < world->n_flows; i++)
+		for (uint16_t place = 0; place < SIM_PLACES; place++)
+			if (world->seen[i][place].digest != reference->seen[i][place].digest &&
+				is_comparable(world, &world->flows[i]))
+				world_fail(world,
+					"flow %u came to place %u otherwise than in the "
+					"reference",
+					i, place);
+	if (world->failed)
+		world_report(world);
+	return world->failed ? -1 : 0;
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <rte_log.h>
+
+#include "control/config.h"
+
+#define UPLINK "[uplink eth1]\ndevice = net_null0\naddress = 192.0.2.1/24\n"
+#define NETWORK "[network blue]\nvni = 100\n"
+#define GOOD UPLINK NETWORK
+#define PORT "[port web]\nnetwork = blue\ntype = tap\nmac = 02:00:00:00:00:01\n"
+#define GARBAGE 3000
+
+static char file[64];
+
+static int make_file(void **state)
+{
+	int fd;
+
+	(void)state;
+	snprintf(file, sizeof(file), "/tmp/weft-config-XXXXXX");
+	fd = mkstemp(file);
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_file(void **state)
+{
+	(void)state;
+	return unlink(file);
+}
+
+static void write_file(const char *text, size_t length)
+{
+	FILE *stream = fopen(file, "w");
+
+	assert_non_null(stream);
+	assert_int_equal(fwrite(text, 1, length, stream), length);
+	fclose(stream);
+}
+
+static struct config *read_text(const char *text, struct error *error)
+{
+	write_file(text, strlen(text));
+	return config_read(file, error);
+}
+
+static struct config *read_good(const char *text)
+{
+	struct error error = {""};
+	struct config *config = read_text(text, &error);
+
+	if (config == NULL)
+		fail_msg("%s", error.text);
+	return config;
+}
+
+static void what_is_left_out_has_its_default(void **state)
+{
+	struct config *config = read_good(GOOD);
+	const struct network_config *network = &config->networks[0];
+
+	(void)state;
+	assert_string_equal(config->weft.mode, "vanilla");
+	assert_int_equal(config->weft.mbufs, 65536);
+	assert_int_equal(config->weft.mbuf_size, 2176);
+	assert_int_equal(config->weft.credits, 1024);
+	assert_int_equal(config->n_uplinks, 1);
+	assert_int_equal(config->uplinks[0].port.queues, 1);
+	assert_int_equal(config->uplinks[0].gateway, 0);
+	assert_int_equal(config->uplinks[0].n_lcores, 0);
+	assert_int_equal(network->udp_port, 4789);
+	assert_true(network->vtep_guard && network->source_guard && network->learning);
+	assert_int_equal(network->ageing, 300);
+	assert_int_equal(network->addresses, 4096);
+	assert_int_equal(network->mtu, 0);
+	for (int stage = 0; stage < STAGE_COUNT; stage++)
+		assert_int_equal(config->pipeline[stage], CONFIG_NONE);
+	config_free(config);
+}
+
+static void every_key_is_read(void **state)
+{
+	struct config *config = read_good(
+		"# a comment\n"
+		"[weft]\nmode = native\nmbufs = 4096\nmbuf-size = 4096\ncredits = 64\n"
+		"[uplink eth1]\ndevice = net_af_packet0,iface=eth1\naddress = 192.0.2.1/25\n"
+		"gateway = 192.0.2.126\nmac = 04:00:00:00:00:01\nmtu = 9000\nqueues = 2\n"
+		"lcores = 1 2\nring-size = 512\n"
+		"[network blue]\nvni = 16777215\nudp-port = 8472\nuplink = eth1\n"
+		"vteps = 192.0.2.2  192.0.2.3\nvtep-guard = off\nsource-guard = no\n"
+		"learning = off\nageing = 60\naddresses = 10\nmtu = 1400\n"
+		"[port web]\nnetwork = blue\ntype = vhost-user\nmac = 02:00:00:00:00:01\n"
+		"addresses = 10.0.0.1 fd00::1 10.0.0.2\npath = /run/a.sock\nclient = yes\n"
+		"queues = 4\nring-size = 256\nlcore = 3\n"
+		"[pipeline]\nbridge = 2\nencap = 1\n"
+		"[fdb blue]\n02:00:00:00:00:07 = 192.0.2.3\n02:00:00:00:00:08 = port web\n");
+	const struct uplink_config *uplink = &config->uplinks[0];
+	const struct network_config *network = &config->networks[0];
+	const struct container_config *port = &config->containers[0];
+
+	(void)state;
+	assert_string_equal(config->weft.mode, "native");
+	assert_int_equal(config->weft.credits, 64);
+	assert_string_equal(uplink->port.device, "net_af_packet0,iface=eth1");
+	assert_int_equal(uplink->address, inet_addr("192.0.2.1"));
+	assert_int_equal(uplink->prefix, 25);
+	assert_int_equal(uplink->gateway, inet_addr("192.0.2.126"));
+	assert_int_equal(uplink->port.mtu, 9000);
+	assert_int_equal(uplink->n_lcores, 2);
+	assert_int_equal(uplink->lcores[1], 2);
+	assert_int_equal(network->vni, 16777215);
+	assert_int_equal(network->n_vteps, 2);
+	assert_int_equal(network->vteps[1], inet_addr("192.0.2.3"));
+	assert_false(network->vtep_guard || network->source_guard || network->learning);
+	assert_int_equal(network->mtu, 1400);
+	assert_int_equal(port->n_addresses4, 2);
+	assert_int_equal(port->n_addresses6, 1);
+	assert_true(port->port.client);
+	assert_int_equal(port->lcore, 3);
+	assert_int_equal(config->pipeline[STAGE_BRIDGE], 2);
+	assert_int_equal(config->n_fdb, 2);
+	assert_int_equal(config->fdb[0].vtep, inet_addr("192.0.2.3"));
+	assert_string_equal(config->fdb[1].port, "web");
+	config_free(config);
+}
+
+/* A file that is wrong, and what its one line must name. */
+struct wrong {
+	const char *text;
+	const char *words[3];
+};
+
+static const struct wrong wrongs[] = {
+	{"", {"[uplink NAME]", "missing"}},
+	{UPLINK, {"[network NAME]", "missing"}},
+	{"device = x\n", {"INI"}},
+	{GOOD "[wefft]\nmode = vanilla\n", {"[wefft]", "no such section", "[weft]"}},
+	{GOOD "[port]\nmac = 02:00:00:00:00:01\n", {"[port]", "no such section"}},
+	{GOOD "[port a/b]\nmac = 02:00:00:00:00:01\n", {"[port a/b]", "name"}},
+	{GOOD "[weft]\nmod = vanilla\n", {"[weft]", "mod:", "mode"}},
+	{GOOD "[weft]\nmbufs = 1023\n", {"[weft]", "mbufs:", "1024"}},
+	{GOOD "[weft]\nmbufs = many\n", {"[weft]", "mbufs:", "'many'"}},
+	{GOOD "[weft]\ncredits = 63\n", {"[weft]", "credits:", "64"}},
+	{GOOD "[weft]\ncredits = -64\n", {"[weft]", "credits:", "'-64'"}},
+	{GOOD "[weft]\ncredits = 64x\n", {"[weft]", "credits:", "'64x'"}},
+	{GOOD "[weft]\ncredits = 64\ncredits = 65\n", {"[weft]", "credits:", "twice"}},
+	{"[uplink e]\naddress = 192.0.2.1/24\n" NETWORK, {"[uplink e]", "device:", "missing"}},
+	{"[uplink e]\ndevice = x\n" NETWORK, {"[uplink e]", "address:", "missing"}},
+	{"[uplink e]\ndevice = x\naddress = 192.0.2.1\n" NETWORK, {"[uplink e]", "address:"}},
+	{"[uplink e]\ndevice = x\naddress = 192.0.2.1/33\n" NETWORK, {"[uplink e]", "address:"}},
+	{"[uplink e]\ndevice = x\naddress = 192.0.2/24\n" NETWORK, {"[uplink e]", "address:"}},
+	{"[uplink e]\ndevice = x\naddress = 224.0.0.1/24\n" NETWORK, {"[uplink e]", "address:"}},
+	{UPLINK "gateway = 192.0.3.1\n" NETWORK, {"[uplink eth1]", "gateway:", "prefix"}},
+	{UPLINK "gateway = router\n" NETWORK, {"[uplink eth1]", "gateway:", "'router'"}},
+	{UPLINK "mac = 02:00\n" NETWORK, {"[uplink eth1]", "mac:", "'02:00'"}},
+	{UPLINK "mtu = 100\n" NETWORK, {"[uplink eth1]", "mtu:", "128"}},
+	{UPLINK "queues = 0\n" NETWORK, {"[uplink eth1]", "queues:"}},
+	{UPLINK "lcores = 1 two\n" NETWORK, {"[uplink eth1]", "lcores:", "'two'"}},
+	{UPLINK "ring-size = 31\n" NETWORK, {"[uplink eth1]", "ring-size:", "32"}},
+	{UPLINK UPLINK NETWORK, {"[uplink eth1]", "already"}},
+	{UPLINK "[network blue]\n", {"[network blue]", "vni:", "missing"}},
+	{UPLINK "[network blue]\nvni = 16777216\n", {"[network blue]", "vni:", "16777215"}},
+	{GOOD "udp-port = 0\n", {"[network blue]", "udp-port:"}},
+	{GOOD "vteps = 192.0.2.2 host\n", {"[network blue]", "vteps:", "'host'"}},
+	{GOOD "vteps = 255.255.255.255\n", {"[network blue]", "vteps:"}},
+	{GOOD "vtep-guard = maybe\n", {"[network blue]", "vtep-guard:", "'maybe'"}},
+	{GOOD "ageing = 0\n", {"[network blue]", "ageing:"}},
+	{GOOD "addresses = 0\n", {"[network blue]", "addresses:"}},
+	{GOOD "mtu = 67\n", {"[network blue]", "mtu:", "68"}},
+	{GOOD NETWORK, {"[network blue]", "already"}},
+	{GOOD "[port web]\ntype = tap\nmac = 02:00:00:00:00:01\n", {"[port web]", "network:"}},
+	{GOOD "[port web]\nnetwork = blue\nmac = 02:00:00:00:00:01\n", {"[port web]", "type:"}},
+	{GOOD "[port web]\nnetwork = blue\ntype = tap\n", {"[port web]", "mac:", "missing"}},
+	{GOOD "[port web]\nnetwork = blue\ntype = tip\nmac = 02:00:00:00:00:01\n",
+		{"[port web]", "type:", "vhost-user"}},
+	{GOOD "[port web]\nnetwork = blue\ntype = memif\nmac = 02:00:00:00:00:01\n",
+		{"[port web]", "path:", "memif"}},
+	{GOOD "[port web]\nnetwork = blue\ntype = tap\nmac = 03:00:00:00:00:01\n",
+		{"[port web]", "mac:", "group"}},
+	{GOOD PORT "addresses = 10.0.0.1 10.0.0\n", {"[port web]", "addresses:", "'10.0.0'"}},
+	{GOOD PORT "addresses = fd00::1::2\n", {"[port web]", "addresses:", "'fd00::1::2'"}},
+	{GOOD PORT "addresses = 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6 10.0.0.7 "
+		   "10.0.0.8 10.0.0.9\n",
+		{"[port web]", "addresses:", "8"}},
+	{GOOD PORT "interface = a-name-of-sixteen\n", {"[port web]", "interface:", "15"}},
+	{GOOD PORT "client = perhaps\n", {"[port web]", "client:", "'perhaps'"}},
+	{GOOD PORT "lcore = 128\n", {"[port web]", "lcore:"}},
+	{GOOD PORT PORT, {"[port web]", "already"}},
+	{GOOD "[pipeline]\nbrigde = 1\n", {"[pipeline]", "brigde:", "no such stage"}},
+	{GOOD "[pipeline]\ndeliver = 1\n", {"[pipeline]", "deliver:"}},
+	{GOOD "[pipeline]\nbridge = one\n", {"[pipeline]", "bridge:", "'one'"}},
+	{GOOD "[pipeline]\nbridge = 1\nbridge = 2\n", {"[pipeline]", "bridge:", "twice"}},
+	{GOOD "[fdb blue]\n02:00:00:00:00 = 192.0.2.2\n", {"[fdb blue]", "02:00:00:00:00"}},
+	{GOOD "[fdb blue]\n02:00:00:00:00:07 = nobody\n",
+		{"[fdb blue]", "02:00:00:00:00:07", "'nobody'"}},
+};
+
+static void errors_name_file_section_and_key(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(wrongs); i++) {
+		struct error error = {""};
+		struct config *config = read_text(wrongs[i].text, &error);
+
+		if (config != NULL)
+			fail_msg("accepted:\n%s", wrongs[i].text);
+		assert_int_equal(strncmp(error.text, file, strlen(file)), 0);
+		assert_null(strchr(error.text, '\n'));
+		for (int j = 0; j < 3 && wrongs[i].words[j] != NULL; j++)
+			if (strstr(error.text, wrongs[i].words[j]) == NULL)
+				fail_msg("no '%s' in: %s", wrongs[i].words[j], error.text);
+	}
+}
+
+static void a_file_that_is_not_there_is_named(void **state)
+{
+	struct error error;
+
+	(void)state;
+	assert_null(config_read("no-such-file.ini", &error));
+	assert_non_null(strstr(error.text, "no-such-file.ini"));
+	assert_non_null(strstr(error.text, "No such file"));
+}
+
+/* A long value must not be cut to a valid one in silence. */
+static void long_values_are_not_cut(void **state)
+{
+	char text[1024] = GOOD "[port web]\nnetwork = blue\ntype = vhost-user\n"
+			       "mac = 02:00:00:00:00:01\npath = /";
+	size_t begin = strlen(text);
+
+	(void)state;
+	for (size_t length = 100; length < 400; length += 25) {
+		struct error error = {""};
+
+		memset(text + begin, 'a', length);
+		strcpy(text + begin + length, "\n");
+		if (length < 107) {
+			config_free(read_good(text));
+			continue;
+		}
+		assert_null(read_text(text, &error));
+	}
+}
+
+static void lists_may_be_given_in_several_lines(void **state)
+{
+	struct config *config = read_good(GOOD "vteps = 192.0.2.2\nvteps = 192.0.2.3\n" PORT
+					       "addresses = 10.0.0.1\naddresses = fd00::1\n");
+
+	(void)state;
+	assert_int_equal(config->networks[0].n_vteps, 2);
+	assert_int_equal(config->containers[0].n_addresses4, 1);
+	assert_int_equal(config->containers[0].n_addresses6, 1);
+	config_free(config);
+}
+
+/* ---- weftctl port add ---- */
+
+static void words_of_port_add_make_a_port(void **state)
+{
+	struct container_config port;
+	struct error error;
+
+	(void)state;
+	assert_int_equal(config_read_container("web",
+				 "network=blue,type=memif,mac=02:00:00:00:00:01,"
+				 "path=/run/x.sock,addresses=10.0.0.1 fd00::1,queues=2",
+				 &port, &error),
+		0);
+	assert_string_equal(port.port.name, "web");
+	assert_string_equal(port.network, "blue");
+	assert_string_equal(port.port.path, "/run/x.sock");
+	assert_int_equal(port.n_addresses4, 1);
+	assert_int_equal(port.n_addresses6, 1);
+	assert_int_equal(port.port.queues, 2);
+	assert_int_equal(port.lcore, CONFIG_NONE);
+}
+
+static void wrong_words_of_port_add_are_named(void **state)
+{
+	static const char *const words[][2] = {
+		{"", "key=value"},
+		{"network", "key=value"},
+		{"network=blue,type=tap", "mac"},
+		{"network=blue,type=tap,mac=02:00:00:00:00:01,speed=9", "speed"},
+		{"network=blue,type=tap,mac=02:00:00:00:00:0x", "mac"},
+		{"network=blue,type=memif,mac=02:00:00:00:00:01", "path"},
+		{"network=blue,network=blue,type=tap,mac=02:00:00:00:00:01", "network"},
+		{"=", ""},
+		{",,,", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(words); i++) {
+		struct container_config port;
+		struct error error = {""};
+
+		assert_int_equal(config_read_container("web", words[i][0], &port, &error), -1);
+		if (error.text[0] == '\0' || strstr(error.text, words[i][1]) == NULL)
+			fail_msg("'%s': %s", words[i][0], error.text);
+	}
+}
+
+static void a_port_needs_a_name(void **state)
+{
+	static const char words[] = "network=blue,type=tap,mac=02:00:00:00:00:01";
+	struct container_config port;
+	struct error error;
+
+	(void)state;
+	assert_int_equal(config_read_container("", words, &port, &error), -1);
+	assert_int_equal(config_read_container("a b", words, &port, &error), -1);
+	assert_int_equal(config_read_container(
+				 "a-name-that-is-longer-than-thirty-one", words, &port, &error),
+		-1);
+}
+
+/* ---- garbage ---- */
+
+static uint32_t random_next(uint32_t *state)
+{
+	*state = *state * 1664525 + 1013904223;
+	return *state >> 8;
+}
+
+/* Pieces of good files, thrown together, with some bytes changed. */
+static size_t write_garbage(uint32_t *random, char *text, size_t size)
+{
+	static const char *const pieces[] = {UPLINK, NETWORK, PORT, "[weft]\n", "[pipeline]\n",
+		"[fdb blue]\n", "02:00:00:00:00:07 = port web\n", "bridge = 1\n", "=", "\n", "[",
+		"]", "#", "\\", " ", "mode = vanilla\n", "vteps = 192.0.2.2 192.0.2.3 ",
+		"addresses = 10.0.0.1 fd00::1 ", "lcores = 1 2 3 ", "path = /a/b/c", "aaaaaaaaaa",
+		"[port ", "[network ", "mtu = 99999999999999999999\n", "\t", "\r\n"};
+	size_t length = 0;
+
+	while (length < size - 128 && random_next(random) % 24 != 0) {
+		const char *piece = pieces[random_next(random) % RTE_DIM(pieces)];
+		unsigned int times = random_next(random) % 8 == 0 ? random_next(random) % 40 : 1;
+
+		for (; times > 0 && length < size - 128; times--)
+			length += sprintf(text + length, "%s", piece);
+	}
+	for (unsigned int i = random_next(random) % 4; length > 0 && i > 0; i--)
+		text[random_next(random) % length] = random_next(random);
+	return length;
+}
+
+static void garbage_is_refused_or_read_but_harms_nothing(void **state)
+{
+	static char text[8192];
+	uint32_t random = 1;
+
+	(void)state;
+	for (int i = 0; i < GARBAGE; i++) {
+		size_t length = write_garbage(&random, text, sizeof(text));
+		struct error error = {""};
+		struct config *config;
+
+		write_file(text, length);
+		config = config_read(file, &error);
+		if (config != NULL)
+			config_free(config);
+		else
+			assert_int_equal(strncmp(error.text, file, strlen(file)), 0);
+	}
+}
+
+static void garbage_words_harm_nothing(void **state)
+{
+	static const char *const pieces[] = {"network=blue", "type=tap", "type=memif", "path=/x",
+		"mac=02:00:00:00:00:01", ",", "=", "addresses=10.0.0.1", " ", "fd00::1", "queues=2",
+		"lcore=1", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "%s", "\n"};
+	uint32_t random = 2;
+
+	(void)state;
+	for (int i = 0; i < GARBAGE; i++) {
+		char words[2048] = "";
+		struct container_config port;
+		struct error error = {""};
+
+		while (strlen(words) < sizeof(words) - 64 && random_next(&random) % 16 != 0)
+			strcat(words, pieces[random_next(&random) % RTE_DIM(pieces)]);
+		if (config_read_container("web", words, &port, &error) != 0)
+			assert_int_not_equal(error.text[0], '\0');
+	}
+}
+
+static void garbage_fdb_entries_harm_nothing(void **state)
+{
+	static const char *const macs[] = {
+		"02:00:00:00:00:07", "", "02", "0200.0000.0007", "ff:ff:ff:ff:ff:ff", "x"};
+	static const char *const places[] = {"192.0.2.2", "", "port", "port ", "port web",
+		"port aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "192.0.2", "::1"};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(macs); i++)
+		for (size_t j = 0; j < RTE_DIM(places); j++) {
+			struct fdb_config entry;
+			struct error error = {""};
+
+			if (config_read_fdb("blue", macs[i], places[j], &entry, &error) != 0)
+				assert_int_not_equal(error.text[0], '\0');
+		}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_left_out_has_its_default),
+		TEST(every_key_is_read),
+		TEST(errors_name_file_section_and_key),
+		TEST(a_file_that_is_not_there_is_named),
+		TEST(long_values_are_not_cut),
+		TEST(lists_may_be_given_in_several_lines),
+		TEST(words_of_port_add_make_a_port),
+		TEST(wrong_words_of_port_add_are_named),
+		TEST(a_port_needs_a_name),
+		TEST(garbage_is_refused_or_read_but_harms_nothing),
+		TEST(garbage_words_harm_nothing),
+		TEST(garbage_fdb_entries_harm_nothing),
+	};
+
+	rte_log_set_global_level(RTE_LOG_EMERG); /* rte_cfgfile tells of each file */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
