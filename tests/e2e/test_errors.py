@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What weft says to a configuration that is wrong: one line with file, section and key, exit
+status 1, at once, and nothing left behind."""
+
+import signal
+import socket
+
+import pytest
+
+from topology import WEB_MAC
+from weft import BINARY, ROOT, eal_options
+from weft_config import Config
+
+SECONDS = 20
+OTHER_MAC = "02:00:00:00:00:02"
+
+
+def sound(lab):
+    """A configuration that needs nothing of the machine."""
+    return (Config().uplink(device="net_null0")
+            .network("blue", 100, ["192.0.2.2"])
+            .port("web", "blue", "vhost-user", WEB_MAC, path=lab.directory / "web.sock"))
+
+
+def run(lab, config, *options, lcores="0@0,1@0", memory=256):
+    """Starts weft and waits for its end; returns (status, output, file)."""
+    file = lab.directory / "wrong.ini"
+    file.write_text(str(config))
+    process = lab.start(BINARY, *eal_options(lab.prefix(), lcores, memory), "--", "-c", file,
+                        *options)
+    status = process.wait(SECONDS)
+    return status, process.output(), file
+
+
+def complaint(lab, config, *options, **keywords):
+    """The one line about the file."""
+    status, output, file = run(lab, config, *options, **keywords)
+    assert status == 1, output
+    assert "weft: ready" not in output
+    lines = [line for line in output.splitlines() if str(file) in line]
+    assert len(lines) == 1, output
+    return lines[0]
+
+
+def with_text(config, text):
+    return f"{config}\n{text}\n"
+
+
+# (what is wrong, section named, key named, change to the sound configuration)
+WRONG = [
+    ("unknown key of weft", "weft", "colour", lambda c: c.section("weft", colour="blue")),
+    ("unknown key of an uplink", "uplink phys", "speed",
+     lambda c: c.section("uplink phys", speed=10)),
+    ("unknown key of a network", "network blue", "vlan",
+     lambda c: c.section("network blue", vlan=1)),
+    ("unknown key of a port", "port web", "vni", lambda c: c.section("port web", vni=1)),
+    ("unknown section", "bridge br0", None, lambda c: c.section("bridge br0", vni=1)),
+    ("section without a name", "port", None,
+     lambda c: c.section("port", network="blue", type="tap", mac=OTHER_MAC)),
+    ("uplink without device", "uplink phys", "device",
+     lambda c: c.section("uplink phys", device=None)),
+    ("uplink without address", "uplink phys", "address",
+     lambda c: c.section("uplink phys", address=None)),
+    ("network without vni", "network blue", "vni", lambda c: c.section("network blue", vni=None)),
+    ("port without network", "port web", "network", lambda c: c.section("port web", network=None)),
+    ("port without type", "port web", "type", lambda c: c.section("port web", type=None)),
+    ("port without mac", "port web", "mac", lambda c: c.section("port web", mac=None)),
+    ("vhost-user port without path", "port web", "path", lambda c: c.section("port web", path=None)),
+    ("memif port without path", "port web", "path",
+     lambda c: c.section("port web", type="memif", path=None)),
+    ("unknown mode", "weft", "mode", lambda c: c.section("weft", mode="warp")),
+    ("mbufs is no number", "weft", "mbufs", lambda c: c.section("weft", mbufs="many")),
+    ("mbufs is zero", "weft", "mbufs", lambda c: c.section("weft", mbufs=0)),
+    ("address without prefix", "uplink phys", "address",
+     lambda c: c.section("uplink phys", address="192.0.2.1")),
+    ("prefix too long", "uplink phys", "address",
+     lambda c: c.section("uplink phys", address="192.0.2.1/33")),
+    ("address is a group", "uplink phys", "address",
+     lambda c: c.section("uplink phys", address="224.0.0.1/24")),
+    ("gateway is no address", "uplink phys", "gateway",
+     lambda c: c.section("uplink phys", gateway="router")),
+    ("gateway outside the prefix", "uplink phys", "gateway",
+     lambda c: c.section("uplink phys", gateway="198.51.100.1")),
+    ("uplink queues are zero", "uplink phys", "queues", lambda c: c.section("uplink phys", queues=0)),
+    ("uplink on an unknown lcore", "uplink phys", "lcores",
+     lambda c: c.section("uplink phys", lcores="7")),
+    ("vni too large", "network blue", "vni", lambda c: c.section("network blue", vni=1 << 24)),
+    ("vni negative", "network blue", "vni", lambda c: c.section("network blue", vni=-1)),
+    ("vni with a rest", "network blue", "vni", lambda c: c.section("network blue", vni="100x")),
+    ("udp port too large", "network blue", "udp-port",
+     lambda c: c.section("network blue", udp_port=65536)),
+    ("udp port is zero", "network blue", "udp-port",
+     lambda c: c.section("network blue", udp_port=0)),
+    ("unknown uplink", "network blue", "uplink",
+     lambda c: c.section("network blue", uplink="eth9")),
+    ("vtep is no address", "network blue", "vteps",
+     lambda c: c.section("network blue", vteps="192.0.2.2 east")),
+    ("vtep is weft itself", "network blue", "vteps",
+     lambda c: c.section("network blue", vteps="192.0.2.1")),
+    ("vtep twice", "network blue", "vteps",
+     lambda c: c.section("network blue", vteps="192.0.2.2 192.0.2.2")),
+    ("switch is neither on nor off", "network blue", "vtep-guard",
+     lambda c: c.section("network blue", vtep_guard="maybe")),
+    ("ageing is no number", "network blue", "ageing",
+     lambda c: c.section("network blue", ageing="soon")),
+    ("mtu larger than the uplink takes", "network blue", "mtu",
+     lambda c: c.section("network blue", mtu=9000)),
+    ("vni twice", "network red", "vni", lambda c: c.network("red", 100, [])),
+    ("unknown network", "port web", "network", lambda c: c.section("port web", network="red")),
+    ("unknown type", "port web", "type", lambda c: c.section("port web", type="vhost")),
+    ("mac malformed", "port web", "mac", lambda c: c.section("port web", mac="02:00:00:00:01")),
+    ("mac is a group", "port web", "mac",
+     lambda c: c.section("port web", mac="01:00:5e:00:00:01")),
+    ("mac is zero", "port web", "mac", lambda c: c.section("port web", mac="00:00:00:00:00:00")),
+    ("address of a port malformed", "port web", "addresses",
+     lambda c: c.section("port web", addresses="10.1.0.300")),
+    ("more than 8 addresses", "port web", "addresses",
+     lambda c: c.section("port web", addresses=[f"10.1.0.{i}" for i in range(1, 10)])),
+    ("path too long", "port web", "path", lambda c: c.section("port web", path="/tmp/" + "x" * 103)),
+    ("interface name too long", "port tap", "interface",
+     lambda c: c.port("tap", "blue", "tap", OTHER_MAC, interface="x" * 16)),
+    ("port on an unknown lcore", "port web", "lcore", lambda c: c.section("port web", lcore=7)),
+    ("port on the main lcore", "port web", "lcore", lambda c: c.section("port web", lcore=0)),
+    ("client is neither yes nor no", "port web", "client",
+     lambda c: c.section("port web", client="perhaps")),
+    ("mac twice in a network", "port db", "mac",
+     lambda c: c.port("db", "blue", "vhost-user", WEB_MAC, path="/tmp/weft-e2e-db.sock")),
+    ("path twice", "port db", "path",
+     lambda c: c.port("db", "blue", "vhost-user", OTHER_MAC,
+                      path=c.sections["port web"]["path"])),
+    ("unknown stage", "pipeline", "wash", lambda c: c.pipeline(wash=1)),
+    ("stage on an unknown lcore", "pipeline", "bridge", lambda c: c.pipeline(bridge=7)),
+    ("stage on the main lcore", "pipeline", "bridge", lambda c: c.pipeline(bridge=0)),
+    ("static entries of an unknown network", "fdb red", None,
+     lambda c: c.fdb("red", {OTHER_MAC: "192.0.2.2"})),
+    ("static entry of no mac", "fdb blue", "web", lambda c: c.fdb("blue", {"web": "192.0.2.2"})),
+    ("static entry to an unlisted vtep", "fdb blue", OTHER_MAC,
+     lambda c: c.fdb("blue", {OTHER_MAC: "192.0.2.9"})),
+    ("static entry to an unknown port", "fdb blue", OTHER_MAC,
+     lambda c: c.fdb("blue", {OTHER_MAC: "port db"})),
+    ("static entry for a port's mac", "fdb blue", WEB_MAC,
+     lambda c: c.fdb("blue", {WEB_MAC: "192.0.2.2"})),
+    ("section twice", "network blue", None,
+     lambda c: with_text(c, "[network blue]\nvni = 101")),
+    ("key twice", "network blue", "vni", lambda c: with_text(
+        c.section("network blue", vni=None), "") .replace(
+            "[network blue]", "[network blue]\nvni = 100\nvni = 101")),
+]
+
+
+@pytest.mark.parametrize("section, key, change", [case[1:] for case in WRONG],
+                         ids=[case[0] for case in WRONG])
+def test_wrong_configuration(lab, binary, section, key, change):
+    line = complaint(lab, change(sound(lab)))
+    assert section in line
+    assert key is None or key in line
+    assert not (lab.directory / "web.sock").exists()
+
+
+@pytest.mark.quick
+def test_the_sound_configuration_is_ok(lab, binary):
+    """What all of these start from; --check says so and ends."""
+    status, output, file = run(lab, sound(lab), "--check")
+    assert status == 0, output
+    assert f"{file}: ok" in output.splitlines()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*.ini")), ids=lambda f: f.name)
+def test_ready_made_configurations_are_ok(lab, binary, file):
+    status, output, _ = run(lab, file.read_text(), "--check", lcores="(0-4)@0")
+    assert status == 0, output
+
+
+@pytest.mark.quick
+def test_it_starts_and_stops(lab, binary):
+    """SIGTERM ends it as SIGINT does, also before any packet came."""
+    weft = lab.weft(sound(lab)).wait_ready()
+    weft.process.signal(signal.SIGTERM)
+    weft.stop()
+    assert not (lab.directory / "web.sock").exists()
+
+
+def test_missing_file(lab, binary):
+    missing = lab.directory / "missing.ini"
+    process = lab.start(BINARY, *eal_options(lab.prefix()), "--", "-c", missing)
+    assert process.wait(SECONDS) == 1
+    assert str(missing) in process.output()
+
+
+def test_unknown_mode_on_the_command_line(lab, binary):
+    status, output, _ = run(lab, sound(lab), "--mode", "warp")
+    assert status == 1
+    assert "warp" in output
+
+
+def test_missing_device(lab, binary):
+    config = sound(lab).uplink(device="net_af_packet0,iface=nowhere0")
+    line = complaint(lab, config)
+    assert "uplink phys" in line and "device" in line
+
+
+def test_unknown_driver(lab, binary):
+    line = complaint(lab, sound(lab).uplink(device="net_nothing0"))
+    assert "uplink phys" in line and "device" in line
+
+
+def test_socket_in_use(lab, binary):
+    """Another program listens there: its socket is not taken away."""
+    path = lab.directory / "web.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(str(path))
+        other.listen()
+        line = complaint(lab, sound(lab))
+        assert "port web" in line and "path" in line
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.connect(str(path))
+
+
+def test_socket_left_behind_is_taken_over(lab, binary):
+    """A path where nobody listens any more, as after a crash, is no obstacle."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
+        dead.bind(str(lab.directory / "web.sock"))
+    lab.weft(sound(lab)).wait_ready()
+
+
+def test_socket_directory_missing(lab, binary):
+    config = sound(lab).section("port web", path=lab.directory / "nowhere" / "web.sock")
+    line = complaint(lab, config)
+    assert "port web" in line and "path" in line
+
+
+def test_missing_network_namespace(lab, binary):
+    config = sound(lab).port("tap", "blue", "tap", OTHER_MAC, netns="weft-e2e-nowhere",
+                             interface="weft-e2e-tap")
+    line = complaint(lab, config)
+    assert "port tap" in line and "netns" in line
+
+
+def test_one_lcore_only(lab, binary):
+    status, output, _ = run(lab, sound(lab), lcores="0@0")
+    assert status == 1, output
+    assert "lcore" in output.splitlines()[-1]
+
+
+def test_too_little_memory(lab, binary):
+    """More packet buffers than fit: the line names the key to turn."""
+    line = complaint(lab, sound(lab).section("weft", mbufs=262144), memory=64)
+    assert "mbufs" in line
+
+
+def test_native_wants_one_container(lab, binary):
+    config = sound(lab).port("db", "blue", "vhost-user", OTHER_MAC,
+                             path=lab.directory / "db.sock")
+    assert "native" in complaint(lab, config, "--mode", "native")
+
+
+def test_linux_overlay_wants_one_container_a_network(lab, binary):
+    config = sound(lab).port("db", "blue", "vhost-user", OTHER_MAC,
+                             path=lab.directory / "db.sock")
+    assert "linux-overlay" in complaint(lab, config, "--mode", "linux-overlay")

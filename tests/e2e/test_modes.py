@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The baselines native and linux-overlay, and a pipeline laid out by hand."""
+
+import struct
+
+import pytest
+
+import traffic
+from frames import Outer, inner
+from peers import Container, KernelHost, TapContainer
+from topology import EAST_ADDRESS, VNI, WEB_MAC, Overlay
+from weft_config import Config
+
+PIPELINE_LCORES = "0@0,1@1,2@1"
+COUNT, CHUNK = 5000, 250
+SEQUENCE = b"weft-e2e-sequence"
+
+
+def test_native_is_a_plain_wire(lab, binary):
+    """Frames pass between the uplink and the one container as they are: no overlay."""
+    host = lab.namespace("weft")
+    east = KernelHost(lab, "east", f"{EAST_ADDRESS}/24").connect(host, "up0")
+    neighbour = Container(east.namespace, None, (east.prefixed,))
+    web = TapContainer(lab, "web", WEB_MAC, "192.0.2.7/24", "fd00:2::7/64")
+    config = (Config().uplink().network("blue", VNI, [EAST_ADDRESS]).tap("web", "blue", web))
+    weft = lab.weft(config, netns=host, options=("--mode", "native")).wait_ready()
+    assert weft.mode() == "native"
+    web.come_up(mtu=1500)
+    traffic.reachable(neighbour, web.address())
+    traffic.pings(neighbour, web.address(), 20)
+    traffic.pings(web, EAST_ADDRESS, 20, size=1472)
+    assert traffic.iperf3(lab, neighbour, web)["bits_per_second"] > 10e6
+    assert traffic.iperf3(lab, web, neighbour)["bits_per_second"] > 10e6
+
+
+def test_linux_overlay_has_no_bridge(lab, binary):
+    """VXLAN straight from the one VTEP to the one container: the bridge stage sees nothing."""
+    overlay = Overlay(lab, options=("--mode", "linux-overlay")).start()
+    traffic.reachable(overlay.db, overlay.web.address())
+    traffic.pings(overlay.web, overlay.db.address(), 20)
+    traffic.pings(overlay.web, overlay.db.address(6), 10)
+    for client, server in ((overlay.db, overlay.web), (overlay.web, overlay.db)):
+        assert traffic.iperf3(lab, client, server)["bits_per_second"] > 10e6
+    stages = overlay.weft.stages()
+    assert stages["bridge"]["packets"] == 0
+    assert stages["vxlan"]["packets"] > 0
+
+
+def test_two_queues_on_two_lcores(lab, binary):
+    """An uplink whose queues belong to different lcores: many flows at once, both ways."""
+    overlay = Overlay(lab, lcores=PIPELINE_LCORES)
+    overlay.config.uplink(device="net_af_packet0,iface=up0,qpairs=2", queues=2, lcores="1 2")
+    overlay.start()
+    traffic.reachable(overlay.db, overlay.web.address())
+    for client, server in ((overlay.db, overlay.web), (overlay.web, overlay.db)):
+        result = traffic.iperf3(lab, client, server, options=("-P", "8"))
+        assert result["bits_per_second"] > 10e6
+    assert {row["lcore"]: row["working"] > 0 for row in overlay.weft.rows("lcores")} == {
+        1: True, 2: True}
+
+
+def numbered(number):
+    return inner(mark=SEQUENCE + struct.pack("!I", number))
+
+
+def numbers(frames_seen):
+    """The numbers in frames, in the order of arrival."""
+    starts = [frame.index(SEQUENCE) + len(SEQUENCE) for frame in frames_seen]
+    return [struct.unpack_from("!I", frame, start)[0]
+            for frame, start in zip(frames_seen, starts)]
+
+
+@pytest.mark.parametrize("stages", [{"bridge": 2}, {"vxlan": 2, "bridge": 1},
+                                    {"gro": 2, "vxlan": 1, "bridge": 2, "encap": 2}],
+                         ids=lambda stages: " ".join(stages))
+def test_pipeline_by_hand(lab, binary, stages):
+    """Bursts cross lcores in the middle of the way, in order and without loss."""
+    overlay = Overlay(lab, lcores=PIPELINE_LCORES)
+    overlay.config.pipeline(**stages)
+    overlay.config.section("uplink phys", lcores="1")
+    overlay.config.section("port web", lcore=1)
+    overlay.start()
+    traffic.reachable(overlay.db, overlay.web.address())
+    traffic.pings(overlay.web, overlay.db.address(), 10)
+    assert traffic.iperf3(lab, overlay.db, overlay.web)["bits_per_second"] > 10e6
+    rows = overlay.weft.stages()
+    for stage, lcore in stages.items():
+        assert str(rows[stage]["lcores"]).strip("[]") == str(lcore)
+        assert rows[stage]["packets"] > 0
+    check_order(overlay)
+
+
+def check_order(overlay):
+    """Numbered packets of one flow arrive as they were sent, all of them; as many at a time as
+    the uplink has room for while the two lcores share their CPU."""
+    sniffer = traffic.Sniffer(overlay.web.namespace, "eth0")
+    outer = Outer(overlay.east.namespace.mac("eth0"), overlay.weft_mac())
+    prepared = [outer.frame(payload=numbered(number)) for number in range(COUNT)]
+    with overlay.east.raw_socket() as raw:
+        for begin in range(0, COUNT, CHUNK):
+            for frame in prepared[begin:begin + CHUNK]:
+                raw.send(frame)
+            sniffer.wait_for(SEQUENCE, count=begin + CHUNK)
+    assert numbers(sniffer.matching(SEQUENCE)) == list(range(COUNT))
