@@ -241,9 +241,9 @@ static uint32_t bytes_of(struct rte_mbuf **mbufs, uint16_t n)
 
 static enum drop refusal(const struct port *port)
 {
-	if (port->uplink)
-		return DROP_UPLINK_FULL;
-	return port->ops->is_up(port) ? DROP_PORT_FULL : DROP_PORT_DOWN;
+	if (port->ops->is_up(port))
+		return port->uplink ? DROP_UPLINK_FULL : DROP_PORT_FULL;
+	return port->uplink ? DROP_UPLINK_DOWN : DROP_PORT_DOWN;
 }
 
 static void count_sent(struct lcore *lcore, struct port_counters *counters, const uint16_t *doors,

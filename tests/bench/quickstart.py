@@ -30,6 +30,7 @@ ECHO_WARMUP = 0.5
 LIMIT_WARMUP = 0.2
 ECHO_SECONDS = 2  # times --seconds
 BUSY_MACHINE = 0.5  # load average
+MOVED = 2  # times as far as before: not the same place
 NEARLY_ALWAYS = 0.9  # a loop that is busy for this share of the time has nothing to spare
 
 # Container ends by type: weft's port type, and the device of the container.
@@ -52,8 +53,9 @@ def start_traffic(session, native, arguments, on_line=None):
     Not zero-copy: that takes the files of the huge pages from a virtio-user port beside it.
     """
     uplink = f"net_memif0,role=client,socket-abstract=no,socket={session.path('uplink.sock')}"
-    return Traffic(session, ["--port", uplink, *(["--native"] if native else []), *arguments],
-                   on_line)
+    distance = ["--distance", str(weft_run.cpus()[1])]
+    return Traffic(session, ["--port", uplink, *(["--native"] if native else []), *distance,
+                             *arguments], on_line)
 
 
 def cycles_per_packet(before, after):
@@ -96,7 +98,8 @@ def measure(weft, traffic, seconds, *others):
     in_order = traffic.stop()
     lost = max(0, result["lost"] + result["unanswered"] - sum(drops.values()))
     row = {key: result[key] for key in
-           ("pps", "offered_pps", "reordered", "p50_us", "p99_us", "p999_us") if key in result}
+           ("pps", "offered_pps", "reordered", "p50_us", "p99_us", "p999_us",
+            "distance_cycles", "hz") if key in result}
     row.update(
         drops=sum(drops.values()),
         lost=lost,
@@ -186,6 +189,9 @@ def median_row(rows):
     for key in ("reordered", "lost", "drops"):
         merged[key] = sum(row[key] for row in rows)
     merged["limit"] = limit_of(merged)
+    distances = [row.get("distance_cycles") for row in rows]
+    if any(distances):
+        merged["distance_cycles"] = distances
     merged["runs"] = [row["pps"] for row in rows]
     merged["sound"] = all(row["sound"] for row in rows)
     return merged
@@ -261,12 +267,29 @@ def run_all(seconds):
             more, more_ready = limit_rows(port, frame_bytes, seconds)
             rows += more
             ready += more_ready
-    print(f"\nstart-up: {statistics.median(ready):.0f} ms from exec to the first packet's chance "
+    print(f"\nstart-up: {statistics.median(ready):.0f} ms from exec to \"weft: ready\" "
           f"(median of {len(ready)} starts)")
+    print_distance(rows)
     rows.append({"scenario": "start", "system": "weft", "lcores": 1, "clock": "real",
                  "startup_ms": round(statistics.median(ready), 1),
                  "startup_runs_ms": [round(value, 1) for value in ready]})
     return rows
+
+
+def distances_of(row):
+    """The distances between the CPUs during the row's runs, in one list."""
+    found = row.get("distance_cycles", [])
+    return [end for run in found if run for end in run] if "runs" in row else found
+
+
+def print_distance(rows):
+    """Says how far apart the two CPUs were, and warns if that changed."""
+    ends = [end for row in rows for end in distances_of(row)]
+    if not ends:
+        return
+    print(f"CPU to CPU and back: {min(ends)} to {max(ends)} cycles for a cache line"
+          + ("; the hypervisor moved them, so runs differ by more than weft does"
+             if max(ends) > MOVED * min(ends) else ""))
 
 
 def verdict(rows):
@@ -284,9 +307,13 @@ def verdict(rows):
 
 def write_json(path, rows):
     """The rows as one object."""
+    machine = weft_run.machine()
+    for row in rows:
+        if "hz" in row:
+            machine["hz"] = row.pop("hz")
     with open(path, "w", encoding="utf-8") as file:
-        json.dump({"weft": weft_run.weft_version(), "machine": weft_run.machine(), "rows": rows},
-                  file, indent=1)
+        json.dump({"weft": weft_run.weft_version(), "machine": machine, "rows": rows}, file,
+                  indent=1)
         file.write("\n")
 
 

@@ -27,6 +27,8 @@ static void catch_signals(void)
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	/* virtio-user writes to a vhost socket that weft may have closed before. */
+	signal(SIGPIPE, SIG_IGN);
 }
 
 /* Ours come after `--`, so that a mistake in them is told before EAL has started. */

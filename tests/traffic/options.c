@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,7 @@ INTEGER_OPTION(burst, burst, 1, BURST_MAX)
 INTEGER_OPTION(ring_size, ring_size, 32, 32768)
 INTEGER_OPTION(mbufs, mbufs, 1024, 1u << 22)
 INTEGER_OPTION(pause, pause_us, 1, 1000000)
+INTEGER_OPTION(distance, distance_cpu, 0, CPU_SETSIZE - 1)
 NUMBER_OPTION(rate, 1e9)
 NUMBER_OPTION(seconds, 1e6)
 NUMBER_OPTION(warmup, 1e6)
@@ -164,6 +166,9 @@ static const struct {
 	{"yield", NULL, parse_yield, "sched_yield() after a turn that moved nothing"},
 	{"pause", "US", parse_pause, "sleep so long after a turn that moved nothing"},
 	{"hold", NULL, parse_hold, "keep the ports open after the result until a signal comes"},
+	{"distance", "CPU", parse_distance,
+		"measure before and after how far that CPU is (weft's: the hypervisor may move "
+		"it)"},
 	{"json", "FILE", parse_json, "write the result there as one JSON object"},
 };
 
@@ -200,6 +205,7 @@ static void set_defaults(struct options *options)
 		.warmup = 1,
 		.seconds = 5,
 		.timeout = 20,
+		.distance_cpu = -1,
 	};
 }
 

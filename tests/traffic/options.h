@@ -29,6 +29,7 @@ struct options {
 	double seconds;
 	double timeout;
 	uint32_t pause_us;
+	int distance_cpu; /* -1: do not measure */
 	bool yield;
 	bool hold;
 	const char *json;

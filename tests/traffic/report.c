@@ -102,6 +102,9 @@ static void write_rates(FILE *file, const struct traffic *traffic)
 		fprintf(file, ", \"p50_us\": %.2f, \"p99_us\": %.2f, \"p999_us\": %.2f",
 			microseconds(traffic, 0.5), microseconds(traffic, 0.99),
 			microseconds(traffic, 0.999));
+	if (traffic->distance[0] > 0 && traffic->distance[1] > 0)
+		fprintf(file, ", \"distance_cycles\": [%" PRIu64 ", %" PRIu64 "]",
+			traffic->distance[0], traffic->distance[1]);
 }
 
 int report_json(const struct traffic *traffic, const char *path)

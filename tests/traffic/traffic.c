@@ -9,6 +9,7 @@
 #include <rte_cycles.h>
 #include <rte_prefetch.h>
 
+#include "distance.h"
 #include "report.h"
 
 #define PREFETCH_AHEAD 4
@@ -212,15 +213,17 @@ static uint64_t turn(struct traffic *traffic, uint64_t now, bool sending)
 static uint64_t run_for(struct traffic *traffic, double seconds, uint64_t now)
 {
 	uint64_t end = now + cycles(seconds);
+	uint64_t report_at = now + rte_get_tsc_hz();
 	struct snapshot last = take_snapshot(traffic, now);
 
 	while (now < end && !*traffic->stop) {
 		now = turn(traffic, now, true);
-		if (now - last.time >= rte_get_tsc_hz()) {
+		if (now >= report_at) {
 			struct snapshot current = take_snapshot(traffic, now);
 
 			report_rates(traffic, &last, &current);
 			last = current;
+			report_at += rte_get_tsc_hz();
 		}
 	}
 	return now;
@@ -264,6 +267,11 @@ static bool find_path(struct traffic *traffic)
 	return true;
 }
 
+static uint64_t measure_distance(const struct options *options)
+{
+	return options->distance_cpu < 0 ? 0 : distance_measure(options->distance_cpu);
+}
+
 void traffic_run(struct traffic *traffic)
 {
 	uint64_t now = rte_rdtsc();
@@ -271,6 +279,7 @@ void traffic_run(struct traffic *traffic)
 	source_start(&traffic->source, now);
 	if (!find_path(traffic))
 		return;
+	traffic->distance[0] = measure_distance(traffic->options);
 	now = rte_rdtsc();
 	source_start(&traffic->source, now);
 	now = run_for(traffic, traffic->options->warmup, now);
@@ -281,6 +290,7 @@ void traffic_run(struct traffic *traffic)
 	traffic->end = take_snapshot(traffic, now);
 	printf("weft-traffic: measured\n");
 	drain(traffic, now);
+	traffic->distance[1] = measure_distance(traffic->options);
 }
 
 static int init_ends(struct traffic *traffic)

@@ -39,6 +39,7 @@ struct traffic {
 	uint64_t last_abandoned; /* time */
 	uint64_t last_received;	 /* time */
 	uint64_t busy;
+	uint64_t distance[2];  /* cycles to weft's CPU and back, before and after; 0: unknown */
 	struct snapshot begin; /* the measurement */
 	struct snapshot end;
 };
