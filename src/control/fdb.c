@@ -117,7 +117,8 @@ static int unknown_place(const struct fdb_config *entry, struct error *error)
 	if (entry->port[0] != '\0')
 		return error_set(error, RTE_ETHER_ADDR_PRT_FMT ": network %s has no port '%s'",
 			RTE_ETHER_ADDR_BYTES(&entry->mac), entry->network, entry->port);
-	return error_set(error, RTE_ETHER_ADDR_PRT_FMT ": %s is not in the 'vteps' of network %s",
+	return error_set(error,
+		RTE_ETHER_ADDR_PRT_FMT ": %s is no VTEP in the 'vteps' of network %s",
 		RTE_ETHER_ADDR_BYTES(&entry->mac), vtep, entry->network);
 }
 

@@ -243,7 +243,8 @@ static int tap_attach(struct port *port, struct error *error)
 	char device[PORT_DEVICE_SIZE], mac[RTE_ETHER_ADDR_FMT_SIZE], name[IFNAMSIZ];
 
 	rte_ether_format_addr(mac, sizeof(mac), &port->config.mac);
-	snprintf(name, sizeof(name), "weft%u", port->index);
+	/* Passing through: unlike any other weft's, until it has its name in its namespace. */
+	snprintf(name, sizeof(name), "wf%d.%u", getpid(), port->index);
 	snprintf(
 		device, sizeof(device), "net_tap_%s,iface=%s,mac=%s", port->config.name, name, mac);
 	if (attach_device(port, device, error) != 0)
