@@ -225,10 +225,22 @@ static int check_repeated(
 	return 0;
 }
 
+/* The reader of INI files cuts what is too long. */
+static int check_cut(const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	for (int i = 0; i < n; i++)
+		if (strlen(entries[i].value) >= CFG_VALUE_LEN - 1)
+			return error_set(error,
+				"%s: is longer than %d characters; a list may be given in "
+				"several lines with the same key",
+				entries[i].name, CFG_VALUE_LEN - 2);
+	return 0;
+}
+
 static int read_keys(const struct key *keys, const struct rte_cfgfile_entry *entries, int n,
 	void *to, struct error *error)
 {
-	if (check_repeated(keys, entries, n, error) != 0)
+	if (check_repeated(keys, entries, n, error) != 0 || check_cut(entries, n, error) != 0)
 		return -1;
 	for (int i = 0; i < n; i++)
 		if (read_key(keys, entries[i].name, entries[i].value, to, error) != 0)
@@ -380,6 +392,8 @@ int config_read_fdb(const char *network, const char *mac, const char *to, struct
 	struct error *error)
 {
 	*entry = (struct fdb_config){0};
+	if (strlen(network) >= PORT_NAME_SIZE || strlen(to) >= 5 + PORT_NAME_SIZE)
+		return error_set(error, "a name has at most %d characters", PORT_NAME_SIZE - 1);
 	snprintf(entry->network, sizeof(entry->network), "%s", network);
 	if (value_mac(NULL, mac, &entry->mac, error) != 0)
 		return -1;
@@ -500,15 +514,43 @@ static struct config *defaults(const char *name)
 	return config;
 }
 
+/* rte_cfgfile passes over a line that it does not understand. */
+static int check_line(const char *line, unsigned int number, struct error *error)
+{
+	int length;
+
+	line += strspn(line, " \t\r\n");
+	length = strcspn(line, "\r\n");
+	if (length == 0 || *line == '#' || *line == '[' || strchr(line, '=') != NULL)
+		return 0;
+	return error_set(error, "line %u: '%.*s' is neither '[section]' nor 'key = value'", number,
+		RTE_MIN(length, 100), line);
+}
+
+static int check_lines(const char *name, struct error *error)
+{
+	FILE *file = fopen(name, "r");
+	char *line = NULL;
+	size_t size = 0;
+	unsigned int number = 0;
+	int status = 0;
+
+	if (file == NULL)
+		return error_set(error, "cannot be read: %s", strerror(errno));
+	while (status == 0 && getline(&line, &size, file) >= 0)
+		status = check_line(line, ++number, error);
+	free(line);
+	fclose(file);
+	return status;
+}
+
 static struct rte_cfgfile *load(const char *name, struct error *error)
 {
 	const struct rte_cfgfile_parameters parameters = {.comment_character = '#'};
 	struct rte_cfgfile *file;
 
-	if (access(name, R_OK) != 0) {
-		error_set(error, "cannot be read: %s", strerror(errno));
+	if (check_lines(name, error) != 0)
 		return NULL;
-	}
 	file = rte_cfgfile_load_with_params(name, CFG_FLAG_EMPTY_VALUES, &parameters);
 	if (file == NULL)
 		error_set(error, "is no INI file: every line is '[section]', 'key = value' or "
@@ -550,7 +592,7 @@ int config_read_container(const char *name, const char *words, struct container_
 	container_defaults(container, name);
 	if (check_name(name, error) != 0)
 		return error_prefix(error, "port '%s': ", name);
-	snprintf(copy, sizeof(copy), "%s", words);
+	snprintf(copy, sizeof(copy), "%s", words); /* telemetry takes no more than 1024 */
 	while ((word = strsep(&rest, ",")) != NULL && n < WORDS_MAX) {
 		char *value = strchr(word, '=');
 

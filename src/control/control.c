@@ -284,18 +284,26 @@ static void handle_notice(struct control *control, const struct notice *notice)
 	}
 }
 
-static void drain_notices(struct control *control)
+/* All that is there now, but no more than a ring holds: an lcore may go on filling it. */
+static void drain_lcore(struct control *control, struct rte_ring *ring)
 {
 	struct notice notices[NOTICE_BURST];
+	unsigned int n;
 
-	for (uint16_t i = 0; i < control->dataplane->n_lcores; i++) {
-		unsigned int n =
-			rte_ring_sc_dequeue_burst_elem(control->dataplane->lcores[i]->notices,
-				notices, sizeof(notices[0]), NOTICE_BURST, NULL);
-
+	for (int i = 0; i < NOTICE_RING_SIZE / NOTICE_BURST; i++) {
+		n = rte_ring_sc_dequeue_burst_elem(
+			ring, notices, sizeof(notices[0]), NOTICE_BURST, NULL);
 		for (unsigned int j = 0; j < n; j++)
 			handle_notice(control, &notices[j]);
+		if (n < NOTICE_BURST)
+			return;
 	}
+}
+
+static void drain_notices(struct control *control)
+{
+	for (uint16_t i = 0; i < control->dataplane->n_lcores; i++)
+		drain_lcore(control, control->dataplane->lcores[i]->notices);
 }
 
 void control_poll(struct control *control)

@@ -7,15 +7,16 @@
 #include <rte_hash_crc.h>
 
 #define FDB_ENTRIES_MIN 1024
-#define FDB_ENTRIES_MAX (1 << 20)
+#define FDB_ENTRIES_MAX (4 << 20)
 
-static uint32_t size_of_fdb(const struct control *control)
+/* One in eight stays free, as a full hash table refuses entries before its last. */
+static uint64_t size_of_fdb(const struct control *control)
 {
 	uint64_t entries = PORTS_MAX + control->config->n_fdb;
 
 	for (uint32_t i = 0; i < control->config->n_networks; i++)
 		entries += control->config->networks[i].addresses;
-	return RTE_MIN(RTE_MAX(entries, (uint64_t)FDB_ENTRIES_MIN), (uint64_t)FDB_ENTRIES_MAX);
+	return RTE_MAX(entries + entries / 8, (uint64_t)FDB_ENTRIES_MIN);
 }
 
 int fdb_create(struct control *control, struct error *error)
@@ -33,6 +34,10 @@ int fdb_create(struct control *control, struct error *error)
 		.mode = RTE_HASH_QSBR_MODE_DQ,
 	};
 
+	if (size_of_fdb(control) > FDB_ENTRIES_MAX)
+		return error_set(error,
+			"'addresses' of all networks add up to more than %d; lower them",
+			FDB_ENTRIES_MAX * 8 / 9 - PORTS_MAX);
 	control->fdb = rte_hash_create(&parameters);
 	if (control->fdb == NULL || rte_hash_rcu_qsbr_add(control->fdb, &rcu) != 0)
 		return error_set(error,

@@ -92,26 +92,27 @@ static void write_request(
 	arp->arp_data.arp_tip = neighbour->address;
 }
 
-static void ask(struct control *control, const struct neighbour *neighbour)
+/* Whether the question went out. */
+static bool ask(struct control *control, const struct neighbour *neighbour)
 {
 	struct rte_mempool *pool = control->ports[neighbour->uplink]->environment.pool;
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
 
 	if (mbuf == NULL)
-		return;
+		return false;
 	write_request(control, neighbour, mbuf);
-	dataplane_inject(control->dataplane, mbuf, neighbour->uplink);
+	return dataplane_inject(control->dataplane, mbuf, neighbour->uplink) == 0;
 }
 
 static void refresh(struct control *control, struct neighbour *neighbour)
 {
 	if (neighbour->state == NEIGHBOUR_REACHABLE)
 		neighbour->state = NEIGHBOUR_PROBING;
-	if (neighbour->state == NEIGHBOUR_PROBING && neighbour->tries++ == TRIES_MAX) {
+	if (neighbour->state == NEIGHBOUR_PROBING && neighbour->tries == TRIES_MAX) {
 		neighbour->state = NEIGHBOUR_UNRESOLVED;
 		control->changed = true;
 	}
-	ask(control, neighbour);
+	neighbour->tries += ask(control, neighbour);
 	neighbour->due_ms = control_now_ms(control) + ASK_AGAIN_MS;
 }
 

@@ -58,12 +58,12 @@ static int add(struct control *control, uint16_t network, rte_be32_t address, bo
 	neighbour = neighbour_towards(control, control->networks[network].uplink, address, error);
 	if (neighbour < 0)
 		return -1;
+	if (rte_hash_add_key_data(control->remotes_by_address, &key, (void *)index) != 0)
+		return error_set(error, "the table of VTEPs is full");
 	control->remotes[index] = (struct remote_state){
 		.address = address, .network = network, .neighbour = neighbour, .listed = listed};
 	control->n_remotes++;
 	control->changed = true;
-	if (rte_hash_add_key_data(control->remotes_by_address, &key, (void *)index) != 0)
-		return error_set(error, "the table of VTEPs is full");
 	return 0;
 }
 

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <rte_ethdev.h>
@@ -12,6 +11,7 @@
 #include "control/neighbours.h"
 #include "control/ports.h"
 #include "control/requests.h"
+#include "control/value.h"
 #include "core/lcore.h"
 
 /* An answer holds 16 KB of JSON; these many rows fit. */
@@ -80,6 +80,16 @@ static void answer_done(struct request *request, const char *what, const char *n
 {
 	rte_tel_data_start_dict(request->data);
 	rte_tel_data_add_dict_string(request->data, what, name);
+}
+
+/* The row to begin with, from the last parameter; anything but a row's number is the end. */
+static uint32_t first_row(const char *text, uint32_t end)
+{
+	uint64_t row = 0;
+
+	if (*text == '\0')
+		return 0;
+	return parse_number(text, 0, end, &row) == 0 ? row : end;
 }
 
 /* ---- show ---- */
@@ -153,7 +163,7 @@ static void show_ports(struct control *control, struct request *request)
 	struct list list = start_list(request);
 	int rows = 0;
 
-	for (int i = atoi(request->parameters); i < PORTS_MAX; i++) {
+	for (uint32_t i = first_row(request->parameters, PORTS_MAX); i < PORTS_MAX; i++) {
 		if (control->ports[i] == NULL)
 			continue;
 		if (rows++ == PORTS_PAGE) {
@@ -291,9 +301,9 @@ static void add_network(const struct control *control, struct list *list, uint16
 static void show_networks(struct control *control, struct request *request)
 {
 	struct list list = start_list(request);
-	int first = atoi(request->parameters);
+	uint32_t first = first_row(request->parameters, control->n_networks);
 
-	for (int i = first; i < control->n_networks; i++) {
+	for (uint32_t i = first; i < control->n_networks; i++) {
 		if (i == first + NETWORKS_PAGE) {
 			rte_tel_data_add_dict_u64(request->data, "next", i);
 			return;
@@ -325,7 +335,7 @@ static void show_fdb(struct control *control, struct request *request)
 {
 	const char *comma = strchr(request->parameters, ',');
 	size_t length = strcspn(request->parameters, ",");
-	uint32_t next = comma != NULL ? strtoul(comma + 1, NULL, 10) : 0;
+	uint32_t next = comma != NULL ? first_row(comma + 1, UINT32_MAX) : 0;
 	struct list list = start_list(request);
 	const void *key;
 	union fdb_value value;
@@ -348,9 +358,9 @@ static void show_fdb(struct control *control, struct request *request)
 static void show_neighbours(struct control *control, struct request *request)
 {
 	struct list list = start_list(request);
-	int first = atoi(request->parameters);
+	uint32_t first = first_row(request->parameters, control->n_neighbours);
 
-	for (int i = first; i < control->n_neighbours; i++) {
+	for (uint32_t i = first; i < control->n_neighbours; i++) {
 		const struct neighbour *neighbour = &control->neighbours[i];
 		struct rte_tel_data *row;
 
@@ -403,6 +413,11 @@ static void port_add(struct control *control, struct request *request)
 	char name[PORT_NAME_SIZE];
 	size_t length = strcspn(request->parameters, ",");
 
+	if (length >= sizeof(name)) {
+		error_set(&error, "port %.*s: a name has at most %zu characters", (int)length,
+			request->parameters, sizeof(name) - 1);
+		return answer_error(request, &error);
+	}
 	snprintf(name, sizeof(name), "%.*s", (int)length, request->parameters);
 	if (config_read_container(name,
 		    request->parameters + length + (request->parameters[length] == ','), &config,
@@ -453,6 +468,16 @@ static void fdb_add(struct control *control, struct request *request)
 	answer_error(request, &error);
 }
 
+static bool is_port_mac(
+	const struct control *control, uint16_t network, const struct rte_ether_addr *mac)
+{
+	for (uint16_t i = 0; i < PORTS_MAX; i++)
+		if (control->ports[i] != NULL && control->ports[i]->network == network &&
+			rte_is_same_ether_addr(&control->ports[i]->mac, mac))
+			return true;
+	return false;
+}
+
 static void fdb_del(struct control *control, struct request *request)
 {
 	char copy[256], *parts[2];
@@ -466,6 +491,10 @@ static void fdb_del(struct control *control, struct request *request)
 		return answer_error(request, &error);
 	}
 	network = control_network(control, parts[0]);
+	if (network != NETWORK_NONE && is_port_mac(control, network, &mac)) {
+		error_set(&error, "%s is a port's own address; `port del` removes both", parts[1]);
+		return answer_error(request, &error);
+	}
 	if (network == NETWORK_NONE || fdb_delete(control, network, &mac) != 0) {
 		error_set(&error, "network '%s' has no address %s", parts[0], parts[1]);
 		return answer_error(request, &error);

@@ -425,16 +425,26 @@ static uint16_t poll_queues(struct lcore *lcore, bool *refused)
 	return moved;
 }
 
+/* False if there is no room: the ring keeps some for neighbours, as the list does. */
+static bool send_notice(struct lcore *lcore, const struct notice *notice)
+{
+	if (notice->kind != NOTICE_NEIGHBOUR &&
+		rte_ring_free_count(lcore->notices) <= NOTICES_RESERVED)
+		return false;
+	return rte_ring_sp_enqueue_elem(
+		       lcore->notices, (void *)(uintptr_t)notice, sizeof(*notice)) == 0;
+}
+
 static void housekeep(struct lcore *lcore)
 {
 	struct notice_list *notices = &lcore->context.notices;
-	unsigned int sent;
+	uint64_t lost = notices->lost;
 
-	if (notices->n == 0 && notices->lost == 0)
+	if (notices->n == 0 && lost == 0)
 		return;
-	sent = rte_ring_sp_enqueue_burst_elem(
-		lcore->notices, notices->list, sizeof(struct notice), notices->n, NULL);
-	counter_add(&lcore->counters.notices_lost, notices->lost + notices->n - sent);
+	for (uint16_t i = 0; i < notices->n; i++)
+		lost += !send_notice(lcore, &notices->list[i]);
+	counter_add(&lcore->counters.notices_lost, lost);
 	notices->n = 0;
 	notices->lost = 0;
 	account(lcore, &lcore->counters.time.housekeeping);

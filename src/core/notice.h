@@ -29,6 +29,9 @@ struct notice {
 static_assert(sizeof(struct notice) == 16, "a ring element");
 
 #define NOTICES_MAX 64
+/* Room that only neighbours' notices may take, in the list and in the ring: new addresses can come
+ * faster than they are handled, and must not keep the tunnels' next hops from being heard. */
+#define NOTICES_RESERVED 16
 
 struct notice_list {
 	uint16_t n;
@@ -38,7 +41,10 @@ struct notice_list {
 
 static inline void notice_add(struct notice_list *notices, struct notice notice)
 {
-	if (notices->n < NOTICES_MAX)
+	uint16_t room =
+		notice.kind == NOTICE_NEIGHBOUR ? NOTICES_MAX : NOTICES_MAX - NOTICES_RESERVED;
+
+	if (notices->n < room)
 		notices->list[notices->n++] = notice;
 	else
 		notices->lost++;

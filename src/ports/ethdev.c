@@ -102,6 +102,7 @@ static int configure(struct port *port, const struct rte_eth_dev_info *info, str
 	const struct ethdev *ethdev = port->driver;
 	struct rte_eth_conf conf = {0};
 	uint16_t n = port->n_queues;
+	uint16_t mtu;
 
 	if (n > info->max_rx_queues || n > info->max_tx_queues)
 		return error_set(error, "queues: the device has %u receive and %u transmit queues",
@@ -111,7 +112,12 @@ static int configure(struct port *port, const struct rte_eth_dev_info *info, str
 		conf.rx_adv_conf.rss_conf.rss_hf =
 			info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
 	}
-	conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_CHECKSUM;
+	/* DPDK's default is 1500 whatever the device had; its own MTU is kept. */
+	if (rte_eth_dev_get_mtu(ethdev->id, &mtu) == 0)
+		conf.rxmode.mtu = RTE_MIN(mtu, info->max_mtu);
+	/* For containers it is no gain: drivers compute it in software, and of the whole packet. */
+	if (port->uplink)
+		conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_CHECKSUM;
 	if (n > 1)
 		conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
 	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;

@@ -65,6 +65,20 @@ static int talk(const struct move_request *request)
 	return status;
 }
 
+/* Kernels before 6.2 do not rename a device that is up. */
+static void take_down(const char *device)
+{
+	struct ifreq request = {0};
+	int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
+	if (ioctl(control, SIOCGIFFLAGS, &request) == 0) {
+		request.ifr_flags &= ~IFF_UP;
+		ioctl(control, SIOCSIFFLAGS, &request);
+	}
+	close(control);
+}
+
 static int move(const char *device, int namespace, const char *name)
 {
 	struct move_request request = {
@@ -89,6 +103,7 @@ int netns_move(const char *device, const char *netns, const char *name, struct e
 			"netns: there is no network namespace '%s' (%s); `ip netns add %s` makes "
 			"it",
 			netns, strerror(errno), netns);
+	take_down(device);
 	status = move(device, namespace, name);
 	close(namespace);
 	if (status == 0)
@@ -117,13 +132,14 @@ bool netns_device_is_up(const char *netns, const char *name)
 	int namespace = open_namespace(netns);
 	bool up = false;
 
-	if (namespace >= 0 && setns(namespace, CLONE_NEWNET) == 0) {
+	if (own >= 0 && namespace >= 0 && setns(namespace, CLONE_NEWNET) == 0) {
 		up = device_is_up(name);
 		/* Cannot fail: the namespace was ours a moment ago. */
 		(void)setns(own, CLONE_NEWNET);
 	}
 	if (namespace >= 0)
 		close(namespace);
-	close(own);
+	if (own >= 0)
+		close(own);
 	return up;
 }

@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include <rte_common.h>
+#include <rte_memory.h>
+
 /*
  * Publication: a writer (under `writers`) fills `size` and `lost` of a free entry and then stores
  * `base` with release; the handler, which may run on any thread at any moment and takes no lock,
@@ -66,6 +69,23 @@ static bool guard_replace(struct guard *guard)
 	return true;
 }
 
+/* Peers' memory that a library has mapped, and reads before it tells us of it (librte_vhost), has
+ * no guard: only the faulting page is replaced, since nobody knows where the mapping ends. What
+ * fails in our own packet memory is no peer's doing. */
+static bool page_replace(uintptr_t address)
+{
+	static const size_t sizes[] = {4096, 2 << 20, 1 << 30};
+
+	if (rte_mem_virt2memseg_list((void *)address) != NULL)
+		return false;
+	for (size_t i = 0; i < RTE_DIM(sizes); i++)
+		if (mmap((void *)(address & ~(sizes[i] - 1)), sizes[i], PROT_READ | PROT_WRITE,
+			    MAP_FIXED | MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, -1,
+			    0) != MAP_FAILED)
+			return true;
+	return false;
+}
+
 static void previous_call(int number, siginfo_t *information, void *context)
 {
 	if (previous.sa_flags & SA_SIGINFO) {
@@ -84,12 +104,18 @@ static void previous_call(int number, siginfo_t *information, void *context)
 static void bus_error(int number, siginfo_t *information, void *context)
 {
 	int saved = errno;
+	uintptr_t address = (uintptr_t)information->si_addr;
 	struct guard *guard = NULL;
+	bool replaced = false;
 
 	/* si_code of a signal that a process sent is not positive, and its si_addr means nothing */
 	if (information->si_code > 0)
-		guard = guard_covering((uintptr_t)information->si_addr);
-	if (guard == NULL || !guard_replace(guard))
+		guard = guard_covering(address);
+	if (guard != NULL)
+		replaced = guard_replace(guard);
+	else if (information->si_code == BUS_ADRERR)
+		replaced = page_replace(address);
+	if (!replaced)
 		previous_call(number, information, context);
 	errno = saved;
 }

@@ -8,7 +8,8 @@
  * Memory that a container shares with weft can be taken away under weft's feet: the container
  * truncates the file, and the next access raises SIGBUS. Mappings entered here are guarded: the
  * fault is answered by putting anonymous memory in the mapping's place, so only that container's
- * packets are lost. Entries are made and removed by control threads; the handler only reads.
+ * packets are lost. Entries are made and removed by control threads; the handler only reads. Of a
+ * mapping that is not entered (librte_vhost's), the page that faulted is replaced.
  */
 
 /* Installs the SIGBUS handler, at start; again if another library has replaced it. */

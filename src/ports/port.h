@@ -67,7 +67,7 @@ struct port_counters {
 
 struct port_queue {
 	uint16_t owner; /* lcore index; main: wo before publication, others: ro */
-	struct port_counters counters;
+	struct port_counters counters __rte_cache_aligned;
 } __rte_cache_aligned;
 
 struct port_ops {
@@ -91,7 +91,7 @@ struct port_ops {
 	bool (*is_up)(const struct port *port);
 
 	/* Control work of the port (accepting a peer, noticing that it went); called by the main
-	 * lcore about every 10 ms and never blocking. NULL if there is none. */
+	 * lcore every 5 ms and never blocking. NULL if there is none. */
 	void (*housekeep)(struct port *port);
 };
 

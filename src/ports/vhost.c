@@ -11,7 +11,6 @@
  */
 #include <linux/virtio_net.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,7 +19,6 @@
 #include <rte_malloc.h>
 #include <rte_vhost.h>
 
-#include "ports/peer_memory.h"
 #include "ports/port.h"
 #include "ports/unix_socket.h"
 
@@ -36,8 +34,6 @@
 struct vhost {
 	int device;	/* NO_DEVICE or the library's id; control thread: wo, lcores: ro */
 	uint16_t pairs; /* of rings that the container has; set before `device` */
-	uint16_t n_regions;
-	void *regions[8];
 };
 
 /* Ports by socket path, for the library's callbacks. */
@@ -63,26 +59,6 @@ static struct port *find_port(int device)
 	return found;
 }
 
-static void guard_memory(struct vhost *vhost, int device)
-{
-	struct rte_vhost_memory *memory;
-
-	if (rte_vhost_get_mem_table(device, &memory) != 0)
-		return;
-	for (uint32_t i = 0; i < memory->nregions && i < RTE_DIM(vhost->regions); i++) {
-		if (peer_memory_add(memory->regions[i].mmap_addr, memory->regions[i].mmap_size) ==
-			0)
-			vhost->regions[vhost->n_regions++] = memory->regions[i].mmap_addr;
-	}
-	free(memory);
-}
-
-static void unguard_memory(struct vhost *vhost)
-{
-	while (vhost->n_regions > 0)
-		peer_memory_remove(vhost->regions[--vhost->n_regions]);
-}
-
 static int new_device(int device)
 {
 	struct port *port = find_port(device);
@@ -91,8 +67,9 @@ static int new_device(int device)
 	if (port == NULL)
 		return -1;
 	vhost = port->driver;
-	unguard_memory(vhost);
-	guard_memory(vhost, device);
+	/* The socket takes any number of connections; the first that is ready has the port. */
+	if (vhost->device != NO_DEVICE)
+		return -1;
 	vhost->pairs = RTE_MAX(rte_vhost_get_vring_num(device) / 2, 1);
 	/* We poll: the container need not kick. */
 	for (uint16_t ring = 0; ring < rte_vhost_get_vring_num(device); ring++)
@@ -110,29 +87,16 @@ static void destroy_device(int device)
 	if (port == NULL)
 		return;
 	vhost = port->driver;
+	if (vhost->device != device)
+		return;
 	__atomic_store_n(&vhost->device, NO_DEVICE, __ATOMIC_RELEASE);
 	port_quiesce(port);
-	unguard_memory(vhost);
 	RTE_LOG(NOTICE, USER1, "port %s: container gone\n", port->config.name);
-}
-
-/* A container that changes its memory does so between disabling and enabling its rings. */
-static int vring_state_changed(int device, uint16_t ring, int enable)
-{
-	struct port *port = find_port(device);
-
-	(void)ring;
-	if (port == NULL || !enable)
-		return 0;
-	unguard_memory(port->driver);
-	guard_memory(port->driver, device);
-	return 0;
 }
 
 static const struct rte_vhost_device_ops device_ops = {
 	.new_device = new_device,
 	.destroy_device = destroy_device,
-	.vring_state_changed = vring_state_changed,
 };
 
 /* ---- the data path ---- */
@@ -203,6 +167,8 @@ static void forget(const struct port *port)
 static int start(struct port *port, struct error *error)
 {
 	const char *path = port->config.path;
+	/* A container with one queue pair is not told that there could be more. */
+	uint64_t off = FEATURES_OFF | (port->n_queues == 1 ? 1ULL << VIRTIO_NET_F_MQ : 0);
 	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS |
 			 (port->config.client ? RTE_VHOST_USER_CLIENT : 0);
 
@@ -210,7 +176,7 @@ static int start(struct port *port, struct error *error)
 		return error_prefix(error, "path: ");
 	if (rte_vhost_driver_register(path, flags) != 0)
 		return error_set(error, "path: '%s' is already a port's", path);
-	if (rte_vhost_driver_disable_features(path, FEATURES_OFF) != 0 ||
+	if (rte_vhost_driver_disable_features(path, off) != 0 ||
 		rte_vhost_driver_callback_register(path, &device_ops) != 0 ||
 		rte_vhost_driver_start(path) != 0) {
 		rte_vhost_driver_unregister(path);

@@ -7,6 +7,7 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include "core/frame.h"
 #include "stages/stage.h"
 #include "steer/flow_hash.h"
 
@@ -29,6 +30,15 @@ static void write_header(
 	udp->dgram_len = rte_cpu_to_be_16(mbuf->pkt_len - RTE_ETHER_HDR_LEN - sizeof(*ip));
 }
 
+/* A VLAN tag is not part of the MTU. */
+static uint32_t largest_frame(const struct network *network, const struct rte_mbuf *mbuf)
+{
+	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbuf, void *);
+
+	return network->mtu + RTE_ETHER_HDR_LEN +
+	       (frame_is_vlan(ether->ether_type) ? RTE_VLAN_HLEN : 0);
+}
+
 static uint16_t encapsulate(const struct tables *tables, struct rte_mbuf *mbuf)
 {
 	struct packet *packet = packet_of(mbuf);
@@ -40,7 +50,7 @@ static uint16_t encapsulate(const struct tables *tables, struct rte_mbuf *mbuf)
 	remote = tables->remotes[packet->destination & ~PLACE_REMOTE];
 	if (remote == NULL || remote->network != packet->network)
 		return VERDICT_DROP + DROP_ENCAP_NO_VTEP;
-	if (mbuf->pkt_len > tables->networks[packet->network]->mtu + (uint32_t)RTE_ETHER_HDR_LEN)
+	if (mbuf->pkt_len > largest_frame(tables->networks[packet->network], mbuf))
 		return VERDICT_DROP + DROP_ENCAP_TOO_BIG;
 	if (!remote->resolved)
 		return VERDICT_DROP + DROP_ENCAP_UNRESOLVED;

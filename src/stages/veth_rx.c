@@ -24,6 +24,12 @@ struct neighbour_advertisement {
 	uint8_t target[16];
 };
 
+/* A port that has addresses of one kind has none of the other unless it has those, too. */
+static bool has_addresses(const struct port *port)
+{
+	return port->n_addresses4 + port->n_addresses6 > 0;
+}
+
 static bool owns_ipv4(const struct port *port, rte_be32_t address)
 {
 	for (uint16_t i = 0; i < port->n_addresses4; i++)
@@ -55,7 +61,7 @@ static uint16_t check_arp(const struct port *port, const struct rte_mbuf *mbuf, 
 		!rte_is_same_ether_addr(&arp->arp_data.arp_sha, &port->mac))
 		return VERDICT_DROP + DROP_SOURCE_ARP;
 	/* RFC 5227: a probe has no sender address. */
-	if (port->n_addresses4 == 0 || arp->arp_data.arp_sip == 0 ||
+	if (!has_addresses(port) || arp->arp_data.arp_sip == 0 ||
 		owns_ipv4(port, arp->arp_data.arp_sip))
 		return STAGE_BRIDGE;
 	return VERDICT_DROP + DROP_SOURCE_ARP;
@@ -65,11 +71,17 @@ static uint16_t check_ipv4(const struct port *port, const struct rte_mbuf *mbuf,
 {
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
 
-	if (port->n_addresses4 == 0)
+	if (!has_addresses(port))
 		return STAGE_BRIDGE;
 	if (mbuf->data_len < offset + sizeof(*ip) || !owns_ipv4(port, ip->src_addr))
 		return VERDICT_DROP + DROP_SOURCE_IPV4;
 	return STAGE_BRIDGE;
+}
+
+static bool is_extension(int protocol)
+{
+	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
+	       protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_AH;
 }
 
 /* Steps over extension headers (RFC 8200); the protocol behind them, or -1 if it cannot be read. A
@@ -81,7 +93,7 @@ static int skip_extensions(const struct rte_mbuf *mbuf, uint16_t *offset, int pr
 		int next;
 
 		if (mbuf->data_len < *offset + EXTENSION_SIZE_MIN)
-			return protocol == IPPROTO_ICMPV6 ? -1 : protocol;
+			return protocol == IPPROTO_ICMPV6 || is_extension(protocol) ? -1 : protocol;
 		next = rte_ipv6_get_next_ext(
 			rte_pktmbuf_mtod_offset(mbuf, uint8_t *, *offset), protocol, &length);
 		if (next < 0 || protocol == IPPROTO_FRAGMENT)
@@ -111,7 +123,7 @@ static uint16_t check_ipv6(const struct port *port, const struct rte_mbuf *mbuf,
 {
 	const struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
 
-	if (port->n_addresses6 == 0)
+	if (!has_addresses(port))
 		return STAGE_BRIDGE;
 	if (mbuf->data_len < offset + sizeof(*ip) || !owns_ipv6(port, ip->src_addr) ||
 		advertises_other(port, mbuf, offset + sizeof(*ip), ip->proto))

@@ -124,12 +124,12 @@ static int child_status(void (*handler)(int), int by_signal)
 	return status;
 }
 
-static void an_unguarded_fault_kills(void **state)
+static void an_unguarded_fault_costs_its_page(void **state)
 {
 	int status = child_status(SIG_DFL, 0);
 
 	(void)state;
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static void a_signal_that_was_sent_kills(void **state)
@@ -142,7 +142,7 @@ static void a_signal_that_was_sent_kills(void **state)
 
 static void an_earlier_handler_is_called(void **state)
 {
-	int status = child_status(exit_77, 0);
+	int status = child_status(exit_77, 1);
 
 	(void)state;
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 77);
@@ -155,7 +155,7 @@ int main(void)
 		cmocka_unit_test(others_are_left_alone),
 		cmocka_unit_test(a_used_entry_starts_anew),
 		cmocka_unit_test(the_table_has_an_end),
-		cmocka_unit_test(an_unguarded_fault_kills),
+		cmocka_unit_test(an_unguarded_fault_costs_its_page),
 		cmocka_unit_test(a_signal_that_was_sent_kills),
 		cmocka_unit_test(an_earlier_handler_is_called),
 	};

@@ -179,10 +179,19 @@ static void an_address_from_nowhere_is_not_learned(void **state)
 static void notices_beyond_the_list_are_counted(void **state)
 {
 	(void)state;
-	for (int i = 0; i < NOTICES_MAX + 3; i++)
+	for (int i = 0; i < NOTICES_MAX - NOTICES_RESERVED + 3; i++)
 		bridge_of(REMOTE_2, &mac_unknown, &mac_1);
-	assert_int_equal(fixture.context.notices.n, NOTICES_MAX);
+	assert_int_equal(fixture.context.notices.n, NOTICES_MAX - NOTICES_RESERVED);
 	assert_int_equal(fixture.context.notices.lost, 3);
+}
+
+static void new_addresses_leave_room_for_neighbours(void **state)
+{
+	(void)state;
+	for (int i = 0; i < NOTICES_MAX; i++)
+		bridge_of(REMOTE_2, &mac_unknown, &mac_1);
+	notice_add(&fixture.context.notices, (struct notice){.kind = NOTICE_NEIGHBOUR});
+	assert_int_equal(fixture.context.notices.n, NOTICES_MAX - NOTICES_RESERVED + 1);
 }
 
 /* The last answer is kept within a burst; it must serve the same pair only. */
@@ -222,6 +231,7 @@ int main(void)
 		TEST(nothing_is_told_of_where_nothing_is_learned),
 		TEST(an_address_from_nowhere_is_not_learned),
 		TEST(notices_beyond_the_list_are_counted),
+		TEST(new_addresses_leave_room_for_neighbours),
 		TEST(neighbours_in_a_burst_do_not_share_answers),
 	};
 
