@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""End-to-end tests of weft: real packets, real kernel, real containers. Needs root.
+"""End-to-end tests of weft: real packets, real kernel, real containers. Needs root and two CPUs.
 
     python3 -m pytest tests/e2e              all but what is marked long
     python3 -m pytest tests/e2e -m quick     the core, within a minute
@@ -54,12 +54,12 @@ _open_labs = []
 
 
 def _lab():
-    with labs.opened() as lab:
-        _open_labs.append(lab)
+    with labs.opened() as one:
+        _open_labs.append(one)
         try:
-            yield lab
+            yield one
         finally:
-            _open_labs.remove(lab)
+            _open_labs.remove(one)
 
 
 @pytest.fixture
@@ -78,5 +78,5 @@ def pytest_runtest_makereport(item, call):
     """What weft and the peers printed goes into the report of a test that failed."""
     report = (yield).get_result()
     if report.failed:
-        for lab in _open_labs:
-            report.sections += lab.logs()
+        for one in _open_labs:
+            report.sections += one.logs()

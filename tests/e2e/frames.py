@@ -8,6 +8,8 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 from topology import DB_MAC, EAST_ADDRESS, VNI, WEB_MAC, WEFT_ADDRESS
+from traffic import Sniffer
+from waiting import until
 
 ETHER = 14
 IPV4 = 20
@@ -27,6 +29,21 @@ def inner(source=DB_MAC, destination=WEB_MAC, size=64, mark=MARK, source_ip="10.
 def unanswered(source, destination, mark):
     """A frame that no kernel answers: of the type for local experiments (IEEE 802)."""
     return Ether(src=source, dst=destination, type=0x88b5) / Raw(mark + bytes(46))
+
+
+def until_heard(container, hosts, timeout=5):
+    """Broadcasts from a container until every host has heard one: before weft knows the way to a
+    VTEP, packets to it are dropped."""
+    sniffers = [Sniffer(host.namespace, host.uplink) for host in hosts]
+    frame = bytes(unanswered(container.mac, "ff:ff:ff:ff:ff:ff", b"weft-e2e-anybody"))
+
+    def heard():
+        raw.send(frame)
+        return all(sniffer.matching(b"weft-e2e-anybody") for sniffer in sniffers)
+    with container.namespace.raw_socket(container.interface) as raw:
+        until(heard, timeout, "broadcasts heard by all hosts", interval=0.05)
+    for sniffer in sniffers:
+        sniffer.close()
 
 
 class Outer:

@@ -369,7 +369,8 @@ def test_every_reason_has_a_text(bench):
 
 def switched_off(lab, **network):
     """An overlay with one of the guards off, and frames.Outer for it."""
-    overlay = Overlay(lab, **network).start().resolved()
+    overlay = Overlay(lab, **network).start()
+    frames.until_heard(overlay.web, [overlay.east])
     outer = frames.Outer(overlay.east.namespace.mac("eth0"), overlay.weft_mac())
     return overlay, outer
 

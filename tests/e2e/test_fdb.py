@@ -62,9 +62,9 @@ class ThreeHosts:
             raw.send(self.outer(host).frame(payload=inner(**keywords)))
 
     def resolved(self):
-        """Both VTEPs' next hops have answered ARP."""
-        until(lambda: self.weft.neighbours() == {EAST: "reachable", WEST: "reachable"}, 5,
-              lambda: f"neighbours: {self.weft.neighbours()}")
+        """Waits until weft knows the way to both VTEPs."""
+        frames.until_heard(self.web, [self.east, self.west])
+        assert self.weft.neighbours() == {EAST: "reachable", WEST: "reachable"}
         return self
 
     def where(self, mac):

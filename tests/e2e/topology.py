@@ -2,7 +2,6 @@
 """The overlays most tests start from."""
 
 from peers import KernelHost, TapContainer
-from waiting import until
 from weft_config import Config
 
 VNI = 100
@@ -49,12 +48,6 @@ class Overlay:
 
     def start(self):
         return self.launch().ready()
-
-    def resolved(self):
-        """Waits until east has answered weft's ARP: until then packets to it are dropped."""
-        until(lambda: self.weft.neighbours() == {EAST_ADDRESS: "reachable"}, 5,
-              lambda: f"neighbours: {self.weft.neighbours()}")
-        return self
 
     def weft_mac(self):
         return self.host.mac("up0")
