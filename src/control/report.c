@@ -14,22 +14,6 @@ struct sample {
 /* The last sample of each port index; a new port at an old index starts from what it has. */
 static struct sample last[PORTS_MAX];
 
-static struct port_counters sum_queues(const struct port *port)
-{
-	struct port_counters sum = {0};
-
-	for (uint16_t i = 0; i < port->n_queues; i++) {
-		const struct port_counters *counters = &port->queues[i].counters;
-
-		sum.rx_packets += counter_read(&counters->rx_packets);
-		sum.rx_bytes += counter_read(&counters->rx_bytes);
-		sum.tx_packets += counter_read(&counters->tx_packets);
-		sum.tx_bytes += counter_read(&counters->tx_bytes);
-		sum.tx_refused += counter_read(&counters->tx_refused);
-	}
-	return sum;
-}
-
 static uint64_t rate(uint64_t now, uint64_t before, uint64_t ms)
 {
 	return ms == 0 || now < before ? 0 : (now - before) * 1000 / ms;
@@ -37,7 +21,7 @@ static uint64_t rate(uint64_t now, uint64_t before, uint64_t ms)
 
 static void report_port(const struct port *port, uint64_t now_ms)
 {
-	struct port_counters now = sum_queues(port);
+	struct port_counters now = port_count(port);
 	struct sample *before = &last[port->index];
 	uint64_t ms = now_ms - before->ms;
 

@@ -110,17 +110,8 @@ static uint64_t nic_missed(const struct port *port)
 
 static void add_port_counters(struct rte_tel_data *row, const struct port *port)
 {
-	struct port_counters sum = {0};
+	struct port_counters sum = port_count(port);
 
-	for (uint16_t i = 0; i < port->n_queues; i++) {
-		const struct port_counters *counters = &port->queues[i].counters;
-
-		sum.rx_packets += counter_read(&counters->rx_packets);
-		sum.rx_bytes += counter_read(&counters->rx_bytes);
-		sum.tx_packets += counter_read(&counters->tx_packets);
-		sum.tx_bytes += counter_read(&counters->tx_bytes);
-		sum.tx_refused += counter_read(&counters->tx_refused);
-	}
 	rte_tel_data_add_dict_u64(row, "rx_packets", sum.rx_packets);
 	rte_tel_data_add_dict_u64(row, "rx_bytes", sum.rx_bytes);
 	rte_tel_data_add_dict_u64(row, "tx_packets", sum.tx_packets);

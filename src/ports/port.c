@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/counters.h"
+
 #define QUIESCE_STEP_US 50
 
 extern const struct port_ops uplink_port_ops;
@@ -45,4 +47,20 @@ void port_quiesce(const struct port *port)
 
 	while (!rte_rcu_qsbr_check(port->environment.rcu, token, false))
 		usleep(QUIESCE_STEP_US);
+}
+
+struct port_counters port_count(const struct port *port)
+{
+	struct port_counters sum = {0};
+
+	for (uint16_t i = 0; i < port->n_queues; i++) {
+		const struct port_counters *counters = &port->queues[i].counters;
+
+		sum.rx_packets += counter_read(&counters->rx_packets);
+		sum.rx_bytes += counter_read(&counters->rx_bytes);
+		sum.tx_packets += counter_read(&counters->tx_packets);
+		sum.tx_bytes += counter_read(&counters->tx_bytes);
+		sum.tx_refused += counter_read(&counters->tx_refused);
+	}
+	return sum;
 }

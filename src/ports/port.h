@@ -118,6 +118,9 @@ const struct port_ops *port_type_find(const char *type);
 /* Writes "vhost-user, memif, tap, ..." */
 void port_type_list(char *text, size_t size);
 
+/* The counters of all the port's queues together. Any thread. */
+struct port_counters port_count(const struct port *port);
+
 /* Waits until every lcore has ended the turn it was in. For threads that may sleep (a library's
  * control thread); never for an lcore, and never for the main lcore under virtual time. */
 void port_quiesce(const struct port *port);
