@@ -16,6 +16,7 @@
 
 #include "control/config.h"
 #include "control/control.h"
+#include "control/placement.h"
 #include "control/report.h"
 #include "control/requests.h"
 #include "control/telemetry.h"
@@ -23,6 +24,7 @@
 #include "core/dataplane.h"
 #include "core/lcore.h"
 #include "ports/peer_memory.h"
+#include "virtual/run.h"
 
 #define ROUND_MS 5 /* the main lcore looks for notices and timers this often */
 #define DRAIN_MS 2000
@@ -30,8 +32,10 @@
 struct options {
 	const char *file;
 	const char *mode;	   /* NULL: the file's */
+	const char *json;	   /* virtual clock: file for the results; NULL: none */
 	unsigned int stats_period; /* seconds; 0: none */
 	bool check;
+	bool virtual; /* clock */
 };
 
 static volatile sig_atomic_t signalled;
@@ -56,6 +60,7 @@ static void usage(void)
 {
 	printf("usage: weft [EAL options] -- -c FILE [--mode MODE] [--stats-period SECONDS] "
 	       "[--check]\n"
+	       "            [--clock real|virtual] [--json FILE]\n"
 	       "\n"
 	       "  -c FILE                 configuration (docs/configuration.md)\n"
 	       "  --mode MODE             wins over the file's:");
@@ -65,9 +70,23 @@ static void usage(void)
 	       "  --stats-period SECONDS  print port statistics this often\n"
 	       "  --check                 read the configuration, say whether it is right, and "
 	       "end\n"
+	       "  --clock CLOCK           real (the default), or virtual: the lcores of "
+	       "[virtual] in one\n"
+	       "                          thread, with the traffic of [traffic NAME]\n"
+	       "  --json FILE             virtual clock: write the results there\n"
 	       "\n"
 	       "EAL needs a main lcore, which does the control work, and at least one worker: -l "
-	       "0,1\n");
+	       "0,1\n"
+	       "The virtual clock does with one: -l 0\n");
+}
+
+static int read_clock(const char *word, struct options *options)
+{
+	options->virtual = strcmp(word, "virtual") == 0;
+	if (options->virtual || strcmp(word, "real") == 0)
+		return 0;
+	fprintf(stderr, "weft: --clock %s: there are real and virtual\n", word);
+	return -1;
 }
 
 static int read_options(int argc, char **argv, struct options *options)
@@ -76,6 +95,8 @@ static int read_options(int argc, char **argv, struct options *options)
 		{"mode", required_argument, NULL, 'm'},
 		{"stats-period", required_argument, NULL, 's'},
 		{"check", no_argument, NULL, 'k'},
+		{"clock", required_argument, NULL, 'l'},
+		{"json", required_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -102,6 +123,13 @@ static int read_options(int argc, char **argv, struct options *options)
 		case 'k':
 			options->check = true;
 			break;
+		case 'l':
+			if (read_clock(optarg, options) != 0)
+				return -1;
+			break;
+		case 'j':
+			options->json = optarg;
+			break;
 		case 'h':
 			usage();
 			exit(EXIT_SUCCESS);
@@ -112,6 +140,10 @@ static int read_options(int argc, char **argv, struct options *options)
 	if (optind < argc || options->file == NULL) {
 		fprintf(stderr, "weft: %s; see weft -- --help\n",
 			options->file == NULL ? "-c FILE is missing" : "too many words");
+		return -1;
+	}
+	if (options->json != NULL && !options->virtual) {
+		fprintf(stderr, "weft: --json is for --clock virtual\n");
 		return -1;
 	}
 	return 0;
@@ -127,33 +159,6 @@ static int own_arguments(int argc, char **argv)
 }
 
 /* ---- start ---- */
-
-static uint16_t find_lcore(const struct dataplane_config *config, uint32_t id)
-{
-	for (uint16_t i = 0; i < config->n_lcores; i++)
-		if (config->lcore_ids[i] == id)
-			return i;
-	return LCORE_INLINE;
-}
-
-static int place_stages(
-	const struct config *config, struct dataplane_config *dataplane, struct error *error)
-{
-	for (int stage = 0; stage < STAGE_COUNT; stage++) {
-		uint32_t id = config->pipeline[stage];
-
-		if (id == CONFIG_NONE)
-			continue;
-		dataplane->plan.lcore[stage] = find_lcore(dataplane, id);
-		if (dataplane->plan.lcore[stage] == LCORE_INLINE)
-			return error_set(error,
-				"%s: [pipeline]: %s: %u is no worker lcore; EAL's -l or --lcores "
-				"names "
-				"them, and the first is the main lcore",
-				config->file, stage_table[stage].name, id);
-	}
-	return 0;
-}
 
 static int find_workers(struct dataplane_config *config, struct error *error)
 {
@@ -175,17 +180,13 @@ static int find_workers(struct dataplane_config *config, struct error *error)
 static struct dataplane *make_dataplane(const struct config *config, struct error *error)
 {
 	struct dataplane_config dataplane = {
-		.clock = {clock_tsc, rte_get_tsc_hz()},
+		.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
 		.credits = config->weft.credits,
 	};
 
 	if (find_workers(&dataplane, error) != 0)
 		return NULL;
-	if (plan_set_mode(&dataplane.plan, config->weft.mode, error) != 0) {
-		error_prefix(error, "%s: [weft]: mode: ", config->file);
-		return NULL;
-	}
-	if (place_stages(config, &dataplane, error) != 0)
+	if (placement_plan(config, &dataplane, error) != 0)
 		return NULL;
 	return dataplane_create(&dataplane, error);
 }
@@ -281,6 +282,17 @@ static int run(struct config *config, const struct options *options, struct erro
 	return status;
 }
 
+static int run_on_virtual_lcores(
+	struct config *config, const struct options *options, struct error *error)
+{
+	const struct run_options run = {.json = options->json,
+		.stats_period = options->stats_period,
+		.signalled = &signalled,
+		.wake = wake_main};
+
+	return run_virtual(config, &run, error);
+}
+
 static struct config *read_config(const struct options *options, struct error *error)
 {
 	struct config *config = config_read(options->file, error);
@@ -337,7 +349,10 @@ int main(int argc, char **argv)
 	}
 	if (prepare(own, argv, &error) != 0)
 		return fail(&error);
-	status = run(config, &options, &error);
+	if (options.virtual)
+		status = run_on_virtual_lcores(config, &options, &error);
+	else
+		status = run(config, &options, &error);
 	if (status < 0)
 		status = fail(&error);
 	rte_pdump_uninit();

@@ -2,16 +2,14 @@
 #include "control/config.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <rte_cfgfile.h>
 #include <rte_vxlan.h>
 
+#include "control/ini.h"
 #include "control/value.h"
 #include "core/ipv4.h"
 
@@ -167,87 +165,6 @@ static const struct key container_keys[] = {
 };
 #undef PORT
 
-/* ---- reading a section ---- */
-
-static int unknown_key(const struct key *keys, const char *name, struct error *error)
-{
-	char list[256] = "";
-
-	for (; keys->name != NULL; keys++)
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
-			list[0] ? ", " : "", keys->name);
-	return error_set(error, "%s: no such key; there are %s", name, list);
-}
-
-static int read_key(
-	const struct key *keys, const char *name, const char *value, void *to, struct error *error)
-{
-	for (const struct key *key = keys; key->name != NULL; key++) {
-		if (strcmp(key->name, name) != 0)
-			continue;
-		if (key->read(key, value, (char *)to + key->offset, error) != 0)
-			return error_prefix(error, "%s: ", name);
-		return 0;
-	}
-	return unknown_key(keys, name, error);
-}
-
-static int check_required(
-	const struct key *keys, const struct rte_cfgfile_entry *entries, int n, struct error *error)
-{
-	for (; keys->name != NULL; keys++) {
-		int i = 0;
-
-		while (i < n && strcmp(entries[i].name, keys->name) != 0)
-			i++;
-		if (i == n && keys->flags & KEY_REQUIRED)
-			return error_set(error, "%s: is missing, and required", keys->name);
-	}
-	return 0;
-}
-
-static bool is_list(const struct key *keys, const char *name)
-{
-	for (; keys->name != NULL; keys++)
-		if (strcmp(keys->name, name) == 0)
-			return keys->flags & KEY_LIST;
-	return false;
-}
-
-static int check_repeated(
-	const struct key *keys, const struct rte_cfgfile_entry *entries, int n, struct error *error)
-{
-	for (int i = 0; i < n; i++)
-		for (int j = 0; j < i; j++)
-			if (strcmp(entries[i].name, entries[j].name) == 0 &&
-				!is_list(keys, entries[i].name))
-				return error_set(error, "%s: is given twice", entries[i].name);
-	return 0;
-}
-
-/* The reader of INI files cuts what is too long. */
-static int check_cut(const struct rte_cfgfile_entry *entries, int n, struct error *error)
-{
-	for (int i = 0; i < n; i++)
-		if (strlen(entries[i].value) >= CFG_VALUE_LEN - 1)
-			return error_set(error,
-				"%s: is longer than %d characters; a list may be given in "
-				"several lines with the same key",
-				entries[i].name, CFG_VALUE_LEN - 2);
-	return 0;
-}
-
-static int read_keys(const struct key *keys, const struct rte_cfgfile_entry *entries, int n,
-	void *to, struct error *error)
-{
-	if (check_repeated(keys, entries, n, error) != 0 || check_cut(entries, n, error) != 0)
-		return -1;
-	for (int i = 0; i < n; i++)
-		if (read_key(keys, entries[i].name, entries[i].value, to, error) != 0)
-			return -1;
-	return check_required(keys, entries, n, error);
-}
-
 /* ---- the kinds of sections ---- */
 
 /* Room for one more in an array that grows. */
@@ -275,7 +192,7 @@ static int read_weft(struct config *config, const char *name,
 	const struct rte_cfgfile_entry *entries, int n, struct error *error)
 {
 	(void)name;
-	return read_keys(weft_keys, entries, n, &config->weft, error);
+	return ini_read_keys(weft_keys, entries, n, &config->weft, error);
 }
 
 static int read_uplink(struct config *config, const char *name,
@@ -293,7 +210,7 @@ static int read_uplink(struct config *config, const char *name,
 	snprintf(uplink->port.name, sizeof(uplink->port.name), "%s", name);
 	snprintf(uplink->port.type, sizeof(uplink->port.type), "uplink");
 	uplink->port.queues = 1;
-	if (read_keys(uplink_keys, entries, n, uplink, error) != 0)
+	if (ini_read_keys(uplink_keys, entries, n, uplink, error) != 0)
 		return -1;
 	if (uplink->gateway != 0 &&
 		!ipv4_in_prefix(uplink->gateway, uplink->address, uplink->prefix))
@@ -320,7 +237,7 @@ static int read_network(struct config *config, const char *name,
 		.ageing = 300,
 		.addresses = 4096};
 	snprintf(network->name, sizeof(network->name), "%s", name);
-	return read_keys(network_keys, entries, n, network, error);
+	return ini_read_keys(network_keys, entries, n, network, error);
 }
 
 static void container_defaults(struct container_config *container, const char *name)
@@ -335,10 +252,11 @@ static int check_container(const struct container_config *container, struct erro
 	const struct port_config *port = &container->port;
 	bool socket = strcmp(port->type, "vhost-user") == 0 || strcmp(port->type, "memif") == 0;
 	bool interface = strcmp(port->type, "tap") == 0 || strcmp(port->type, "vhost-net") == 0;
+	bool ring = strcmp(port->type, "ring") == 0;
 	char types[128];
 
 	port_type_list(types, sizeof(types));
-	if (!socket && !interface)
+	if (!socket && !interface && !ring)
 		return error_set(error, "type: no port type is called '%s'; there are %s",
 			port->type, types);
 	if (socket && port->path[0] == '\0')
@@ -361,7 +279,7 @@ static int read_container(struct config *config, const char *name,
 	config->containers = grow(config->containers, &config->n_containers, sizeof(*container));
 	container = &config->containers[config->n_containers - 1];
 	container_defaults(container, name);
-	if (read_keys(container_keys, entries, n, container, error) != 0)
+	if (ini_read_keys(container_keys, entries, n, container, error) != 0)
 		return -1;
 	return check_container(container, error);
 }
@@ -372,7 +290,7 @@ static int read_pipeline(struct config *config, const char *name,
 	static const struct key no_lists[] = {{0}};
 
 	(void)name;
-	if (check_repeated(no_lists, entries, n, error) != 0)
+	if (ini_check_repeated(no_lists, entries, n, error) != 0)
 		return -1;
 	for (int i = 0; i < n; i++) {
 		int stage = stage_find(entries[i].name);
@@ -419,6 +337,24 @@ static int read_fdb(struct config *config, const char *name,
 	return 0;
 }
 
+static int read_virtual(struct config *config, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	(void)name;
+	return virtual_settings_read(&config->virtual, entries, n, error);
+}
+
+static int read_traffic(struct config *config, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	for (uint32_t i = 0; i < config->n_traffic; i++)
+		if (strcmp(config->traffic[i].name, name) == 0)
+			return error_set(error, "another section has this name already");
+	config->traffic = grow(config->traffic, &config->n_traffic, sizeof(*config->traffic));
+	return traffic_settings_read(
+		&config->traffic[config->n_traffic - 1], name, entries, n, error);
+}
+
 struct section_kind {
 	const char *name;
 	bool named;
@@ -433,6 +369,8 @@ static const struct section_kind kinds[] = {
 	{"port", true, read_container},
 	{"pipeline", false, read_pipeline},
 	{"fdb", true, read_fdb},
+	{"virtual", false, read_virtual},
+	{"traffic", true, read_traffic},
 };
 
 static const struct section_kind *find_kind(const char *section, const char **name)
@@ -451,16 +389,18 @@ static const struct section_kind *find_kind(const char *section, const char **na
 	return NULL;
 }
 
-static int read_entries(struct config *config, const char *section,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static int read_section(void *to, const char *section, const struct rte_cfgfile_entry *entries,
+	int n, struct error *error)
 {
+	struct config *config = to;
 	const char *name;
 	const struct section_kind *kind = find_kind(section, &name);
 
 	if (kind == NULL)
 		return error_set(error,
 			"[%s]: no such section; there are [weft], [uplink NAME], "
-			"[network NAME], [port NAME], [pipeline], [fdb NETWORK]",
+			"[network NAME], [port NAME], [pipeline], [fdb NETWORK], [virtual], "
+			"[traffic NAME]",
 			section);
 	if ((kind->named && check_name(name, error) != 0) ||
 		kind->read(config, name, entries, n, error) != 0)
@@ -468,36 +408,17 @@ static int read_entries(struct config *config, const char *section,
 	return 0;
 }
 
-static int read_section(
-	struct config *config, struct rte_cfgfile *file, int index, struct error *error)
-{
-	char section[CFG_NAME_LEN];
-	int n = rte_cfgfile_section_num_entries_by_index(file, section, index);
-	struct rte_cfgfile_entry *entries = calloc(n + 1, sizeof(*entries));
-	int status;
-
-	if (entries == NULL)
-		abort();
-	rte_cfgfile_section_entries_by_index(file, index, section, entries, n);
-	status = read_entries(config, section, entries, n, error);
-	free(entries);
-	return status;
-}
-
 /* ---- the file ---- */
 
-static int read_sections(struct config *config, struct rte_cfgfile *file, struct error *error)
+static int read_sections(struct config *config, const char *name, struct error *error)
 {
-	int n = rte_cfgfile_num_sections(file, "", 0);
-
-	for (int i = 0; i < n; i++)
-		if (read_section(config, file, i, error) != 0)
-			return -1;
+	if (ini_read(name, read_section, config, error) != 0)
+		return -1;
 	if (config->n_uplinks == 0)
 		return error_set(error, "[uplink NAME]: is missing; weft needs at least one");
 	if (config->n_networks == 0)
 		return error_set(error, "[network NAME]: is missing; weft needs at least one");
-	return 0;
+	return virtual_settings_check(config, error);
 }
 
 static struct config *defaults(const char *name)
@@ -509,64 +430,17 @@ static struct config *defaults(const char *name)
 	snprintf(config->file, sizeof(config->file), "%s", name);
 	config->weft = (struct weft_config){
 		.mode = "vanilla", .mbufs = 65536, .mbuf_size = 2176, .credits = 1024};
+	config->virtual = virtual_settings_default();
 	for (int stage = 0; stage < STAGE_COUNT; stage++)
 		config->pipeline[stage] = CONFIG_NONE;
 	return config;
 }
 
-/* rte_cfgfile passes over a line that it does not understand. */
-static int check_line(const char *line, unsigned int number, struct error *error)
-{
-	int length;
-
-	line += strspn(line, " \t\r\n");
-	length = strcspn(line, "\r\n");
-	if (length == 0 || *line == '#' || *line == '[' || strchr(line, '=') != NULL)
-		return 0;
-	return error_set(error, "line %u: '%.*s' is neither '[section]' nor 'key = value'", number,
-		RTE_MIN(length, 100), line);
-}
-
-static int check_lines(const char *name, struct error *error)
-{
-	FILE *file = fopen(name, "r");
-	char *line = NULL;
-	size_t size = 0;
-	unsigned int number = 0;
-	int status = 0;
-
-	if (file == NULL)
-		return error_set(error, "cannot be read: %s", strerror(errno));
-	while (status == 0 && getline(&line, &size, file) >= 0)
-		status = check_line(line, ++number, error);
-	free(line);
-	fclose(file);
-	return status;
-}
-
-static struct rte_cfgfile *load(const char *name, struct error *error)
-{
-	const struct rte_cfgfile_parameters parameters = {.comment_character = '#'};
-	struct rte_cfgfile *file;
-
-	if (check_lines(name, error) != 0)
-		return NULL;
-	file = rte_cfgfile_load_with_params(name, CFG_FLAG_EMPTY_VALUES, &parameters);
-	if (file == NULL)
-		error_set(error, "is no INI file: every line is '[section]', 'key = value' or "
-				 "'# comment'");
-	return file;
-}
-
 struct config *config_read(const char *name, struct error *error)
 {
 	struct config *config = defaults(name);
-	struct rte_cfgfile *file = load(name, error);
-	int status = file == NULL ? -1 : read_sections(config, file, error);
 
-	if (file != NULL)
-		rte_cfgfile_close(file);
-	if (status == 0)
+	if (read_sections(config, name, error) == 0)
 		return config;
 	error_prefix(error, "%s: ", name);
 	config_free(config);
@@ -579,6 +453,7 @@ void config_free(struct config *config)
 	free(config->networks);
 	free(config->containers);
 	free(config->fdb);
+	free(config->traffic);
 	free(config);
 }
 
@@ -602,7 +477,7 @@ int config_read_container(const char *name, const char *words, struct container_
 		snprintf(entries[n].name, sizeof(entries[n].name), "%s", word);
 		snprintf(entries[n++].value, sizeof(entries[0].value), "%s", value);
 	}
-	if (read_keys(container_keys, entries, n, container, error) != 0 ||
+	if (ini_read_keys(container_keys, entries, n, container, error) != 0 ||
 		check_container(container, error) != 0)
 		return error_prefix(error, "port %s: ", name);
 	return 0;

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/plan.h"
 #include "ports/port.h"
+#include "virtual/config.h"
 
 /*
  * The configuration as it was read: names not yet resolved to indices, everything else checked.
@@ -79,6 +80,9 @@ struct config {
 	struct network_config *networks;
 	struct container_config *containers;
 	struct fdb_config *fdb;
+	struct virtual_settings virtual;
+	uint32_t n_traffic;
+	struct traffic_settings *traffic;
 };
 
 /* Reads and checks the file. NULL and *error on failure; free with config_free(). */

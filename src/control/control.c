@@ -303,7 +303,7 @@ static void drain_lcore(struct control *control, struct rte_ring *ring)
 static void drain_notices(struct control *control)
 {
 	for (uint16_t i = 0; i < control->dataplane->n_lcores; i++)
-		drain_lcore(control, control->dataplane->lcores[i]->notices);
+		drain_lcore(control, control->dataplane->notices[i]);
 }
 
 void control_poll(struct control *control)

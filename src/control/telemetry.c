@@ -138,7 +138,7 @@ static void add_port(const struct control *control, struct list *list, const str
 
 	rte_tel_data_add_dict_string(row, "name", port->config.name);
 	rte_tel_data_add_dict_string(row, "role", port->uplink ? "uplink" : "container");
-	rte_tel_data_add_dict_string(row, "type", port->ops->type);
+	rte_tel_data_add_dict_string(row, "type", port->config.type);
 	rte_tel_data_add_dict_string(row, "network", network_name(control, port->network));
 	add_mac(row, "mac", &port->mac);
 	rte_tel_data_add_dict_u64(row, "mtu", port->mtu);

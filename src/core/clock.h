@@ -13,6 +13,7 @@
 struct clock {
 	uint64_t (*read)(const struct clock *clock);
 	uint64_t hz;
+	void *driver; /* whose clock it is; the TSC has none */
 };
 
 static inline uint64_t clock_read(const struct clock *clock)

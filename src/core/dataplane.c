@@ -101,13 +101,23 @@ static int link_all(struct dataplane *dataplane)
 	return 0;
 }
 
+static void link_credits(struct dataplane *dataplane)
+{
+	for (uint16_t door = 0; door < dataplane->n_lcores; door++)
+		for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+			dataplane->lcores[door]->finished_at[i] =
+				&dataplane->lcores[i]->finished[door];
+}
+
 static int make_lcores(struct dataplane *dataplane, const struct dataplane_config *config)
 {
 	for (uint16_t i = 0; i < config->n_lcores; i++) {
 		dataplane->lcores[i] = make_lcore(dataplane, i, config->lcore_ids[i]);
 		if (dataplane->lcores[i] == NULL)
 			return -1;
+		dataplane->notices[i] = dataplane->lcores[i]->notices;
 	}
+	link_credits(dataplane);
 	return link_all(dataplane);
 }
 

@@ -28,6 +28,7 @@ struct dataplane {
 	unsigned int lcore_ids[LCORES_MAX]; /* EAL's */
 	struct rte_rcu_qsbr *rcu;
 	struct rte_ring *from_main[LCORES_MAX]; /* packets made by the main lcore, to `send` */
+	struct rte_ring *notices[LCORES_MAX];	/* from each lcore; elements are struct notice */
 	uint64_t main_created;			/* counted by the main lcore */
 
 	struct tables *tables __rte_cache_aligned; /* release/acquire */

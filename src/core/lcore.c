@@ -50,8 +50,7 @@ static uint32_t credits_left(struct lcore *lcore)
 	if (credits_out(lcore) + RECEIVE_BURST > dataplane->credits) {
 		lcore->returned = 0;
 		for (uint16_t i = 0; i < dataplane->n_lcores; i++)
-			lcore->returned +=
-				counter_read(&dataplane->lcores[i]->finished[lcore->index]);
+			lcore->returned += counter_read(lcore->finished_at[i]);
 	}
 	return dataplane->credits - credits_out(lcore);
 }
@@ -472,6 +471,8 @@ bool lcore_poll(struct lcore *lcore)
 	bool refused = false;
 	uint16_t moved;
 
+	/* Between two turns nothing of the tables is held. */
+	rte_rcu_qsbr_quiescent(dataplane->rcu, lcore->index);
 	lcore->context.tables = __atomic_load_n(&dataplane->tables, __ATOMIC_ACQUIRE);
 	lcore->context.seconds = __atomic_load_n(&dataplane->seconds, __ATOMIC_RELAXED);
 	moved = poll_inboxes(lcore);
@@ -480,7 +481,6 @@ bool lcore_poll(struct lcore *lcore)
 	flush_outboxes(lcore);
 	account_turn(lcore, begin, moved, refused);
 	housekeep(lcore);
-	rte_rcu_qsbr_quiescent(dataplane->rcu, lcore->index);
 	return moved > 0;
 }
 

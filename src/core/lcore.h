@@ -54,12 +54,14 @@ struct lcore {
 	struct stage_context context;
 	uint64_t mark;	   /* the clock when cycles were last accounted for */
 	uint64_t returned; /* credits known to have come back */
+	/* Where each lcore tells how many packets of this door ended there. */
+	const uint64_t *finished_at[LCORES_MAX];
 	uint16_t n_dirty;
 	struct outbox *dirty[STEP_COUNT * LCORES_MAX]; /* outboxes with packets */
 	struct vector vectors[STEP_COUNT];
 	struct inbox inboxes[STEP_COUNT];
 	struct outbox *outboxes[STEP_COUNT]; /* [receiver]; NULL: the stage never crosses */
-	struct rte_ring *notices;	     /* to the main lcore; elements are struct notice */
+	struct rte_ring *notices;	     /* to the main lcore: dataplane.notices */
 
 	struct lcore_counters counters __rte_cache_aligned;
 	/* Packets of each door that ended here; doors sum these up. Written by this lcore only. */
@@ -70,7 +72,8 @@ struct lcore {
 void lcore_begin(struct lcore *lcore);
 void lcore_end(struct lcore *lcore);
 
-/* One turn. True if it moved packets. Only one thread at a time per lcore. */
+/* One turn. True if it moved packets. Only one thread at a time per lcore. The clock is read after
+ * each step of the turn, when the step's packets and bursts are counted, and at its end. */
 bool lcore_poll(struct lcore *lcore);
 
 /* Real lcores: turns until dataplane.stop. For rte_eal_remote_launch. */

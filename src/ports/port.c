@@ -14,6 +14,7 @@ extern const struct port_ops vhost_port_ops;
 extern const struct port_ops memif_port_ops;
 extern const struct port_ops tap_port_ops;
 extern const struct port_ops vhost_net_port_ops;
+extern const struct port_ops ring_port_ops;
 
 /* Types of container ports; an uplink's is not for the user to choose. */
 static const struct port_ops *const port_types[] = {
@@ -21,16 +22,27 @@ static const struct port_ops *const port_types[] = {
 	&memif_port_ops,
 	&tap_port_ops,
 	&vhost_net_port_ops,
+	&ring_port_ops,
 };
+
+/* What stands in for all types, or NULL. */
+static const struct port_ops *stand_in;
 
 const struct port_ops *port_type_find(const char *type)
 {
+	if (stand_in != NULL)
+		return stand_in;
 	if (strcmp(type, uplink_port_ops.type) == 0)
 		return &uplink_port_ops;
 	for (size_t i = 0; i < RTE_DIM(port_types); i++)
 		if (strcmp(type, port_types[i]->type) == 0)
 			return port_types[i];
 	return NULL;
+}
+
+void port_types_replace(const struct port_ops *ops)
+{
+	stand_in = ops;
 }
 
 void port_type_list(char *text, size_t size)

@@ -115,6 +115,9 @@ struct port {
 
 /* The types of ports there are; NULL if `type` is none of them. */
 const struct port_ops *port_type_find(const char *type);
+/* From here on every type is found to be this one, whatever it is called; NULL: no more. For runs
+ * whose ports have no peers but those in this process. Main lcore. */
+void port_types_replace(const struct port_ops *ops);
 /* Writes "vhost-user, memif, tap, ..." */
 void port_type_list(char *text, size_t size);
 

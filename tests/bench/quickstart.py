@@ -126,7 +126,7 @@ def report_unsound(name, row, details):
         return
     traffic = details["traffic"]
     print(f"{name}: NOT SOUND: " + ", ".join(
-        f"{traffic[key]} {key}" for key in ("reordered", "duplicates", "corrupted")) +
+        f"{traffic[key]} {key}" for key in ("reordered", "duplicates", "corrupted", "strayed")) +
         f", {row['lost']} lost")
     for words in details["words"]:
         print(f"  weft: {words}")

@@ -2,30 +2,37 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs a benchmark program, prints its rows as a table, and writes them as JSON."""
 import argparse
+import datetime
 import json
 import os
 import subprocess
 import sys
+import tempfile
 
 import weft_run
 
 BENCHES = {
+    "calibrate": "what steps, ports and cache lines cost here, for the virtual clock",
     "hop": "what a hop between two lcores costs, before each stage of the receive path",
     "rings": "which rte_ring between two lcores: one or many producers, 8 or 16 bytes, in place",
 }
-COLUMNS = [("scenario", "scenario", "<"), ("lcores", "lcores", ">"), ("pps", "packets/s", ">"),
-           ("cycles_per_packet", "cycles/packet", ">"), ("hop_cycles", "hop, cycles", ">")]
+EAL_ARGUMENTS = {"calibrate": ["--single-file-segments"]}  # vhost-user takes 8 regions at most
+COLUMNS = [("scenario", "scenario", "<"), ("port", "port", "<"), ("frame_bytes", "frame", ">"),
+           ("lcores", "lcores", ">"), ("pps", "packets/s", ">"),
+           ("burst_cycles", "cycles/burst", ">"), ("cycles_per_packet", "cycles/packet", ">"),
+           ("hop_cycles", "hop, cycles", ">"), ("times", "times", ">")]
 
 
-def run(name, rounds):
+def run(name, rounds, directory):
     """The rows a benchmark prints; its progress goes to stderr."""
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
         raise weft_run.Failure("a benchmark of two lcores needs two cores")
-    memory = [] if weft_run.huge_pages_free() >= 128 else ["--no-huge", "-m", "256"]
+    memory = (["--in-memory"] if weft_run.huge_pages_free() >= 128
+              else ["--no-huge", "-m", "256", "--no-shconf"])
     command = [os.path.join(weft_run.BUILD, f"bench-{name}"), "--no-pci", "--no-telemetry",
-               "--in-memory", "--log-level=4", *memory,
-               "--lcores", f"0@{cpus[0]},1@{cpus[0]},2@{cpus[1]}", "--", str(rounds)]
+               "--log-level=4", *EAL_ARGUMENTS.get(name, []), *memory,
+               "--lcores", f"0@{cpus[0]},1@{cpus[0]},2@{cpus[1]}", "--", str(rounds), directory]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if result.returncode != 0:
         raise weft_run.Failure(f"{command[0]} ended with {result.returncode}")
@@ -35,17 +42,56 @@ def run(name, rounds):
 def cell(row, key):
     value = row.get(key, "")
     if isinstance(value, float):
-        return f"{value:,.1f}"
+        return f"{value:,.1f}" if key != "times" else f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else value
 
 
 def print_table(rows):
-    lines = [[heading for _, heading, _ in COLUMNS]]
-    lines += [[cell(row, key) for key, _, _ in COLUMNS] for row in rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    columns = [column for column in COLUMNS if any(column[0] in row for row in rows)]
+    lines = [[heading for _, heading, _ in columns]]
+    lines += [[cell(row, key) for key, _, _ in columns] for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     for line in lines:
         print("  ".join(f"{text:{side}{width}}" for text, width, (_, _, side)
-                        in zip(line, widths, COLUMNS)).rstrip())
+                        in zip(line, widths, columns)).rstrip())
+
+
+def take_costs(rows):
+    """The sections of the file of costs that the rows brought along, taken out of them."""
+    sections = {}
+    for row in rows:
+        costs = row.pop("costs", None)
+        if costs:
+            sections[costs.pop("section")] = costs
+            if "class" in row:  # what the prices depend on
+                sections["distance"] = (row["class"], row["distance"])
+    return sections
+
+
+def write_costs(path, sections, command):
+    """The file that the virtual clock reads: src/virtual/costs.h."""
+    machine = weft_run.machine()
+    distance_class, distance = sections.pop("distance")
+    sections["machine"].update(cpu=machine["cpu"], distance=distance)
+    lines = [
+        "# What things cost, in cycles, measured; see docs/virtual.md.",
+        f"# Machine: {machine['cpu']}, {machine['cores']} CPUs, Linux {machine['kernel']}, "
+        f"DPDK {machine['dpdk']}" + (", virtual" if machine["hypervisor"] else ""),
+        f"# Date: {datetime.date.today().isoformat()}",
+        f"# Command: {command}",
+        f"# The CPUs were {distance_class}: {distance} cycles there and back for a cache line.",
+        "# Ports had their peer on the same CPU; uplink stands for a NIC: a ring and its buffers.",
+    ]
+    for section, costs in sorted(sections.items(), key=lambda item: order_of(item[0])):
+        lines += ["", f"[{section}]"] + [f"{key} = {value}" for key, value in costs.items()]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def order_of(section):
+    """Sections by kind, each kind as it was measured."""
+    kinds = ["machine", "turn", "step", "price", "receive", "send"]
+    return kinds.index(section.split()[0])
 
 
 def parse_arguments():
@@ -56,17 +102,27 @@ def parse_arguments():
     parser.add_argument("--list", action="store_true", help="what can be measured")
     parser.add_argument("--rounds", type=int, default=20, help="rounds of each variant (20)")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
-    return parser.parse_args()
+    parser.add_argument("--costs", metavar="FILE",
+                        help="calibrate: write the costs there, for the virtual clock")
+    arguments = parser.parse_args()
+    if arguments.costs and arguments.name != "calibrate":
+        parser.error("--costs: only `calibrate` measures them")
+    return arguments
 
 
 def main():
     arguments = parse_arguments()
     if arguments.list or arguments.name is None:
         for name, text in BENCHES.items():
-            print(f"{name:8} {text}")
+            print(f"{name:10} {text}")
         return
-    rows = run(arguments.name, arguments.rounds)
+    with tempfile.TemporaryDirectory(prefix="weft-bench-") as directory:
+        rows = run(arguments.name, arguments.rounds, directory)
+    sections = take_costs(rows)
+    rows = [row for row in rows if "scenario" in row]
     print_table(rows)
+    if arguments.costs:
+        write_costs(arguments.costs, sections, " ".join(["scripts/bench", *sys.argv[1:]]))
     if arguments.json:
         document = {"weft": weft_run.weft_version(), "machine": weft_run.machine(), "rows": rows}
         with open(arguments.json, "w", encoding="utf-8") as file:

@@ -358,7 +358,7 @@ class Traffic:
         return json.loads(read_file(self.result_path))
 
     def stop(self):
-        """Ends it; returns True if nothing was reordered, duplicated or corrupted."""
+        """Ends it; returns True if nothing was reordered, duplicated, corrupted or strayed."""
         status = self.process.stop()
         self.session.forget(self.process)
         return status == 0

@@ -1,125 +1,64 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "flows.h"
 
-#include <string.h>
+#include "core/random.h"
 
-#include <rte_udp.h>
-#include <rte_vxlan.h>
-
-#include "random.h"
-
-#define MAGIC 0x77656674
 #define TOO_BIG 1700
-
-struct headers {
-	struct rte_ether_hdr ether;
-	struct rte_ipv4_hdr ip;
-	struct rte_udp_hdr udp;
-} __rte_packed __rte_aligned(2);
-
-struct inner {
-	struct headers headers;
-	struct stamp stamp;
-} __rte_packed __rte_aligned(2);
-
-struct outer {
-	struct headers headers;
-	struct rte_vxlan_hdr vxlan;
-	struct rte_ether_hdr inner;
-} __rte_packed __rte_aligned(2);
 
 /* ---- good frames ---- */
 
 /* Mostly small, sometimes any size up to the MTU. */
-static uint32_t frame_length(const struct flow *flow, uint32_t number)
+static uint16_t length_of(const struct flow *flow, uint32_t number)
 {
 	uint64_t random = random_mix((uint64_t)flow->id << 32 | number);
-	uint32_t spread = random % 16 == 0 ? SIM_FRAME_MAX - sizeof(struct inner) : 64;
+	uint32_t spread = random % 16 == 0 ? SIM_FRAME_MAX - sizeof(struct frame_inner) + 1 : 64;
 
-	return sizeof(struct inner) + (random >> 8) % spread;
+	return sizeof(struct frame_inner) + (random >> 8) % spread;
 }
 
-static void write_ipv4(struct rte_ipv4_hdr *ip, rte_be32_t from, rte_be32_t to, uint16_t length)
-{
-	*ip = (struct rte_ipv4_hdr){.version_ihl = RTE_IPV4_VHL_DEF,
-		.total_length = rte_cpu_to_be_16(length),
-		.time_to_live = 64,
-		.next_proto_id = IPPROTO_UDP,
-		.src_addr = from,
-		.dst_addr = to};
-	ip->hdr_checksum = rte_ipv4_cksum(ip);
-}
-
-static void write_headers(const struct flow *flow, struct headers *headers, uint32_t length)
-{
-	static const struct rte_ether_addr broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
-	uint16_t ip_length = length - sizeof(headers->ether);
-
-	headers->ether.src_addr = sim_mac(flow->source);
-	headers->ether.dst_addr =
-		flow->destination == SIM_EVERYBODY ? broadcast : sim_mac(flow->destination);
-	headers->ether.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	write_ipv4(
-		&headers->ip, sim_address(flow->source), sim_address(flow->destination), ip_length);
-	headers->udp = (struct rte_udp_hdr){.src_port = rte_cpu_to_be_16(1000 + flow->id),
-		.dst_port = RTE_BE16(2000),
-		.dgram_len = rte_cpu_to_be_16(ip_length - sizeof(headers->ip))};
-}
-
-uint32_t flow_write(const struct flow *flow, uint32_t number, void *frame)
-{
-	struct inner *inner = frame;
-	uint32_t length = frame_length(flow, number);
-
-	write_headers(flow, &inner->headers, length);
-	inner->stamp = (struct stamp){.magic = MAGIC,
-		.network = flow->network,
-		.flow = flow->id,
-		.number = number,
-		.length = length};
-	memset(inner + 1, flow->id * 31 + number, length - sizeof(*inner));
-	return length;
-}
-
-const struct stamp *frame_stamp(const void *frame, uint32_t length)
-{
-	const struct inner *inner = frame;
-
-	if (length < sizeof(*inner) || inner->stamp.magic != MAGIC)
-		return NULL;
-	return (const void *)((const char *)inner + offsetof(struct inner, stamp));
-}
-
-static void write_outer(
-	const struct flow *flow, struct outer *outer, uint16_t uplink, uint32_t length)
+static void build_outer(struct flow *flow, uint16_t uplink)
 {
 	uint16_t vtep = flow->source - SIM_CONTAINERS + 1;
-	uint16_t ip_length = length + sizeof(*outer) - 2 * sizeof(outer->inner);
+	struct frame_tunnel tunnel = {
+		.local_mac = sim_vtep_mac(uplink, vtep),
+		.remote_mac = sim_vtep_mac(uplink, 0),
+		.local = sim_vtep(uplink, vtep),
+		.remote = sim_vtep(uplink, 0),
+		.vni = sim_vni(flow->network),
+		.udp_port = sim_udp_port(flow->network),
+	};
 
-	outer->headers.ether = (struct rte_ether_hdr){.dst_addr = sim_vtep_mac(uplink, 0),
-		.src_addr = sim_vtep_mac(uplink, vtep),
-		.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4)};
-	write_ipv4(&outer->headers.ip, sim_vtep(uplink, vtep), sim_vtep(uplink, 0), ip_length);
-	outer->headers.udp = (struct rte_udp_hdr){.src_port = rte_cpu_to_be_16(0xc000 + flow->id),
-		.dst_port = rte_cpu_to_be_16(sim_udp_port(flow->network)),
-		.dgram_len = rte_cpu_to_be_16(ip_length - sizeof(outer->headers.ip))};
-	outer->vxlan = (struct rte_vxlan_hdr){.vx_flags = RTE_BE32(0x08000000),
-		.vx_vni = rte_cpu_to_be_32(sim_vni(flow->network) << 8)};
+	frame_build_outer(&flow->outer, &tunnel, flow->id, sizeof(flow->inner));
 }
 
-struct rte_mbuf *flow_next(struct flow *flow, struct rte_mempool *pool, uint16_t uplink)
+void flow_build(struct flow *flow, uint16_t uplink)
 {
-	uint32_t header = sim_is_remote(flow->source) ? VXLAN_OVERHEAD : 0;
+	static const struct rte_ether_addr broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+	struct frame_addresses addresses = {
+		.source_mac = sim_mac(flow->source),
+		.mac = flow->destination == SIM_EVERYBODY ? broadcast : sim_mac(flow->destination),
+		.source = sim_address(flow->source),
+		.address = sim_address(flow->destination),
+	};
+
+	frame_build_inner(&flow->inner, &addresses, flow->id, sizeof(flow->inner));
+	if (sim_is_remote(flow->source))
+		build_outer(flow, uplink);
+}
+
+struct rte_mbuf *flow_next(struct flow *flow, struct rte_mempool *pool)
+{
+	uint32_t header = sim_is_remote(flow->source) ? sizeof(flow->outer) : 0;
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
-	uint32_t length;
+	uint16_t length = length_of(flow, flow->next);
 	char *frame;
 
 	if (mbuf == NULL)
 		return NULL;
 	frame = rte_pktmbuf_mtod(mbuf, char *);
-	length = flow_write(flow, flow->next++, frame + header);
 	if (header > 0)
-		write_outer(flow, (struct outer *)frame, uplink, length);
+		frame_wrap((struct frame_outer *)frame, &flow->outer, length);
+	frame_write((struct frame_inner *)(frame + header), &flow->inner, length, flow->next++, 0);
 	mbuf->data_len = mbuf->pkt_len = header + length;
 	if (flow->fault != NULL)
 		flow->fault->apply(mbuf);
@@ -135,16 +74,32 @@ bool flow_may_reach(const struct flow *flow, uint16_t place, bool strays)
 	return strays || flow->destination == place || flow->destination == SIM_EVERYBODY;
 }
 
-/* ---- faults ---- */
-
-static struct outer *outer_of(struct rte_mbuf *mbuf)
+struct checker_flow flow_describe(const struct flow *flow, bool strays)
 {
-	return rte_pktmbuf_mtod(mbuf, struct outer *);
+	struct checker_flow known = {.inner = flow->inner, .network = flow->network};
+
+	for (uint16_t place = 0; place < SIM_PLACES; place++)
+		if (flow_may_reach(flow, place, strays))
+			known.places |= UINT64_C(1) << sim_place(flow->network, place);
+	return known;
 }
 
-static struct headers *headers_of(struct rte_mbuf *mbuf)
+/* ---- faults ---- */
+
+static struct frame_outer *outer_of(struct rte_mbuf *mbuf)
 {
-	return rte_pktmbuf_mtod(mbuf, struct headers *);
+	return rte_pktmbuf_mtod(mbuf, struct frame_outer *);
+}
+
+static struct rte_ether_hdr *inner_of(struct rte_mbuf *mbuf)
+{
+	return (struct rte_ether_hdr *)(outer_of(mbuf) + 1);
+}
+
+/* The first ones, of a frame of either kind. */
+static struct frame_inner *headers_of(struct rte_mbuf *mbuf)
+{
+	return rte_pktmbuf_mtod(mbuf, struct frame_inner *);
 }
 
 static void other_vni(struct rte_mbuf *mbuf)
@@ -156,8 +111,9 @@ static void other_vtep(struct rte_mbuf *mbuf)
 {
 	struct rte_ipv4_hdr *ip = &headers_of(mbuf)->ip;
 
-	write_ipv4(
-		ip, ip->src_addr ^ RTE_BE32(128), ip->dst_addr, rte_be_to_cpu_16(ip->total_length));
+	ip->src_addr ^= RTE_BE32(128);
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
 }
 
 static void no_vni_flag(struct rte_mbuf *mbuf)
@@ -182,28 +138,27 @@ static void other_udp_port(struct rte_mbuf *mbuf)
 
 static void group_source(struct rte_mbuf *mbuf)
 {
-	outer_of(mbuf)->inner.src_addr.addr_bytes[0] |= 1;
+	inner_of(mbuf)->src_addr.addr_bytes[0] |= 1;
 }
 
 static void reserved_destination(struct rte_mbuf *mbuf)
 {
-	outer_of(mbuf)->inner.dst_addr =
-		(struct rte_ether_addr){{0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e}};
+	inner_of(mbuf)->dst_addr = (struct rte_ether_addr){{0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e}};
 }
 
 static void spoofed_inner_source(struct rte_mbuf *mbuf)
 {
-	outer_of(mbuf)->inner.src_addr = sim_mac(0);
+	inner_of(mbuf)->src_addr = sim_mac(0);
 }
 
 static void to_itself(struct rte_mbuf *mbuf)
 {
-	outer_of(mbuf)->inner.dst_addr = outer_of(mbuf)->inner.src_addr;
+	inner_of(mbuf)->dst_addr = inner_of(mbuf)->src_addr;
 }
 
 static void to_other_vtep(struct rte_mbuf *mbuf)
 {
-	struct rte_ether_hdr *inner = &outer_of(mbuf)->inner;
+	struct rte_ether_hdr *inner = inner_of(mbuf);
 	struct rte_ether_addr first = sim_mac(SIM_CONTAINERS);
 
 	inner->dst_addr = rte_is_same_ether_addr(&inner->src_addr, &first)

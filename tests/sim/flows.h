@@ -10,10 +10,10 @@
 #include <rte_mbuf.h>
 
 #include "stages/stage.h"
+#include "traffic/checker.h"
 
 /*
- * The packets of a simulation. Every frame follows from (flow, number), so that whoever gets one
- * can tell whether it is whole. Both networks use the same Ethernet and IP addresses: what crosses
+ * The packets of a simulation. Both networks use the same Ethernet and IP addresses: what crosses
  * from one to the other would fit in there.
  */
 
@@ -40,16 +40,9 @@ struct flow {
 	const struct fault *fault; /* NULL: a good flow */
 	uint32_t budget;	   /* packets it will have */
 	uint32_t next;		   /* the source's: number of its next packet */
+	struct frame_inner inner;  /* its headers, for any length */
+	struct frame_outer outer;  /* the same, if it comes from a remote host */
 };
-
-/* What a receiver can read from a frame. */
-struct stamp {
-	uint32_t magic;
-	uint16_t network;
-	uint16_t flow;
-	uint32_t number;
-	uint32_t length;
-} __rte_packed __rte_aligned(2);
 
 extern const struct fault faults[];
 extern const unsigned int n_faults;
@@ -91,18 +84,24 @@ static inline uint16_t sim_udp_port(uint16_t network)
 	return 4789;
 }
 
-/* Writes the inner frame; returns its length, at most SIM_FRAME_MAX. */
-uint32_t flow_write(const struct flow *flow, uint32_t number, void *frame);
+/* A place of a network, as the checker numbers them. A network that there is not has some, too. */
+static inline uint16_t sim_place(uint16_t network, uint16_t place)
+{
+	return network * SIM_PLACES + place;
+}
+
+/* Makes the headers of a flow whose other members are set; `uplink` is its network's. */
+void flow_build(struct flow *flow, uint16_t uplink);
 
 /* The next packet of a flow, as it comes from a container or, in VXLAN, from an uplink. NULL if
  * there is no mbuf. */
-struct rte_mbuf *flow_next(struct flow *flow, struct rte_mempool *pool, uint16_t uplink);
-
-/* The stamp of a frame, or NULL if it has none. */
-const struct stamp *frame_stamp(const void *frame, uint32_t length);
+struct rte_mbuf *flow_next(struct flow *flow, struct rte_mempool *pool);
 
 /* May the good packets of this flow come out at this place? `strays`: addresses come and go, so
  * anything may be flooded. */
 bool flow_may_reach(const struct flow *flow, uint16_t place, bool strays);
+
+/* What the checker must know of it. */
+struct checker_flow flow_describe(const struct flow *flow, bool strays);
 
 #endif

@@ -4,11 +4,19 @@
 #include <string.h>
 
 #include <rte_arp.h>
-#include <rte_hash_crc.h>
-#include <rte_udp.h>
-#include <rte_vxlan.h>
 
-#include "random.h"
+#include "core/random.h"
+
+/* A queue is its owner's alone. */
+static void check_owner(const struct port *port, uint16_t queue)
+{
+	const struct sim_peer *peer = port->driver;
+	struct world *world = peer->world;
+
+	if (rte_lcore_id() != world->dataplane->lcore_ids[port->queues[queue].owner])
+		world_fail(world, "queue %u of %s was used by lcore %u", queue, port->config.name,
+			rte_lcore_id());
+}
 
 /* ---- from the peer ---- */
 
@@ -27,20 +35,52 @@ static struct flow *choose_flow(struct sim_queue *queue)
 	return queue->flows[queue->current];
 }
 
-static void forget_if_done(struct sim_queue *queue, const struct flow *flow)
+static void forget_current(struct sim_queue *queue)
 {
-	if (flow->next < flow->budget)
-		return;
 	queue->flows[queue->current] = queue->flows[queue->n_flows - 1];
 	__atomic_store_n(&queue->n_flows, queue->n_flows - 1, __ATOMIC_RELAXED);
 }
 
+/* The next packet of one of the queue's flows; NULL if none has any, or the prefix is at its end.
+ */
+static struct rte_mbuf *next_packet(struct sim_peer *peer, struct sim_queue *queue)
+{
+	struct world *world = peer->world;
+
+	while (queue->n_flows > 0 && (world->config.prefix == 0 || world->left > 0)) {
+		struct flow *flow = choose_flow(queue);
+		struct rte_mbuf *mbuf;
+
+		if (flow->next >= flow->budget) {
+			forget_current(queue);
+			continue;
+		}
+		mbuf = flow_next(flow, world->pool);
+		if (mbuf == NULL)
+			return NULL;
+		give(queue, flow);
+		if (world->config.prefix > 0)
+			world->left--;
+		return mbuf;
+	}
+	return NULL;
+}
+
+/* Others look at the number while real lcores run. */
+static void set_replies(struct sim_queue *queue, uint16_t n)
+{
+	__atomic_store_n(&queue->n_replies, n, __ATOMIC_RELAXED);
+}
+
+/* The first n_ready are there. */
 static uint16_t give_replies(struct sim_queue *queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	uint16_t i;
 
-	for (i = 0; i < n && queue->n_replies > 0; i++) {
-		mbufs[i] = queue->replies[--queue->n_replies];
+	for (i = 0; i < n && queue->n_ready > 0; i++) {
+		mbufs[i] = queue->replies[--queue->n_ready];
+		queue->replies[queue->n_ready] = queue->replies[queue->n_replies - 1];
+		set_replies(queue, queue->n_replies - 1);
 		queue->given++;
 	}
 	return i;
@@ -52,19 +92,12 @@ static uint16_t sim_receive(struct port *port, uint16_t index, struct rte_mbuf *
 	struct sim_queue *queue = &peer->queues[index];
 	uint16_t got = give_replies(queue, mbufs, n), wanted;
 
+	check_owner(port, index);
 	if (!__atomic_load_n(&peer->world->open, __ATOMIC_RELAXED) || got == n)
 		return got;
 	wanted = got + random_below(&queue->random, n - got + 1);
-	while (got < wanted && queue->n_flows > 0) {
-		struct flow *flow = choose_flow(queue);
-
-		mbufs[got] = flow_next(flow, peer->world->pool, peer->uplink);
-		if (mbufs[got] == NULL)
-			break;
+	while (got < wanted && (mbufs[got] = next_packet(peer, queue)) != NULL)
 		got++;
-		give(queue, flow);
-		forget_if_done(queue, flow);
-	}
 	return got;
 }
 
@@ -78,77 +111,48 @@ static void take(struct sim_queue *queue, struct rte_mbuf *mbuf)
 	rte_pktmbuf_free(mbuf);
 }
 
-static void note(struct seen *seen, const struct stamp *stamp, const void *frame, uint32_t length)
+/* The inner frame, at a place of a network; `outer` are the headers before it, if there are any.
+ * Returns its flow, or NULL after a failure. */
+static const struct flow *check_frame(struct world *world, uint16_t place,
+	const struct frame_inner *frame, uint32_t length, const struct frame_outer *outer)
 {
-	seen->next = stamp->number + 1;
-	seen->count++;
-	seen->digest = rte_hash_crc(frame, length, seen->digest);
-}
+	enum frame_verdict verdict = checker_receive(
+		&world->checker, place, frame, length, outer, outer == NULL ? 0 : sizeof(*outer));
+	char text[sizeof(world->failure)];
 
-static bool is_whole(
-	const struct flow *flow, const struct stamp *stamp, const void *frame, uint32_t length)
-{
-	char expected[SIM_FRAME_MAX];
-
-	return flow_write(flow, stamp->number, expected) == length &&
-	       memcmp(expected, frame, length) == 0;
-}
-
-/* The inner frame, at a place of a network. Returns its flow, or NULL after a failure. */
-static const struct flow *check_frame(
-	struct world *world, uint16_t network, uint16_t place, const void *frame, uint32_t length)
-{
-	const struct stamp *stamp = frame_stamp(frame, length);
-	const struct flow *flow;
-	bool strays = world->config.learning || world->config.churning;
-
-	if (stamp == NULL || stamp->flow >= world->n_flows) {
-		world_fail(world, "place %u of network %u got a frame of %u bytes that nobody sent",
-			place, network, length);
-		return NULL;
-	}
-	flow = &world->flows[stamp->flow];
-	if (flow->network != network)
-		world_fail(world, "flow %u of network %u came out in network %u", flow->id,
-			flow->network, network);
-	else if (!flow_may_reach(flow, place, strays))
-		world_fail(world, "flow %u (%u to %u%s) came out at place %u", flow->id,
-			flow->source, flow->destination, flow->fault ? ", faulty" : "", place);
-	else if (!is_whole(flow, stamp, frame, length))
-		world_fail(world, "packet %u of flow %u was changed on its way", stamp->number,
-			flow->id);
-	else if (stamp->number < world->seen[flow->id][place].next)
-		world_fail(world, "packet %u of flow %u came to place %u after packet %u",
-			stamp->number, flow->id, place, world->seen[flow->id][place].next - 1);
-	else
-		return flow;
+	if (verdict == FRAME_SOUND)
+		return &world->flows[checker_payload(frame)->flow];
+	checker_describe(&world->checker, verdict, place, frame, length, text, sizeof(text));
+	world_fail(world, "%s", text);
 	return NULL;
 }
 
-static void check_container(struct sim_peer *peer, const struct rte_mbuf *mbuf)
+/* A container that reads its queues on several cores would see a flow out of order otherwise. */
+static void check_queue(
+	struct world *world, const struct flow *flow, uint16_t place, uint16_t queue)
 {
-	struct world *world = peer->world;
-	const void *frame = rte_pktmbuf_mtod(mbuf, const void *);
-	const struct flow *flow =
-		check_frame(world, peer->network, peer->place, frame, mbuf->pkt_len);
+	uint8_t *known = &world->queues[flow->id][place];
 
-	if (flow != NULL)
-		note(&world->seen[flow->id][peer->place], frame_stamp(frame, mbuf->pkt_len), frame,
-			mbuf->pkt_len);
+	if (*known != 0 && *known != 1 + queue)
+		world_fail(
+			world, "flow %u came by queue %u, and before by another", flow->id, queue);
+	*known = 1 + queue;
 }
 
-struct outer {
-	struct rte_ether_hdr ether;
-	struct rte_ipv4_hdr ip;
-	struct rte_udp_hdr udp;
-	struct rte_vxlan_hdr vxlan;
-} __rte_packed __rte_aligned(2);
+static void check_container(struct sim_peer *peer, uint16_t queue, const struct rte_mbuf *mbuf)
+{
+	const struct flow *flow = check_frame(peer->world, sim_place(peer->network, peer->place),
+		rte_pktmbuf_mtod(mbuf, const struct frame_inner *), mbuf->pkt_len, NULL);
+
+	if (flow != NULL)
+		check_queue(peer->world, flow, peer->place, queue);
+}
 
 /* What is wrong with the outer headers of a packet to VTEP `vtep`, or NULL. */
 static const char *outer_fault(
 	const struct sim_peer *peer, const struct rte_mbuf *mbuf, uint16_t vtep)
 {
-	const struct outer *outer = rte_pktmbuf_mtod(mbuf, const struct outer *);
+	const struct frame_outer *outer = rte_pktmbuf_mtod(mbuf, const struct frame_outer *);
 	struct rte_ether_addr to = sim_vtep_mac(peer->uplink, vtep);
 	struct rte_ether_addr from = sim_vtep_mac(peer->uplink, 0);
 	uint16_t ip_length = mbuf->pkt_len - sizeof(outer->ether);
@@ -174,7 +178,7 @@ static const char *outer_fault(
 }
 
 /* The network that a VNI and UDP port name at an uplink, or SIM_NETWORKS. */
-static uint16_t network_of(const struct sim_peer *peer, const struct outer *outer)
+static uint16_t network_of(const struct sim_peer *peer, const struct frame_outer *outer)
 {
 	const struct world *world = peer->world;
 	uint16_t i;
@@ -187,39 +191,37 @@ static uint16_t network_of(const struct sim_peer *peer, const struct outer *oute
 	return i;
 }
 
-static void check_flow_port(
-	struct world *world, const struct flow *flow, struct seen *seen, const struct outer *outer)
+static void check_flow_port(struct world *world, const struct flow *flow, uint16_t vtep,
+	const struct frame_outer *outer)
 {
+	uint16_t *known = &world->source_ports[flow->id][vtep - 1];
 	uint16_t port = rte_be_to_cpu_16(outer->udp.src_port);
 
-	if (seen->source_port != 0 && seen->source_port != port)
+	if (*known != 0 && *known != port)
 		world_fail(world, "flow %u changed its outer source port from %u to %u", flow->id,
-			seen->source_port, port);
-	seen->source_port = port;
+			*known, port);
+	*known = port;
 }
 
 static void check_vxlan(struct sim_peer *peer, const struct rte_mbuf *mbuf)
 {
 	struct world *world = peer->world;
-	const struct outer *outer = rte_pktmbuf_mtod(mbuf, const struct outer *);
-	uint32_t length = mbuf->pkt_len - sizeof(*outer);
+	const struct frame_outer *outer = rte_pktmbuf_mtod(mbuf, const struct frame_outer *);
 	uint16_t vtep = (rte_be_to_cpu_32(outer->ip.dst_addr) & 0xff) - 1;
 	const char *fault = outer_fault(peer, mbuf, vtep);
 	const struct flow *flow;
-	struct seen *seen;
+	uint16_t place;
 
 	if (fault != NULL || vtep == 0 || vtep > SIM_REMOTES) {
 		world_fail(
 			world, "outer %s of a packet to VTEP %u", fault ? fault : "address", vtep);
 		return;
 	}
-	flow = check_frame(
-		world, network_of(peer, outer), SIM_CONTAINERS + vtep - 1, outer + 1, length);
-	if (flow == NULL)
-		return;
-	seen = &world->seen[flow->id][SIM_CONTAINERS + vtep - 1];
-	check_flow_port(world, flow, seen, outer);
-	note(seen, frame_stamp(outer + 1, length), outer, mbuf->pkt_len);
+	place = sim_place(network_of(peer, outer), SIM_CONTAINERS + vtep - 1);
+	flow = check_frame(world, place, (const struct frame_inner *)(outer + 1),
+		mbuf->pkt_len - sizeof(*outer), outer);
+	if (flow != NULL)
+		check_flow_port(world, flow, vtep, outer);
 }
 
 /* The VTEPs answer ARP. Takes the mbuf. */
@@ -241,7 +243,11 @@ static void answer_arp(struct sim_peer *peer, struct sim_queue *queue, struct rt
 	arp->arp_data.arp_sip = target;
 	ether->dst_addr = ether->src_addr;
 	ether->src_addr = arp->arp_data.arp_sha;
-	queue->replies[queue->n_replies++] = mbuf;
+	queue->replies[queue->n_replies] = mbuf;
+	set_replies(queue, queue->n_replies + 1);
+	/* Under the virtual clock it is there when the turn has ended: run.c. */
+	if (peer->world->config.threads)
+		queue->n_ready = queue->n_replies;
 }
 
 static void send_one(
@@ -254,8 +260,8 @@ static void send_one(
 		return;
 	}
 	if (!port->uplink)
-		check_container(peer, mbuf);
-	else if (mbuf->pkt_len < sizeof(struct outer))
+		check_container(peer, queue - peer->queues, mbuf);
+	else if (mbuf->pkt_len < sizeof(struct frame_outer))
 		world_fail(peer->world, "a frame of %u bytes at an uplink", mbuf->pkt_len);
 	else
 		check_vxlan(peer, mbuf);
@@ -276,7 +282,9 @@ static uint16_t sim_send(struct port *port, uint16_t index, struct rte_mbuf **mb
 	struct sim_queue *queue = &peer->queues[index];
 	uint16_t willing = n;
 
-	if (peer->world->open && peer->world->config.refusing && random_one_in(&queue->random, 4))
+	check_owner(port, index);
+	if (__atomic_load_n(&peer->world->open, __ATOMIC_RELAXED) && peer->world->config.refusing &&
+		random_one_in(&queue->random, 4))
 		willing = random_below(&queue->random, n + 1);
 	for (uint16_t i = 0; i < willing; i++)
 		send_one(peer, port, queue, mbufs[i]);
@@ -301,6 +309,10 @@ static void sim_detach(struct port *port)
 	for (uint16_t i = 0; i < port->n_queues; i++)
 		while (peer->queues[i].n_replies > 0)
 			rte_pktmbuf_free(peer->queues[i].replies[--peer->queues[i].n_replies]);
+	for (uint16_t i = 0; i < port->n_queues; i++)
+		peer->queues[i].n_ready = 0;
+	for (uint16_t i = 0; i < port->n_queues; i++)
+		peer->queues[i].n_ready = 0;
 	port->driver = NULL;
 }
 

@@ -76,6 +76,7 @@ static void run(struct world_config config)
 	__atomic_store_n(&world->dataplane->stop, true, __ATOMIC_RELAXED);
 	rte_eal_mp_wait_lcore();
 	status = world_check(world);
+	world_report(world);
 	world_free(world);
 	assert_int_equal(status, 0);
 }

@@ -4,16 +4,19 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "control/control.h"
 #include "core/dataplane.h"
 #include "core/lcore.h"
 #include "flows.h"
+#include "traffic/checker.h"
+#include "virtual/driver.h"
 
 /*
  * A whole weft without EAL threads or devices: the real lcores, rings, stages, control side and
- * tables, between synthetic ports that make packets and check what comes out. One thread steps the
- * lcores and the control side in any order; real lcores can run the same world (test_lcores.c).
+ * tables, between synthetic ports that make packets and check what comes out. Its lcores are
+ * virtual ones; real lcores can run the same world (test_lcores.c).
  *
  * The first thing that is wrong stays in `failure`; world_check() adds what only shows at the end.
  */
@@ -22,16 +25,10 @@
 #define SIM_QUEUES_MAX 2
 #define SIM_FLOWS_MAX 64
 #define SIM_REPLIES_MAX 32
-
-enum schedule {
-	SCHEDULE_IN_TURN,
-	SCHEDULE_RANDOM,
-	SCHEDULE_STARVE, /* one lcore at a time gets no turn for long */
-	SCHEDULE_COUNT,
-};
+#define SIM_ANY UINT16_MAX /* as the seed has it */
 
 struct world_config {
-	uint64_t seed;	    /* owners and turns */
+	uint64_t seed;	    /* owners, turns, faults */
 	uint64_t flow_seed; /* packets */
 	uint16_t n_lcores;
 	uint32_t credits;
@@ -39,19 +36,24 @@ struct world_config {
 	uint16_t n_uplinks;
 	uint16_t uplink_queues;
 	uint16_t container_queues;
-	enum schedule schedule;
+	uint16_t uplink_owner; /* or SIM_ANY */
+	uint16_t container_owner;
+	enum virtual_order order;
 	uint32_t packets; /* of all flows, about */
+	uint64_t prefix;  /* the sources end after so many; 0: after all */
 	bool faulty;	  /* packets that must be dropped are among them */
 	bool refusing;	  /* the peers take packets only now and then */
 	bool learning;	  /* the hosts behind VTEPs have no static entries */
 	bool churning;	  /* container ports come and go */
+	bool stalling;	  /* lcores are held up, or slow, for a while */
+	bool compared;	  /* with the same packets through one lcore */
 	bool threads;	  /* for real lcores */
 };
 
-/* A queue of a synthetic port; touched by its owner only. */
+/* A queue of a synthetic port; touched by its owner only, but for what is relaxed. */
 struct sim_queue {
 	uint64_t random;
-	uint16_t n_flows; /* that have packets left */
+	uint16_t n_flows; /* relaxed: that have packets left */
 	uint16_t current;
 	struct flow *flows[SIM_FLOWS_MAX];
 	uint64_t given;
@@ -59,7 +61,8 @@ struct sim_queue {
 	uint64_t refused;
 	uint64_t refused_away;	     /* of these, because the peer is away */
 	uint64_t faulty[DROP_COUNT]; /* given, and to be dropped so */
-	uint16_t n_replies;
+	uint16_t n_replies;	     /* relaxed */
+	uint16_t n_ready;	     /* of these, those that are there by now */
 	struct rte_mbuf *replies[SIM_REPLIES_MAX];
 } __rte_cache_aligned;
 
@@ -71,25 +74,21 @@ struct sim_peer {
 	uint16_t uplink;  /* uplinks */
 	uint16_t network; /* containers */
 	uint16_t place;
+	uint16_t owner;	   /* containers: of the port's queues; SIM_ANY before it came first */
 	struct port *port; /* the control side's; NULL while removed */
 	struct sim_queue queues[SIM_QUEUES_MAX];
-};
-
-/* What came out of a flow at one place. Written by the owner of the queue it comes out by. */
-struct seen {
-	uint64_t count;
-	uint32_t next; /* the smallest number that may come */
-	uint32_t digest;
-	uint16_t source_port; /* outer, 0: none yet */
 };
 
 struct world {
 	struct world_config config;
 	uint64_t random;
-	uint64_t turns;
-	uint64_t starve_until;
-	uint16_t starved;
-	bool open; /* relaxed: the sources give packets */
+	uint64_t turns;		       /* of the control side */
+	uint64_t poke_at;	       /* when the sources have packets again */
+	uint16_t slowed;	       /* lcore that is slow just now */
+	int churns;		       /* that are still to come */
+	uint64_t left;		       /* packets that the prefix still has */
+	bool open;		       /* relaxed: the sources give packets */
+	struct virtual_driver *driver; /* NULL: real lcores */
 	struct dataplane *dataplane;
 	struct control *control;
 	struct config settings;
@@ -99,10 +98,14 @@ struct world {
 	struct sim_peer containers[SIM_NETWORKS][SIM_CONTAINERS];
 	uint16_t n_flows;
 	struct flow flows[SIM_FLOWS_MAX];
-	struct seen seen[SIM_FLOWS_MAX][SIM_PLACES];
-	uint64_t removals, removed; /* ports taken out, and of those detached */
-	uint64_t floods_refused;    /* set by world_check() */
-	int failed;		    /* atomic: the first one writes `failure` */
+	/* What comes out of a flow at one place does so by one queue: its owner writes these.
+	 * Places are numbered by sim_place(); a source port that is not known yet is 0. */
+	struct checker checker;
+	uint16_t source_ports[SIM_FLOWS_MAX][SIM_REMOTES];
+	uint8_t queues[SIM_FLOWS_MAX][SIM_CONTAINERS]; /* that a flow came by, + 1; 0: none yet */
+	uint64_t removals, removed;		       /* ports taken out, and of those detached */
+	uint64_t floods_refused;		       /* set by world_check() */
+	int failed;				       /* atomic: the first one writes `failure` */
 	char failure[256];
 };
 
@@ -125,10 +128,11 @@ struct world *world_create(const struct world_config *config);
 void world_end(struct world *world);
 void world_free(struct world *world);
 
-/* One turn of an lcore, or one round of the control side. */
-void world_step(struct world *world);
+/* Its parts for virtual lcores: before the dataplane is made, and when all is there. */
+void world_make_driver(struct world *world);
+void world_warm_up(struct world *world);
 
-/* Opens the sources, steps until all their packets were given and what is inside has come out, and
+/* Opens the sources, runs until all their packets were given and what is inside has come out, and
  * checks what must hold. 0 if all does, else -1, and it says what did not. */
 int world_run(struct world *world);
 
@@ -137,6 +141,7 @@ bool world_is_resolved(const struct world *world); /* the next hops */
 void world_open(struct world *world);
 bool world_is_exhausted(const struct world *world);
 bool world_is_empty(const struct world *world);
+bool world_has_replies(const struct world *world); /* that weft has not received yet */
 void world_churn(struct world *world);
 void world_restore(struct world *world);
 int world_check(struct world *world);
@@ -151,7 +156,24 @@ int world_compare(const struct world *reference, struct world *world);
 /* Marks the world as failed. Any lcore. */
 void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Prints the failure with what is needed to see it again. */
+/* Prints the failure, if there is one, with what is needed to see it again. */
 void world_report(const struct world *world);
+
+/* ---- once more (again.c) ---- */
+
+/* A world in words, which sim-pipeline takes as its argument. Reading: 0, or -1, and it says why.
+ */
+void world_config_write(const struct world_config *config, FILE *file);
+int world_config_read(struct world_config *config, const char *text);
+
+/* The same packets through one lcore, undisturbed. */
+struct world_config world_config_reference(const struct world_config *config);
+
+/* Makes and runs a world, and its reference if it is to be compared. The caller frees it. */
+struct world *world_try(const struct world_config *config);
+
+/* Reports a world that failed, finds the shortest prefix of its packets that still fails, and
+ * prints how to see it. Ends the world. */
+void world_shorten(struct world *world);
 
 #endif

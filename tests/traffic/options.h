@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "frames.h"
+#include "traffic/frames.h"
 
 #define PORTS_MAX 32 /* of Debian's DPDK */
 #define BURST_MAX 256

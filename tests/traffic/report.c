@@ -31,7 +31,7 @@ static double busy_share(const struct snapshot *from, const struct snapshot *to)
 
 static uint64_t lost(const struct traffic *traffic)
 {
-	uint64_t missing = traffic->source.sent - traffic->sink.received;
+	uint64_t missing = traffic->source.sent - sink_received(&traffic->sink);
 
 	return missing - RTE_MIN(missing, traffic->unanswered);
 }
@@ -53,19 +53,27 @@ static void print_counter(const char *name, uint64_t value)
 	printf("  %-12s %16" PRIu64 "\n", name, value);
 }
 
+static bool is_sound(const struct sink *sink)
+{
+	return sink_received(sink) > 0 && sink->counts[FRAME_REORDERED] == 0 &&
+	       sink->counts[FRAME_DUPLICATE] == 0 && sink->counts[FRAME_CORRUPTED] == 0 &&
+	       sink->counts[FRAME_STRAYED] == 0;
+}
+
 bool report_result(const struct traffic *traffic)
 {
 	const struct sink *sink = &traffic->sink;
 	double seconds = seconds_between(&traffic->begin, &traffic->end);
 
 	print_counter("sent", traffic->source.sent);
-	print_counter("received", sink->received);
+	print_counter("received", sink_received(sink));
 	print_counter("unanswered", traffic->unanswered);
 	print_counter("lost", lost(traffic));
-	print_counter("reordered", sink->reordered);
-	print_counter("duplicates", sink->duplicates);
-	print_counter("corrupted", sink->corrupted);
-	print_counter("other", sink->other);
+	print_counter("reordered", sink->counts[FRAME_REORDERED]);
+	print_counter("duplicates", sink->counts[FRAME_DUPLICATE]);
+	print_counter("corrupted", sink->counts[FRAME_CORRUPTED]);
+	print_counter("strayed", sink->counts[FRAME_STRAYED]);
+	print_counter("other", sink->counts[FRAME_FOREIGN]);
 	printf("  %.2f s: %.0f packets/s sent, %.0f received; latency p50 %.1f, p99 %.1f, p99.9 "
 	       "%.1f "
 	       "us; loop %.0f%% busy\n",
@@ -73,7 +81,7 @@ bool report_result(const struct traffic *traffic)
 		rate(traffic->begin.received, traffic->end.received, seconds),
 		microseconds(traffic, 0.5), microseconds(traffic, 0.99),
 		microseconds(traffic, 0.999), 100 * busy_share(&traffic->begin, &traffic->end));
-	return sink->received > 0 && sink->reordered + sink->duplicates + sink->corrupted == 0;
+	return is_sound(sink);
 }
 
 static void write_counters(FILE *file, const struct traffic *traffic)
@@ -83,9 +91,11 @@ static void write_counters(FILE *file, const struct traffic *traffic)
 	fprintf(file,
 		"\"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"unanswered\": %" PRIu64
 		", \"lost\": %" PRIu64 ", \"reordered\": %" PRIu64 ", \"duplicates\": %" PRIu64
-		", \"corrupted\": %" PRIu64 ", \"other\": %" PRIu64,
-		traffic->source.sent, sink->received, traffic->unanswered, lost(traffic),
-		sink->reordered, sink->duplicates, sink->corrupted, sink->other);
+		", \"corrupted\": %" PRIu64 ", \"strayed\": %" PRIu64 ", \"other\": %" PRIu64,
+		traffic->source.sent, sink_received(sink), traffic->unanswered, lost(traffic),
+		sink->counts[FRAME_REORDERED], sink->counts[FRAME_DUPLICATE],
+		sink->counts[FRAME_CORRUPTED], sink->counts[FRAME_STRAYED],
+		sink->counts[FRAME_FOREIGN]);
 }
 
 static void write_rates(FILE *file, const struct traffic *traffic)

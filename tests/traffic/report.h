@@ -10,8 +10,8 @@
 void report_rates(
 	const struct traffic *traffic, const struct snapshot *from, const struct snapshot *to);
 
-/* The table at the end. Returns true if nothing was reordered, duplicated or corrupted, and
- * something came. */
+/* The table at the end. Returns true if nothing was reordered, duplicated or corrupted or came out
+ * at a wrong place, and something came. */
 bool report_result(const struct traffic *traffic);
 
 /* The same as one JSON object; -1 if the file cannot be written, which it has said. */

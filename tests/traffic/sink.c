@@ -1,150 +1,110 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sink.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include <rte_malloc.h>
+static uint16_t place_of(const struct sink_config *config, int container)
+{
+	return container < 0 ? config->containers : container;
+}
+
+static void describe_flow(
+	struct checker_flow *flow, const struct sink_config *config, uint16_t index)
+{
+	uint16_t container = index % config->containers;
+	uint16_t place = place_of(config, config->at_uplink ? -1 : container);
+
+	flow->places = UINT64_C(1) << place;
+	flow->frame_bytes = config->frame_bytes;
+	frame_build_inner(&flow->inner, &config->addresses[container], index,
+		frame_length(config->frame_bytes));
+}
 
 int sink_init(struct sink *sink, const struct sink_config *config)
 {
-	uint16_t length = frame_length(config->frame_bytes);
+	struct checker_flow *flows = calloc(config->flows, sizeof(*flows));
+	int error = -1;
 
 	memset(sink, 0, sizeof(*sink));
 	sink->config = *config;
-	sink->pattern_length = length - sizeof(struct frame_inner);
-	sink->flows = rte_zmalloc(NULL, config->flows * sizeof(*sink->flows), 64);
-	sink->pattern = rte_zmalloc(NULL, sink->pattern_length + 1, 64);
-	if (sink->flows == NULL || sink->pattern == NULL) {
+	sink->expected = calloc(config->flows, sizeof(*sink->expected));
+	for (uint16_t i = 0; flows != NULL && i < config->flows; i++)
+		describe_flow(&flows[i], config, i);
+	if (flows != NULL && sink->expected != NULL)
+		error = checker_init(&sink->checker, flows, config->flows);
+	free(flows);
+	if (error < 0)
 		sink_free(sink);
-		return -1;
-	}
-	frame_build_pattern(sink->pattern, sink->pattern_length);
-	for (uint16_t flow = 0; flow < config->flows; flow++)
-		frame_build_inner(&sink->flows[flow].inner,
-			&config->addresses[flow % config->containers], flow, length);
-	return 0;
+	return error;
 }
 
 void sink_free(struct sink *sink)
 {
-	rte_free(sink->flows);
-	rte_free(sink->pattern);
-	sink->flows = NULL;
-	sink->pattern = NULL;
+	checker_free(&sink->checker);
+	free(sink->expected);
+	sink->expected = NULL;
 }
 
-/* True if the bit of the sequence number was not set. */
-static bool mark_seen(struct sink_flow *flow, uint64_t sequence)
+static bool is_udp(const struct frame_outer *outer)
 {
-	uint64_t *word = &flow->seen[sequence % SINK_MEMORY / 64];
-	uint64_t bit = 1ull << (sequence % 64);
-	bool new = (*word & bit) == 0;
-
-	*word |= bit;
-	return new;
+	return outer->ether.ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) &&
+	       outer->ip.next_proto_id == IPPROTO_UDP;
 }
 
-static void forget(struct sink_flow *flow, uint64_t from, uint64_t to)
-{
-	if (to - from > SINK_MEMORY)
-		from = to - SINK_MEMORY;
-	for (uint64_t sequence = from; sequence < to; sequence++)
-		flow->seen[sequence % SINK_MEMORY / 64] &= ~(1ull << (sequence % 64));
-}
-
-static void judge_late(struct sink *sink, struct sink_flow *flow, uint64_t sequence)
-{
-	if (flow->expected - sequence > SINK_MEMORY || mark_seen(flow, sequence)) {
-		sink->received++;
-		sink->reordered++;
-	} else {
-		sink->duplicates++;
-	}
-}
-
-static void judge_order(struct sink *sink, struct sink_flow *flow, uint64_t sequence)
-{
-	if (sequence < flow->expected) {
-		judge_late(sink, flow, sequence);
-		return;
-	}
-	forget(flow, flow->expected, sequence + 1);
-	mark_seen(flow, sequence);
-	sink->passed += sequence + 1 - flow->expected;
-	flow->expected = sequence + 1;
-	sink->received++;
-}
-
-/* Ours and unharmed, as far as one frame can tell. */
-static struct sink_flow *find_flow(
-	struct sink *sink, const struct frame_inner *inner, int container)
-{
-	uint16_t index = inner->payload.flow;
-	struct sink_flow *flow = &sink->flows[index];
-
-	if (index >= sink->config.flows)
-		return NULL;
-	if (container != (sink->config.at_uplink ? -1 : index % sink->config.containers))
-		return NULL;
-	if (memcmp(inner, &flow->inner, FRAME_FIXED) != 0)
-		return NULL;
-	if (memcmp(inner + 1, sink->pattern, sink->pattern_length) != 0)
-		return NULL;
-	if (inner->payload.check != frame_checksum(inner->payload.sequence, inner->payload.stamp))
-		return NULL;
-	return flow;
-}
-
-static bool is_udp(const struct frame_inner *inner)
-{
-	return inner->ether.ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) &&
-	       inner->ip.next_proto_id == IPPROTO_UDP;
-}
-
-/* Takes the tunnel's headers off; false if they are wrong. */
-static bool unwrap(const struct sink *sink, struct rte_mbuf *mbuf)
+/* Takes the tunnel's headers off; says what is wrong with them, or FRAME_SOUND. */
+static enum frame_verdict unwrap(const struct sink *sink, struct rte_mbuf *mbuf)
 {
 	const struct frame_outer *outer = rte_pktmbuf_mtod(mbuf, const struct frame_outer *);
 
+	if (!is_udp(outer))
+		return FRAME_FOREIGN;
 	if (mbuf->data_len < sizeof(*outer) ||
 		!frame_outer_is_sound(outer, sink->config.tunnel, mbuf->data_len))
-		return false;
+		return FRAME_CORRUPTED;
 	rte_pktmbuf_adj(mbuf, sizeof(*outer));
-	return true;
+	return FRAME_SOUND;
+}
+
+static enum frame_verdict judge(struct sink *sink, struct rte_mbuf *mbuf, int container)
+{
+	enum frame_verdict verdict = FRAME_SOUND;
+
+	if (mbuf->nb_segs > 1 && rte_pktmbuf_linearize(mbuf) < 0)
+		return FRAME_CORRUPTED;
+	if (container < 0 && sink->config.tunnel != NULL)
+		verdict = unwrap(sink, mbuf);
+	if (verdict != FRAME_SOUND)
+		return verdict;
+	return checker_receive(&sink->checker, place_of(&sink->config, container),
+		rte_pktmbuf_mtod(mbuf, const void *), mbuf->data_len, NULL, 0);
+}
+
+static void pass(struct sink *sink, const struct frame_payload *payload)
+{
+	uint64_t *expected = &sink->expected[payload->flow];
+
+	sink->passed += payload->sequence + 1 - *expected;
+	*expected = payload->sequence + 1;
 }
 
 void sink_receive(struct sink *sink, struct rte_mbuf *mbuf, int container, uint64_t now)
 {
-	bool wrapped = container < 0 && sink->config.tunnel != NULL;
-	const struct frame_inner *inner;
-	struct sink_flow *flow = NULL;
+	enum frame_verdict verdict = judge(sink, mbuf, container);
+	const struct frame_payload *payload = checker_payload(rte_pktmbuf_mtod(mbuf, void *));
 
-	if (mbuf->nb_segs > 1 && rte_pktmbuf_linearize(mbuf) < 0)
-		goto corrupted;
-	if (wrapped && is_udp(rte_pktmbuf_mtod(mbuf, const struct frame_inner *)) &&
-		!unwrap(sink, mbuf))
-		goto corrupted;
-	inner = rte_pktmbuf_mtod(mbuf, const struct frame_inner *);
-	if (!is_udp(inner)) {
-		sink->other++;
-		return;
-	}
-	if (mbuf->data_len == frame_length(sink->config.frame_bytes))
-		flow = find_flow(sink, inner, container);
-	if (flow == NULL)
-		goto corrupted;
-	histogram_add(&sink->latency, frame_age(&inner->payload, now));
-	judge_order(sink, flow, inner->payload.sequence);
-	return;
-corrupted:
-	sink->corrupted++;
+	sink->counts[verdict]++;
+	if (verdict == FRAME_SOUND)
+		pass(sink, payload);
+	if (verdict <= FRAME_DUPLICATE)
+		histogram_add(&sink->latency, frame_age(payload, now));
 }
 
 static bool has_heard(const struct sink *sink, uint16_t container)
 {
 	for (uint32_t flow = container; flow < sink->config.flows;
 		flow += sink->config.containers) {
-		if (sink->flows[flow].expected > 0)
+		if (sink->expected[flow] > 0)
 			return true;
 	}
 	return false;

@@ -7,18 +7,17 @@
 
 #include <rte_mbuf.h>
 
-#include "frames.h"
-#include "histogram.h"
+#include "traffic/checker.h"
+#include "traffic/frames.h"
+#include "traffic/histogram.h"
 
 /*
- * A sink judges the packets that come out: are they whole, in order, there once, and where they
- * belong? Like a source it knows no port and reads no clock.
+ * A sink hands the packets that come out to the checker, those from the uplink without the tunnel's
+ * headers, which it judges itself; and it measures how long they were on their way. Like a source
+ * it knows no port and reads no clock.
  *
  * Used by one thread only.
  */
-
-/* Packets that come later than this many successors are told from duplicates no more. */
-#define SINK_MEMORY 8192
 
 struct sink_config {
 	const struct frame_addresses *addresses; /* as the frames must bear them here */
@@ -29,23 +28,12 @@ struct sink_config {
 	uint16_t frame_bytes;
 };
 
-struct sink_flow {
-	uint64_t expected; /* sequence number after the highest one seen */
-	struct frame_inner inner;
-	uint64_t seen[SINK_MEMORY / 64]; /* bit i: sequence number i (mod SINK_MEMORY) came */
-} __rte_cache_aligned;
-
 struct sink {
 	struct sink_config config;
-	struct sink_flow *flows;
-	uint8_t *pattern;
-	uint16_t pattern_length;
-	uint64_t passed;     /* sequence numbers up to the highest ones seen, lost ones included */
-	uint64_t received;   /* sound packets, each counted once */
-	uint64_t reordered;  /* of these: came after a successor */
-	uint64_t duplicates; /* sound, but seen before */
-	uint64_t corrupted;  /* a changed byte, a wrong header, or the wrong place */
-	uint64_t other;	     /* not ours: ARP, neighbour discovery */
+	struct checker checker; /* places: the containers, and the uplink after them */
+	uint64_t *expected;	/* of each flow: sequence number after the highest one seen */
+	uint64_t passed; /* sequence numbers up to the highest ones seen, lost ones included */
+	uint64_t counts[FRAME_VERDICTS];
 	struct histogram latency;
 };
 
@@ -56,6 +44,12 @@ void sink_free(struct sink *sink);
 /* Judges one packet that came out at a container's port, or on the uplink (container = -1). It
  * may be shortened, and stays the caller's. */
 void sink_receive(struct sink *sink, struct rte_mbuf *mbuf, int container, uint64_t now);
+
+/* Whole packets, each counted once. */
+static inline uint64_t sink_received(const struct sink *sink)
+{
+	return sink->counts[FRAME_SOUND] + sink->counts[FRAME_REORDERED];
+}
 
 /* True once each container's path (that of any of its flows) has let a packet through. Slow. */
 bool sink_has_heard_all(const struct sink *sink);

@@ -86,7 +86,7 @@ static void handle(struct traffic *traffic, struct rte_mbuf *mbuf, uint16_t inde
 	if (index == 0 && answers_arp(traffic, mbuf)) {
 		if (rte_eth_tx_burst(port->id, 0, &mbuf, 1) == 1)
 			return;
-	} else if (traffic->sink.flows != NULL) {
+	} else if (traffic->sink.expected != NULL) {
 		sink_receive(&traffic->sink, mbuf, index - 1, now);
 	}
 	rte_pktmbuf_free(mbuf);
@@ -189,7 +189,7 @@ static struct snapshot take_snapshot(const struct traffic *traffic, uint64_t now
 	return (struct snapshot){
 		.time = now,
 		.sent = traffic->source.sent,
-		.received = traffic->sink.received,
+		.received = sink_received(&traffic->sink),
 		.busy = traffic->busy,
 	};
 }
@@ -237,7 +237,7 @@ static void drain(struct traffic *traffic, uint64_t now)
 	while (now - RTE_MAX(begin, traffic->last_received) < cycles(DRAIN_QUIET_S)) {
 		flush(traffic, &blocked);
 		now = turn(traffic, now, false);
-		if (!blocked && traffic->sink.received == traffic->source.sent)
+		if (!blocked && sink_received(&traffic->sink) == traffic->source.sent)
 			break;
 	}
 	for (uint16_t i = 0; i < traffic->ports.n; i++)
@@ -263,7 +263,7 @@ static bool find_path(struct traffic *traffic)
 		flush(traffic, &blocked);
 		now = turn(traffic, now, false);
 	}
-	traffic->unanswered = traffic->source.sent - traffic->sink.received;
+	traffic->unanswered = traffic->source.sent - sink_received(&traffic->sink);
 	return true;
 }
 

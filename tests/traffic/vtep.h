@@ -6,7 +6,7 @@
 
 #include <rte_mbuf.h>
 
-#include "frames.h"
+#include "traffic/frames.h"
 
 /*
  * What a remote tunnel end must do beside sending packets: answer ARP for its address, and find

@@ -40,7 +40,7 @@ static int setup(void **state)
 
 	(void)state;
 	now_ms = 0;
-	dataplane.clock = (struct clock){read_clock, HZ};
+	dataplane.clock = (struct clock){.read = read_clock, .hz = HZ};
 	dataplane.rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(1), RTE_CACHE_LINE_SIZE);
 	rte_rcu_qsbr_init(dataplane.rcu, 1);
 	control = calloc(1, sizeof(*control));

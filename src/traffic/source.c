@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "source.h"
+#include "traffic/source.h"
 
 #include <string.h>
 
@@ -24,14 +24,9 @@ int source_init(struct source *source, const struct source_config *config)
 {
 	memset(source, 0, sizeof(*source));
 	source->config = *config;
-	source->pattern_length = frame_length(config->frame_bytes) - sizeof(struct frame_inner);
 	source->flows = rte_zmalloc(NULL, config->flows * sizeof(*source->flows), 64);
-	source->pattern = rte_zmalloc(NULL, source->pattern_length + 1, 64);
-	if (source->flows == NULL || source->pattern == NULL) {
-		source_free(source);
+	if (source->flows == NULL)
 		return -1;
-	}
-	frame_build_pattern(source->pattern, source->pattern_length);
 	for (uint16_t flow = 0; flow < config->flows; flow++)
 		build_flow(source, flow);
 	return 0;
@@ -40,9 +35,7 @@ int source_init(struct source *source, const struct source_config *config)
 void source_free(struct source *source)
 {
 	rte_free(source->flows);
-	rte_free(source->pattern);
 	source->flows = NULL;
-	source->pattern = NULL;
 }
 
 void source_start(struct source *source, uint64_t now)
@@ -81,18 +74,16 @@ uint16_t source_write(struct source *source, struct rte_mbuf *mbuf, uint64_t now
 {
 	uint16_t index = source->next_flow;
 	struct source_flow *flow = &source->flows[index];
+	uint16_t length = frame_length(source->config.frame_bytes), headers = 0;
 	uint8_t *data = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	struct frame_inner *inner = (struct frame_inner *)data;
 
 	if (source->config.tunnel != NULL) {
-		inner = (struct frame_inner *)(data + sizeof(flow->outer));
+		headers = sizeof(flow->outer);
 		memcpy(data, &flow->outer, sizeof(flow->outer));
 	}
-	memcpy(inner, &flow->inner, sizeof(flow->inner));
-	frame_stamp(&inner->payload, flow->next_sequence++, now);
-	memcpy(inner + 1, source->pattern, source->pattern_length);
-	mbuf->data_len = (uint8_t *)(inner + 1) - data + source->pattern_length;
-	mbuf->pkt_len = mbuf->data_len;
+	frame_write((struct frame_inner *)(data + headers), &flow->inner, length,
+		flow->next_sequence++, now);
+	mbuf->data_len = mbuf->pkt_len = headers + length;
 	source->next_flow = index + 1 == source->config.flows ? 0 : index + 1;
 	source->sent++;
 	source->due++;

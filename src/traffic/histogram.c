@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "histogram.h"
+#include "traffic/histogram.h"
 
 static double bucket_middle(unsigned int bucket)
 {

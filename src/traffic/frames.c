@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "frames.h"
+#include "traffic/frames.h"
 
 #include <string.h>
+
+#include <rte_common.h>
 
 #define INNER_UDP_SOURCE 10000
 #define INNER_UDP_DESTINATION 20000
 #define OUTER_UDP_SOURCE 49152 /* RFC 7348: the dynamic ports */
 #define OUTER_UDP_SOURCES 16384
 #define TTL 64
+
+uint8_t frame_pattern[FRAME_BYTES_MAX] __rte_cache_aligned;
 
 static void build_ip(
 	struct rte_ipv4_hdr *ip, rte_be32_t source, rte_be32_t address, uint16_t length)
@@ -69,10 +73,10 @@ void frame_build_outer(struct frame_outer *outer, const struct frame_tunnel *tun
 	outer->vxlan.vx_vni = rte_cpu_to_be_32(tunnel->vni << 8);
 }
 
-void frame_build_pattern(uint8_t *pattern, uint16_t length)
+RTE_INIT(build_pattern)
 {
-	for (uint16_t i = 0; i < length; i++)
-		pattern[i] = i * 7 + (i >> 8);
+	for (uint16_t i = 0; i < FRAME_BYTES_MAX; i++)
+		frame_pattern[i] = i * 7 + (i >> 8);
 }
 
 static bool ip_is_sound(

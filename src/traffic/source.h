@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef TRAFFIC_SOURCE_H
-#define TRAFFIC_SOURCE_H
+#ifndef WEFT_SOURCE_H
+#define WEFT_SOURCE_H
 
 #include <stdint.h>
 
 #include <rte_mbuf.h>
 
-#include "frames.h"
+#include "traffic/frames.h"
 
 /*
  * A source makes the packets of a group of flows, which take turns, at one rate for the group. It
@@ -35,8 +35,6 @@ struct source_flow {
 struct source {
 	struct source_config config;
 	struct source_flow *flows;
-	uint8_t *pattern;
-	uint16_t pattern_length;
 	uint16_t next_flow;
 	uint64_t sent;	/* packets made */
 	uint64_t epoch; /* the rate counts from here */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef WEFT_SIM_RANDOM_H
-#define WEFT_SIM_RANDOM_H
+#ifndef WEFT_RANDOM_H
+#define WEFT_RANDOM_H
 
 #include <stdint.h>
 

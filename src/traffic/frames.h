@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef TRAFFIC_FRAMES_H
-#define TRAFFIC_FRAMES_H
+#ifndef WEFT_FRAMES_H
+#define WEFT_FRAMES_H
 
 #include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -19,8 +20,9 @@
  * A frame's length is counted as testpmd counts it: a "64 byte frame" has 4 bytes of FCS, which
  * no software ever sees, so it is 60 bytes in memory. frame_length() is the one place that says so.
  *
- * All frames of a flow are alike up to `sequence`, and all frames of a length are alike after
- * `check`. So a sender copies and a receiver compares, and only 14 bytes are made anew each time.
+ * All frames of a flow are alike up to `sequence`, lengths and IPv4 checksum apart, and after
+ * `check` all frames bear the same bytes. So a sender copies and a receiver compares, and only 14
+ * bytes, or 20 if the length changes, are made anew each time.
  */
 
 #define FRAME_MAGIC 0x77ef
@@ -32,7 +34,7 @@ struct frame_payload {
 	uint16_t flow;
 	uint64_t sequence;
 	uint32_t stamp; /* clock of the sender >> FRAME_STAMP_SHIFT, see frame_age() */
-	uint16_t check; /* over sequence and stamp */
+	uint16_t check; /* over sequence, stamp and the frame's length */
 } __attribute__((packed, aligned(2)));
 
 struct frame_inner {
@@ -49,7 +51,7 @@ struct frame_outer {
 	struct rte_vxlan_hdr vxlan;
 } __attribute__((packed, aligned(2)));
 
-/* The part of an inner frame that is the same in each of a flow's packets. */
+/* The part of an inner frame that is the same in each of a flow's packets of one length. */
 #define FRAME_FIXED                                                                                \
 	(offsetof(struct frame_inner, payload) + offsetof(struct frame_payload, sequence))
 
@@ -80,6 +82,9 @@ static inline uint16_t frame_length(uint16_t frame_bytes)
 	return frame_bytes - RTE_ETHER_CRC_LEN;
 }
 
+/* What follows the payload in frames that are longer than it. Made when the program starts. */
+extern uint8_t frame_pattern[FRAME_BYTES_MAX];
+
 /* Writes everything up to FRAME_FIXED. */
 void frame_build_inner(struct frame_inner *frame, const struct frame_addresses *addresses,
 	uint16_t flow, uint16_t length);
@@ -88,27 +93,27 @@ void frame_build_inner(struct frame_inner *frame, const struct frame_addresses *
 void frame_build_outer(struct frame_outer *outer, const struct frame_tunnel *tunnel, uint16_t flow,
 	uint16_t length);
 
-/* What follows the payload in frames that are longer than it. */
-void frame_build_pattern(uint8_t *pattern, uint16_t length);
-
 /* True if the outer headers are such as the tunnel's *remote* end must send them. */
 bool frame_outer_is_sound(
 	const struct frame_outer *outer, const struct frame_tunnel *tunnel, uint16_t length);
 
+/* ---- a packet ---- */
+
 #define FRAME_STAMP_SHIFT 4
 
-static inline uint16_t frame_checksum(uint64_t sequence, uint32_t stamp)
+static inline uint16_t frame_checksum(uint64_t sequence, uint32_t stamp, uint16_t length)
 {
-	return ((sequence ^ ((uint64_t)stamp << 32)) * 0x9e3779b97f4a7c15) >> 48;
+	return (((sequence ^ ((uint64_t)stamp << 32)) * 0x9e3779b97f4a7c15) >> 48) ^ length;
 }
 
-static inline void frame_stamp(struct frame_payload *payload, uint64_t sequence, uint64_t now)
+static inline void frame_stamp(
+	struct frame_payload *payload, uint64_t sequence, uint64_t now, uint16_t length)
 {
 	uint32_t stamp = now >> FRAME_STAMP_SHIFT;
 
 	payload->sequence = sequence;
 	payload->stamp = stamp;
-	payload->check = frame_checksum(sequence, stamp);
+	payload->check = frame_checksum(sequence, stamp, length);
 }
 
 /* Cycles since the frame was stamped; frames may be 2^36 cycles old at most. */
@@ -117,6 +122,46 @@ static inline uint64_t frame_age(const struct frame_payload *payload, uint64_t n
 	uint32_t stamp = now >> FRAME_STAMP_SHIFT;
 
 	return (uint64_t)(uint32_t)(stamp - payload->stamp) << FRAME_STAMP_SHIFT;
+}
+
+/* The header's checksum if its length were `total`; from the one it has (RFC 1624). */
+static inline uint16_t frame_ip_checksum(const struct rte_ipv4_hdr *ip, rte_be16_t total)
+{
+	uint32_t sum = (uint16_t)~ip->hdr_checksum + (uint16_t)~ip->total_length + total;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~(sum + (sum >> 16));
+}
+
+/* Writes a frame of `length` bytes, FRAME_BYTES_MAX at most. Its headers are those of `model`,
+ * which frame_build_inner() has written for any length. */
+static inline void frame_write(struct frame_inner *frame, const struct frame_inner *model,
+	uint16_t length, uint64_t sequence, uint64_t now)
+{
+	rte_be16_t total = rte_cpu_to_be_16(length - offsetof(struct frame_inner, ip));
+
+	*frame = *model;
+	if (model->ip.total_length != total) {
+		frame->ip.total_length = total;
+		frame->ip.hdr_checksum = frame_ip_checksum(&model->ip, total);
+		frame->udp.dgram_len = rte_cpu_to_be_16(length - offsetof(struct frame_inner, udp));
+	}
+	frame_stamp(&frame->payload, sequence, now, length);
+	memcpy(frame + 1, frame_pattern, length - sizeof(*frame));
+}
+
+/* Writes the tunnel's headers for an inner frame of `length` bytes: those of `model`, which
+ * frame_build_outer() has written for any length. */
+static inline void frame_wrap(
+	struct frame_outer *outer, const struct frame_outer *model, uint16_t length)
+{
+	uint16_t all = length + sizeof(*outer);
+	rte_be16_t total = rte_cpu_to_be_16(all - offsetof(struct frame_outer, ip));
+
+	*outer = *model;
+	outer->ip.total_length = total;
+	outer->ip.hdr_checksum = frame_ip_checksum(&model->ip, total);
+	outer->udp.dgram_len = rte_cpu_to_be_16(all - offsetof(struct frame_outer, udp));
 }
 
 #endif

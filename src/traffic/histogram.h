@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef TRAFFIC_HISTOGRAM_H
-#define TRAFFIC_HISTOGRAM_H
+#ifndef WEFT_HISTOGRAM_H
+#define WEFT_HISTOGRAM_H
 
 #include <stdint.h>
 

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "virtual/config.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/config.h"
+#include "control/ini.h"
+#include "traffic/frames.h"
+
+#define NS_PER_SECOND 1000000000
+#define SECONDS_MAX 3600
+#define RATE_MAX 1000000000
+#define DECIMALS_MAX 9
+#define EXPONENT_MAX 300 /* hundredths */
+#define VALUE_WORDS_MAX 3
+
+/* ---- values ---- */
+
+/* "12.5" with up to `decimals` of them, in units of the last one: 125 for one decimal. */
+static int parse_decimal(const char *text, int decimals, uint64_t max, uint64_t *number)
+{
+	const char *point = strchr(text, '.');
+	size_t whole = point == NULL ? strlen(text) : (size_t)(point - text);
+	const char *fraction = point == NULL ? "" : point + 1;
+	char digits[32];
+
+	if (whole == 0 || whole > 10 || strlen(fraction) > (size_t)decimals ||
+		(point != NULL && *fraction == '\0'))
+		return -1;
+	snprintf(digits, sizeof(digits), "%.*s%s%.*s", (int)whole, text, fraction,
+		decimals - (int)strlen(fraction), "000000000");
+	return parse_number(digits, 0, max, number);
+}
+
+static int parse_seconds(const char *text, uint64_t *ns)
+{
+	return parse_decimal(text, DECIMALS_MAX, (uint64_t)SECONDS_MAX * NS_PER_SECOND, ns);
+}
+
+static int value_seconds(const struct key *key, const char *value, void *to, struct error *error)
+{
+	(void)key;
+	if (parse_seconds(value, to) == 0 && *(uint64_t *)to > 0)
+		return 0;
+	return error_set(error, "'%s' is no time in seconds such as 0.5, above 0, up to %d", value,
+		SECONDS_MAX);
+}
+
+static int value_u64(const struct key *key, const char *value, void *to, struct error *error)
+{
+	if (parse_number(value, key->min, key->max, to) == 0)
+		return 0;
+	return error_set(
+		error, "'%s' is no number from %" PRIu64 " to %" PRIu64, value, key->min, key->max);
+}
+
+static int value_exponent(const struct key *key, const char *value, void *to, struct error *error)
+{
+	uint64_t number;
+
+	(void)key;
+	if (parse_decimal(value, 2, EXPONENT_MAX, &number) != 0)
+		return error_set(error, "'%s' is no number from 0 to 3 such as 1.1", value);
+	*(uint32_t *)to = number;
+	return 0;
+}
+
+/* One of some words; its index is the value, an enum's. */
+static int choose(
+	const char *const *words, unsigned int n, const char *value, void *to, struct error *error)
+{
+	char list[128] = "";
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (strcmp(value, words[i]) == 0) {
+			*(unsigned int *)to = i;
+			return 0;
+		}
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
+			words[i]);
+	}
+	return error_set(error, "'%s' is not one of %s", value, list);
+}
+
+static int value_order(const struct key *key, const char *value, void *to, struct error *error)
+{
+	static const char *const words[] = {[VIRTUAL_BY_COST] = "cost",
+		[VIRTUAL_RANDOM] = "random",
+		[VIRTUAL_ADVERSARIAL] = "adversarial"};
+
+	(void)key;
+	return choose(words, RTE_DIM(words), value, to, error);
+}
+
+static int value_arrivals(const struct key *key, const char *value, void *to, struct error *error)
+{
+	static const char *const words[] = {[ARRIVALS_CONSTANT] = "constant",
+		[ARRIVALS_POISSON] = "poisson",
+		[ARRIVALS_ON_OFF] = "on-off",
+		[ARRIVALS_WINDOW] = "window"};
+
+	(void)key;
+	return choose(words, RTE_DIM(words), value, to, error);
+}
+
+static int value_law(const struct key *key, const char *value, void *to, struct error *error)
+{
+	static const char *const words[] = {
+		[ARRIVALS_EQUAL] = "equal", [ARRIVALS_HEAVY_TAILED] = "heavy-tailed"};
+
+	(void)key;
+	return choose(words, RTE_DIM(words), value, to, error);
+}
+
+static int value_steps(const struct key *key, const char *value, void *to, struct error *error)
+{
+	static const char *const words[] = {"table", "measured"};
+	unsigned int choice = 0;
+
+	(void)key;
+	if (choose(words, RTE_DIM(words), value, &choice, error) != 0)
+		return -1;
+	*(bool *)to = choice == 1;
+	return 0;
+}
+
+/* Into at most VALUE_WORDS_MAX words; returns how many there are. */
+static int split(char *text, char *words[VALUE_WORDS_MAX])
+{
+	char *word;
+	int n = 0;
+
+	while ((word = strsep(&text, " \t")) != NULL) {
+		if (*word == '\0')
+			continue;
+		if (n < VALUE_WORDS_MAX)
+			words[n] = word;
+		n++;
+	}
+	return n;
+}
+
+static int value_pause(const struct key *key, const char *value, void *to, struct error *error)
+{
+	struct virtual_settings *settings = to;
+	struct pause_settings *pause = &settings->pauses[settings->n_pauses];
+	char copy[CFG_VALUE_LEN], *words[VALUE_WORDS_MAX];
+
+	(void)key;
+	if (settings->n_pauses == VIRTUAL_PAUSES_MAX)
+		return error_set(error, "is given more than %d times", VIRTUAL_PAUSES_MAX);
+	snprintf(copy, sizeof(copy), "%s", value);
+	if (split(copy, words) != 3 || strlen(words[0]) >= sizeof(pause->port) ||
+		parse_seconds(words[1], &pause->from_ns) != 0 ||
+		parse_seconds(words[2], &pause->for_ns) != 0)
+		return error_set(error,
+			"'%s' is no port with two times in seconds, from when and for how long: "
+			"web 0.2 0.01",
+			value);
+	snprintf(pause->port, sizeof(pause->port), "%s", words[0]);
+	settings->n_pauses++;
+	return 0;
+}
+
+static int value_end(const struct key *key, const char *value, void *to, struct error *error)
+{
+	struct traffic_end *end = to;
+
+	(void)key;
+	if (inet_pton(AF_INET, value, &end->vtep) == 1)
+		return 0;
+	end->vtep = 0;
+	if (*value == '\0' || strlen(value) >= sizeof(end->port))
+		return error_set(
+			error, "'%s' is neither a port's name nor a VTEP such as 192.0.2.2", value);
+	snprintf(end->port, sizeof(end->port), "%s", value);
+	return 0;
+}
+
+static int parse_bytes(const char *text, uint16_t *bytes)
+{
+	uint64_t number;
+	int status = parse_number(text, FRAME_BYTES_MIN, FRAME_BYTES_MAX, &number);
+
+	*bytes = number;
+	return status;
+}
+
+/* "64" or "64-1450" */
+static int value_size(const struct key *key, const char *value, void *to, struct error *error)
+{
+	struct traffic_settings *settings = to;
+	char copy[CFG_VALUE_LEN], *dash;
+
+	(void)key;
+	snprintf(copy, sizeof(copy), "%s", value);
+	dash = strchr(copy, '-');
+	if (dash != NULL)
+		*dash = '\0';
+	if (parse_bytes(copy, &settings->bytes_min) == 0 &&
+		parse_bytes(dash == NULL ? copy : dash + 1, &settings->bytes_max) == 0 &&
+		settings->bytes_min <= settings->bytes_max)
+		return 0;
+	return error_set(error,
+		"'%s' is no frame's size such as 64 or 64-1450 (bytes with FCS, %d to %d)", value,
+		FRAME_BYTES_MIN, FRAME_BYTES_MAX);
+}
+
+static int value_jump(const struct key *key, const char *value, void *to, struct error *error)
+{
+	struct traffic_settings *settings = to;
+	char copy[CFG_VALUE_LEN], *words[VALUE_WORDS_MAX];
+
+	(void)key;
+	snprintf(copy, sizeof(copy), "%s", value);
+	if (split(copy, words) != 2 || parse_seconds(words[0], &settings->jump_ns) != 0 ||
+		settings->jump_ns == 0 ||
+		parse_number(words[1], 1, RATE_MAX, &settings->jump_rate) != 0)
+		return error_set(error,
+			"'%s' is no time in seconds with a rate in packets/s (1 to %d): "
+			"0.5 2000000",
+			value, RATE_MAX);
+	return 0;
+}
+
+/* ---- sections ---- */
+
+#define VIRTUAL(field) offsetof(struct virtual_settings, field)
+static const struct key virtual_keys[] = {
+	{"lcores", value_u16, VIRTUAL(lcores), 1, LCORES_MAX, 0},
+	{"seconds", value_seconds, VIRTUAL(ns), 0, 0, 0},
+	{"seed", value_u64, VIRTUAL(seed), 0, UINT64_MAX, 0},
+	{"costs", value_text, VIRTUAL(costs), 0, VIRTUAL_FILE_SIZE, 0},
+	{"steps", value_steps, VIRTUAL(measured), 0, 0, 0},
+	{"order", value_order, VIRTUAL(order), 0, 0, 0},
+	{"stop-reading", value_pause, 0, 0, 0, KEY_LIST},
+	{0},
+};
+#undef VIRTUAL
+
+#define TRAFFIC(field) offsetof(struct traffic_settings, field)
+static const struct key traffic_keys[] = {
+	{"network", value_text, TRAFFIC(network), 0, PORT_NAME_SIZE, KEY_REQUIRED},
+	{"from", value_end, TRAFFIC(from), 0, 0, KEY_REQUIRED},
+	{"to", value_end, TRAFFIC(to), 0, 0, KEY_REQUIRED},
+	{"flows", value_u32, TRAFFIC(flows), 1, ARRIVALS_FLOWS_MAX, 0},
+	{"rate", value_u64, TRAFFIC(rate), 1, RATE_MAX, 0},
+	{"arrivals", value_arrivals, TRAFFIC(arrivals), 0, 0, 0},
+	{"on", value_u32, TRAFFIC(on_us), 1, 10000000, 0},
+	{"off", value_u32, TRAFFIC(off_us), 1, 10000000, 0},
+	{"law", value_law, TRAFFIC(law), 0, 0, 0},
+	{"exponent", value_exponent, TRAFFIC(exponent), 0, 0, 0},
+	{"size", value_size, 0, 0, 0, 0},
+	{"window", value_u32, TRAFFIC(window), 1, 65536, 0},
+	{"round-trip", value_u32, TRAFFIC(round_trip_us), 1, 10000000, 0},
+	{"jump", value_jump, 0, 0, 0, 0},
+	{0},
+};
+#undef TRAFFIC
+
+struct virtual_settings virtual_settings_default(void)
+{
+	return (struct virtual_settings){.lcores = 1, .ns = NS_PER_SECOND, .seed = 1};
+}
+
+int virtual_settings_read(struct virtual_settings *settings,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	if (settings->given)
+		return error_set(error, "the section is given twice");
+	settings->given = true;
+	return ini_read_keys(virtual_keys, entries, n, settings, error);
+}
+
+/* A key that only one kind of arrivals has. */
+static int check_belongs(
+	const char *key, bool given, bool wanted, const char *kind, struct error *error)
+{
+	if (given == wanted)
+		return 0;
+	if (wanted)
+		return error_set(error, "%s: is missing, and arrivals = %s needs it", key, kind);
+	return error_set(error, "%s: is for arrivals = %s only", key, kind);
+}
+
+static int check_arrivals(const struct traffic_settings *settings, struct error *error)
+{
+	bool on_off = settings->arrivals == ARRIVALS_ON_OFF;
+	bool window = settings->arrivals == ARRIVALS_WINDOW;
+
+	if (check_belongs("on", settings->on_us > 0, on_off, "on-off", error) != 0 ||
+		check_belongs("off", settings->off_us > 0, on_off, "on-off", error) != 0 ||
+		check_belongs("window", settings->window > 0, window, "window", error) != 0 ||
+		check_belongs("round-trip", settings->round_trip_us > 0, window, "window", error) !=
+			0)
+		return -1;
+	if (settings->rate > 0)
+		return 0;
+	if (!window)
+		return error_set(error, "rate: is missing; only arrivals = window does without");
+	if (settings->jump_ns > 0)
+		return error_set(error, "jump: needs a rate to jump from");
+	return 0;
+}
+
+static int check_ends(const struct traffic_settings *settings, struct error *error)
+{
+	bool from_port = settings->from.port[0] != '\0', to_port = settings->to.port[0] != '\0';
+
+	if (!from_port && !to_port)
+		return error_set(error, "to: from a VTEP, traffic goes to a port");
+	if (from_port && to_port && strcmp(settings->from.port, settings->to.port) == 0)
+		return error_set(error, "to: is the port that it comes from");
+	return 0;
+}
+
+int traffic_settings_read(struct traffic_settings *settings, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	*settings = (struct traffic_settings){.flows = 1,
+		.exponent = 110,
+		.bytes_min = FRAME_BYTES_MIN,
+		.bytes_max = FRAME_BYTES_MIN};
+	snprintf(settings->name, sizeof(settings->name), "%s", name);
+	if (ini_read_keys(traffic_keys, entries, n, settings, error) != 0 ||
+		check_arrivals(settings, error) != 0)
+		return -1;
+	return check_ends(settings, error);
+}
+
+/* ---- names ---- */
+
+static const struct network_config *find_network(const struct config *config, const char *name)
+{
+	for (uint32_t i = 0; i < config->n_networks; i++)
+		if (strcmp(config->networks[i].name, name) == 0)
+			return &config->networks[i];
+	return NULL;
+}
+
+static const struct container_config *find_container(const struct config *config, const char *name)
+{
+	for (uint32_t i = 0; i < config->n_containers; i++)
+		if (strcmp(config->containers[i].port.name, name) == 0)
+			return &config->containers[i];
+	return NULL;
+}
+
+static bool has_vtep(const struct network_config *network, rte_be32_t vtep)
+{
+	for (uint16_t i = 0; i < network->n_vteps; i++)
+		if (network->vteps[i] == vtep)
+			return true;
+	return false;
+}
+
+static int check_end(const struct config *config, const struct network_config *network,
+	const struct traffic_end *end, const char *key, struct error *error)
+{
+	const struct container_config *container;
+	char address[INET_ADDRSTRLEN];
+
+	if (end->port[0] == '\0') {
+		inet_ntop(AF_INET, &end->vtep, address, sizeof(address));
+		return has_vtep(network, end->vtep)
+			       ? 0
+			       : error_set(error, "%s: [network %s] does not list the VTEP %s", key,
+					 network->name, address);
+	}
+	container = find_container(config, end->port);
+	if (container == NULL)
+		return error_set(error, "%s: no port is called '%s'", key, end->port);
+	if (strcmp(container->network, network->name) != 0)
+		return error_set(error, "%s: port %s is in network %s, not in %s", key, end->port,
+			container->network, network->name);
+	return 0;
+}
+
+static int check_traffic(
+	const struct config *config, const struct traffic_settings *traffic, struct error *error)
+{
+	const struct network_config *network = find_network(config, traffic->network);
+
+	if (network == NULL)
+		return error_set(error, "network: no network is called '%s'", traffic->network);
+	if (check_end(config, network, &traffic->from, "from", error) != 0)
+		return -1;
+	return check_end(config, network, &traffic->to, "to", error);
+}
+
+/* Frames name their flow in 16 bits. */
+static int check_flows(const struct config *config, struct error *error)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < config->n_traffic; i++) {
+		sum += config->traffic[i].flows;
+		if (sum > ARRIVALS_FLOWS_MAX)
+			return error_set(error,
+				"[traffic %s]: flows: all sections together have more than %d",
+				config->traffic[i].name, ARRIVALS_FLOWS_MAX);
+	}
+	return 0;
+}
+
+int virtual_settings_check(const struct config *config, struct error *error)
+{
+	const struct virtual_settings *settings = &config->virtual;
+
+	for (uint16_t i = 0; i < settings->n_pauses; i++)
+		if (find_container(config, settings->pauses[i].port) == NULL)
+			return error_set(error, "[virtual]: stop-reading: no port is called '%s'",
+				settings->pauses[i].port);
+	for (uint32_t i = 0; i < config->n_traffic; i++)
+		if (check_traffic(config, &config->traffic[i], error) != 0)
+			return error_prefix(error, "[traffic %s]: ", config->traffic[i].name);
+	return check_flows(config, error);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_VIRTUAL_CONFIG_H
+#define WEFT_VIRTUAL_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ip.h>
+
+#include "core/error.h"
+#include "ports/port.h"
+#include "traffic/arrivals.h"
+#include "virtual/driver.h"
+
+/*
+ * The sections [virtual] and [traffic NAME], which are for --clock virtual and are checked in any
+ * case. docs/configuration.md describes the words. Main lcore only.
+ */
+
+#define VIRTUAL_PAUSES_MAX 16
+#define VIRTUAL_FILE_SIZE 256
+
+struct config;
+struct rte_cfgfile_entry;
+
+/* A container reads nothing from its ring for a while. */
+struct pause_settings {
+	char port[PORT_NAME_SIZE];
+	uint64_t from_ns; /* after the start of the traffic */
+	uint64_t for_ns;
+};
+
+struct virtual_settings {
+	bool given; /* the section is there */
+	uint16_t lcores;
+	uint64_t ns; /* of virtual time */
+	uint64_t seed;
+	char costs[VIRTUAL_FILE_SIZE]; /* empty: not given */
+	bool measured;
+	enum virtual_order order;
+	uint16_t n_pauses;
+	struct pause_settings pauses[VIRTUAL_PAUSES_MAX];
+};
+
+/* An end of a traffic section: a container port, or what is behind a remote VTEP. */
+struct traffic_end {
+	char port[PORT_NAME_SIZE]; /* empty: `vtep` */
+	rte_be32_t vtep;
+};
+
+struct traffic_settings {
+	char name[PORT_NAME_SIZE];
+	char network[PORT_NAME_SIZE];
+	struct traffic_end from, to;
+	uint32_t flows;
+	uint64_t rate; /* packets/s of all flows; 0: as fast as the windows allow */
+	enum arrivals_kind arrivals;
+	enum arrivals_law law;
+	uint32_t exponent; /* hundredths */
+	uint32_t on_us, off_us;
+	uint16_t bytes_min, bytes_max; /* of a frame with FCS */
+	uint32_t window;
+	uint32_t round_trip_us;
+	uint64_t jump_ns; /* 0: never */
+	uint64_t jump_rate;
+};
+
+struct virtual_settings virtual_settings_default(void);
+
+/* Each reads a section; errors name the key. */
+int virtual_settings_read(struct virtual_settings *settings,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error);
+int traffic_settings_read(struct traffic_settings *settings, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error);
+
+/* When the whole file has been read: do the names in these sections name something? */
+int virtual_settings_check(const struct config *config, struct error *error);
+
+#endif

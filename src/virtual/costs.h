@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_COSTS_H
+#define WEFT_COSTS_H
+
+#include <stdint.h>
+
+#include "core/error.h"
+#include "stages/stage.h"
+
+/*
+ * What things cost under the virtual clock, read from a file (docs/virtual.md describes it;
+ * `scripts/bench calibrate` measures one). All costs are whole hundredths of a cycle, so that a run
+ * is the same on every machine.
+ */
+
+#define COST_UNIT 100 /* of a cycle */
+#define COST_SIZES_MAX 16
+#define COST_PORTS_MAX 8
+
+struct step_cost {
+	uint32_t burst;
+	uint32_t packet;
+};
+
+/*
+ * A burst to or from a port of one type; a packet by its size, between two sizes in proportion. One
+ * smaller than all costs as much as the smallest, for one larger than all the last two sizes go on.
+ */
+struct port_cost {
+	char type[16]; /* "vhost-user", "memif", "tap", "ring", "uplink" */
+	uint32_t burst;
+	uint16_t n;
+	uint16_t bytes[COST_SIZES_MAX]; /* of the frame with FCS, ascending */
+	uint32_t packet[COST_SIZES_MAX];
+};
+
+/* A packet whose cache lines another lcore had last. */
+struct price {
+	uint32_t metadata; /* the mbuf's first line, which the sender wrote */
+	uint32_t header;   /* the packet's headers, two lines together */
+	uint32_t payload;  /* each further line that is read */
+	uint32_t back;	   /* an mbuf that was freed elsewhere and is filled again */
+};
+
+struct costs {
+	uint64_t hz;   /* cycles a second */
+	uint32_t idle; /* a turn that finds nothing */
+	uint32_t busy; /* a turn that moves packets, besides its steps */
+	struct step_cost steps[STEP_COUNT];
+	struct price price;
+	uint16_t n_receive, n_send;
+	struct port_cost receive[COST_PORTS_MAX];
+	struct port_cost send[COST_PORTS_MAX];
+};
+
+/* 0, or -1 and *error, which names file, section and key. Each step must have its cost; ports need
+ * not. */
+int costs_read(struct costs *costs, const char *file, struct error *error);
+
+/* The costs of sending to, or receiving from, a port of this type; NULL if the file has none. */
+const struct port_cost *costs_of_send(const struct costs *costs, const char *type);
+const struct port_cost *costs_of_receive(const struct costs *costs, const char *type);
+
+/* Of one packet whose frame has `bytes` without FCS. */
+uint32_t port_cost_of_packet(const struct port_cost *cost, uint32_t bytes);
+
+#endif

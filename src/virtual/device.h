@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_VIRTUAL_DEVICE_H
+#define WEFT_VIRTUAL_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ethdev.h>
+#include <rte_ring.h>
+
+#include "ports/port.h"
+#include "virtual/driver.h"
+
+/*
+ * Under the virtual clock each uplink and each container port is an ethdev that is backed by rings:
+ * weft polls one end, virtual/outside.c has the other. What crossing them costs is not what rings
+ * cost, but what the cost file says for the type that the port has in the configuration.
+ *
+ * Everything here belongs to the one thread of the run.
+ */
+
+struct device;
+
+struct device_queue {
+	struct device *device;
+	uint16_t index;
+	struct rte_ring *to_weft;
+	struct rte_ring *from_weft;
+	bool used; /* weft has sent something that nobody looked at yet */
+	struct device_queue *next_used;
+};
+
+struct device {
+	const struct port_config *config;
+	bool uplink;
+	bool copies; /* what is sent is read whole */
+	uint16_t ethdev;
+	struct rte_ether_addr mac;
+	const struct port_cost *receive, *send;
+	uint16_t n_queues;
+	struct device_queue queues[PORT_QUEUES_MAX];
+	struct devices *devices;
+	struct port *port; /* while weft has it */
+	uint64_t given;	   /* packets put into weft's rings */
+	uint64_t taken;	   /* packets that weft sent and that were looked at */
+};
+
+struct devices {
+	struct virtual_driver *driver;
+	uint16_t n;
+	struct device list[RTE_MAX_ETHPORTS];
+	struct device_queue *used[LCORES_MAX]; /* of each lcore, since it was last asked for */
+};
+
+struct config;
+
+/* Makes an ethdev for each port of the configuration, which must stay where it is. 0, or -1 and
+ * *error; in either case free with devices_free(), when weft has detached its ports. */
+int devices_create(struct devices *devices, const struct config *config, const struct costs *costs,
+	struct error *error);
+void devices_free(struct devices *devices);
+
+/* From here on weft's ports are these; NULL: no more. */
+void devices_offer(struct devices *devices);
+
+/* By the port's name, or NULL. */
+struct device *device_find(struct devices *devices, const char *name, bool uplink);
+
+/* Puts a packet into a ring and wakes the lcore that polls it. False, and nothing is done, if the
+ * ring is full or weft does not have the port. */
+bool device_give(struct device *device, uint16_t queue, struct rte_mbuf *mbuf, uint64_t now);
+bool device_has_room(const struct device *device, uint16_t queue);
+
+/* Nothing waits to be received. */
+bool devices_are_empty(const struct devices *devices);
+
+/* The queues by which an lcore has sent since the last call, linked by next_used. */
+struct device_queue *devices_take_used(struct devices *devices, uint16_t lcore);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_VIRTUAL_DRIVER_H
+#define WEFT_VIRTUAL_DRIVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "core/dataplane.h"
+#include "virtual/costs.h"
+
+/*
+ * The driver of virtual lcores: one thread runs the turns of any number of lcores, in virtual time.
+ * Each lcore has a clock of its own, and it is always the turn of the one furthest behind. A turn
+ * is atomic: it begins at the lcore's clock, and what it does is seen by the others when it ends.
+ *
+ * Causality: the driver sits in all that leads from one lcore to another. What a turn sends to
+ * other lcores, the credits it gives back and its notices stay with the driver until the turn's end
+ * is the earliest time there is; then they are handed over, all with that time. Whoever is furthest
+ * behind has therefore been given everything published up to its clock, and nothing later.
+ *
+ * An lcore that finds nothing to do sleeps until something is handed to it, a packet arrives at one
+ * of its queues, or the control side has something for it; the time in between is idle time.
+ *
+ * The driver, its dataplane and their control side belong to one thread.
+ */
+
+struct virtual_driver;
+
+enum virtual_order {
+	VIRTUAL_BY_COST,     /* turns take what they cost */
+	VIRTUAL_RANDOM,	     /* any time: turns overlap in every way */
+	VIRTUAL_ADVERSARIAL, /* as before; and the lcore that has most to do is held up for long */
+};
+
+/* What is outside of weft: traffic sources and sinks. `next` is the time of the next event there,
+ * UINT64_MAX if there is none; `advance` lets everything up to a time happen, and wakes the lcores
+ * whose queues got packets; `sent` tells that what the lcore has sent in its last turn is out. */
+struct virtual_outside {
+	void *argument;
+	uint64_t (*next)(void *argument);
+	void (*advance)(void *argument, uint64_t until);
+	void (*sent)(void *argument, uint16_t lcore, uint64_t now);
+};
+
+struct virtual_config {
+	const struct costs *costs; /* the caller's; must outlive the driver */
+	bool measured; /* a step costs what it takes here and now, not what the file says */
+	enum virtual_order order;
+	uint64_t seed;
+	uint64_t control_period; /* cycles between two rounds of the control side */
+	void (*control)(void *argument);
+	void *control_argument;
+	struct virtual_outside outside;
+};
+
+/* NULL if memory is short. Free with virtual_free(). */
+struct virtual_driver *virtual_create(const struct virtual_config *config);
+void virtual_free(struct virtual_driver *driver);
+
+/* The clock that the dataplane is to be made with. */
+struct clock virtual_clock(struct virtual_driver *driver);
+
+/* EAL id of a virtual lcore: each has mempool caches of its own, and no thread. */
+unsigned int virtual_lcore_id(uint16_t index);
+
+/* Takes over the dataplane's lcores, which no thread runs; virtual_release() gives them back with
+ * everything handed over, so that the dataplane can be freed. -1 if memory is short. */
+int virtual_take(struct virtual_driver *driver, struct dataplane *dataplane);
+void virtual_release(struct virtual_driver *driver);
+
+/* The earliest time at which anything can still happen: cycles since the driver was made. */
+uint64_t virtual_now(const struct virtual_driver *driver);
+
+/* Runs until that time. */
+void virtual_run(struct virtual_driver *driver, uint64_t until);
+/* One turn of an lcore or of the control side, or one event outside. */
+void virtual_step(struct virtual_driver *driver);
+
+/* True if every lcore sleeps: all that their turns did has been handed over. */
+bool virtual_is_at_rest(const struct virtual_driver *driver);
+
+/* ---- for what is outside ---- */
+
+/* The lcore has something to look for at that time. */
+void virtual_wake(struct virtual_driver *driver, uint16_t lcore, uint64_t time);
+
+/* ---- for ports, within a turn ---- */
+
+/* What follows up to virtual_resume() is not weft's work: it costs nothing. */
+void virtual_pause(struct virtual_driver *driver);
+void virtual_resume(struct virtual_driver *driver);
+/* Adds to the cost of the step, in hundredths of a cycle. */
+void virtual_charge(struct virtual_driver *driver, uint64_t cost);
+/* The lcore has filled these mbufs: it pays for those that were freed elsewhere. */
+void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n);
+/* It has read them whole: it pays for the lines that another lcore had. */
+void virtual_copied(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n);
+
+/* ---- faults ---- */
+
+/* The lcore gets no turn for so long after its present one. */
+void virtual_stall(struct virtual_driver *driver, uint16_t lcore, uint64_t cycles);
+/* Its turns take so many times as long, in hundredths; 100: no longer. */
+void virtual_slow(struct virtual_driver *driver, uint16_t lcore, uint32_t percent);
+
+/* ---- what it did ---- */
+
+struct virtual_counters {
+	uint64_t turns;
+	uint64_t steps;	      /* and ends of turns, each of which had its cost */
+	uint64_t outliers;    /* of these, measured ones rejected as preempted */
+	uint64_t moved;	      /* packets handed from one lcore to another */
+	uint64_t handed_over; /* ends of turns that handed something over */
+};
+
+const struct virtual_counters *virtual_counters(const struct virtual_driver *driver);
+
+#endif

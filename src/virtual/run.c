@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "virtual/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/control.h"
+#include "control/placement.h"
+#include "control/report.h"
+#include "control/requests.h"
+#include "virtual/outside.h"
+#include "virtual/result.h"
+
+#define ROUNDS_PER_SECOND 200 /* of control work, as on real lcores */
+#define SLICES_PER_SECOND 1000
+#define WARM_UP_SLICES 3000
+#define DRAIN_SLICES 2000
+#define NS_PER_SECOND 1000000000
+
+struct run {
+	struct config *config;
+	const struct run_options *options;
+	struct costs costs;
+	struct outside outside;
+	struct virtual_driver *driver;
+	struct dataplane *dataplane;
+	struct control *control;
+	struct result result;
+	uint32_t report_due; /* seconds */
+};
+
+/* ---- what the configuration names ---- */
+
+static int check_lcore(const struct config *config, uint32_t id, struct error *error)
+{
+	if (id == CONFIG_NONE || (id >= 1 && id <= config->virtual.lcores))
+		return 0;
+	return error_set(error, "%u is no virtual lcore; [virtual] lcores makes %s%u", id,
+		config->virtual.lcores > 1 ? "1 to " : "", config->virtual.lcores);
+}
+
+static int check_uplink(
+	const struct config *config, const struct uplink_config *uplink, struct error *error)
+{
+	for (uint16_t i = 0; i < uplink->n_lcores; i++)
+		if (check_lcore(config, uplink->lcores[i], error) != 0)
+			return error_prefix(error, "[uplink %s]: lcores: ", uplink->port.name);
+	return 0;
+}
+
+static int check_lcores(const struct config *config, struct error *error)
+{
+	for (int stage = 0; stage < STAGE_COUNT; stage++)
+		if (check_lcore(config, config->pipeline[stage], error) != 0)
+			return error_prefix(error, "[pipeline]: %s: ", stage_table[stage].name);
+	for (uint32_t i = 0; i < config->n_uplinks; i++)
+		if (check_uplink(config, &config->uplinks[i], error) != 0)
+			return -1;
+	for (uint32_t i = 0; i < config->n_containers; i++)
+		if (check_lcore(config, config->containers[i].lcore, error) != 0)
+			return error_prefix(
+				error, "[port %s]: lcore: ", config->containers[i].port.name);
+	return 0;
+}
+
+/* A relative name begins where the configuration is. */
+static int read_costs(struct run *run, struct error *error)
+{
+	const char *costs = run->config->virtual.costs, *file = run->config->file;
+	const char *slash = strrchr(file, '/');
+	char path[VIRTUAL_FILE_SIZE + sizeof(run->config->file)];
+
+	if (costs[0] == '\0')
+		return error_set(error,
+			"%s: [virtual]: costs: is missing; --clock virtual needs the file that "
+			"says "
+			"what things cost (docs/virtual.md)",
+			file);
+	if (costs[0] == '/' || slash == NULL)
+		snprintf(path, sizeof(path), "%s", costs);
+	else
+		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - file), file, costs);
+	return costs_read(&run->costs, path, error);
+}
+
+/* ---- building it up ---- */
+
+static void control_round(void *argument)
+{
+	struct run *run = argument;
+
+	requests_poll(run->control);
+	control_poll(run->control);
+}
+
+static int make_driver(struct run *run, struct error *error)
+{
+	const struct virtual_settings *settings = &run->config->virtual;
+	const struct virtual_config config = {
+		.costs = &run->costs,
+		.measured = settings->measured,
+		.order = settings->order,
+		.seed = settings->seed,
+		.control_period = run->costs.hz / ROUNDS_PER_SECOND,
+		.control = control_round,
+		.control_argument = run,
+		.outside = outside_events(&run->outside),
+	};
+
+	run->driver = virtual_create(&config);
+	if (run->driver == NULL)
+		return error_set(error, "not enough memory");
+	run->outside.devices.driver = run->driver;
+	return 0;
+}
+
+static int make_dataplane(struct run *run, struct error *error)
+{
+	struct dataplane_config config = {
+		.clock = virtual_clock(run->driver),
+		.n_lcores = run->config->virtual.lcores,
+		.credits = run->config->weft.credits,
+	};
+
+	for (uint16_t i = 0; i < config.n_lcores; i++)
+		config.lcore_ids[i] = virtual_lcore_id(i);
+	if (placement_plan(run->config, &config, error) != 0)
+		return -1;
+	run->dataplane = dataplane_create(&config, error);
+	return run->dataplane == NULL ? -1 : 0;
+}
+
+static int build(struct run *run, struct error *error)
+{
+	if (read_costs(run, error) != 0)
+		return -1;
+	if (check_lcores(run->config, error) != 0 ||
+		outside_create(&run->outside, run->config, &run->costs, error) != 0)
+		return error_prefix(error, "%s: ", run->config->file);
+	if (make_driver(run, error) != 0 || make_dataplane(run, error) != 0)
+		return -1;
+	devices_offer(&run->outside.devices);
+	run->control = control_create(run->config, run->dataplane, error);
+	if (run->control == NULL)
+		return -1;
+	run->result = (struct result){
+		.outside = &run->outside,
+		.dataplane = run->dataplane,
+		.counters = virtual_counters(run->driver),
+	};
+	return 0;
+}
+
+static void tear_down(struct run *run)
+{
+	if (run->control != NULL)
+		control_free(run->control);
+	if (run->dataplane != NULL)
+		dataplane_free(run->dataplane);
+	outside_free(&run->outside);
+	devices_offer(NULL);
+	if (run->driver != NULL)
+		virtual_free(run->driver);
+}
+
+/* ---- time ---- */
+
+static bool is_interrupted(const struct run *run)
+{
+	return *run->options->signalled != 0;
+}
+
+static void report_now_and_then(struct run *run)
+{
+	uint32_t period = run->options->stats_period;
+
+	if (period == 0 || control_now_seconds(run->control) < run->report_due)
+		return;
+	report_ports(run->control);
+	run->report_due = control_now_seconds(run->control) + period;
+}
+
+static void run_slice(struct run *run, uint64_t until)
+{
+	uint64_t next = virtual_now(run->driver) + run->costs.hz / SLICES_PER_SECOND;
+
+	virtual_run(run->driver, RTE_MIN(next, until));
+	report_now_and_then(run);
+}
+
+static bool is_resolved(const struct control *control)
+{
+	if (control->dataplane->plan.instead[STAGE_ENCAP] != STAGE_ENCAP)
+		return true;
+	for (uint16_t i = 0; i < control->n_neighbours; i++)
+		if (control->neighbours[i].state == NEIGHBOUR_UNRESOLVED)
+			return false;
+	return !control->changed;
+}
+
+/* No traffic before weft knows its next hops. */
+static void warm_up(struct run *run)
+{
+	for (int i = 0; i < WARM_UP_SLICES && !is_resolved(run->control) && !is_interrupted(run);
+		i++)
+		run_slice(run, UINT64_MAX);
+}
+
+static int send_traffic(struct run *run)
+{
+	uint64_t start = virtual_now(run->driver);
+	uint64_t end = start +
+		       (unsigned __int128)run->config->virtual.ns * run->costs.hz / NS_PER_SECOND;
+
+	if (outside_start(&run->outside, start, end) != 0)
+		return -1;
+	result_begin(&run->result);
+	while (virtual_now(run->driver) < end && !is_interrupted(run))
+		run_slice(run, end);
+	result_end(&run->result);
+	outside_stop(&run->outside, virtual_now(run->driver));
+	return 0;
+}
+
+static bool is_empty(const struct run *run)
+{
+	struct conservation sum = dataplane_conservation(run->dataplane);
+
+	return conservation_in_flight(&sum) == 0 && devices_are_empty(&run->outside.devices);
+}
+
+/* What is in the receive rings comes in, then the doors are shut as in a real run. */
+static void drain(struct run *run)
+{
+	for (int i = 0; i < DRAIN_SLICES && !is_empty(run); i++)
+		run_slice(run, UINT64_MAX);
+	__atomic_store_n(&run->dataplane->closing, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < DRAIN_SLICES && !is_empty(run); i++)
+		run_slice(run, UINT64_MAX);
+}
+
+/* ---- the whole ---- */
+
+static bool check_account(const struct run *run)
+{
+	struct conservation sum = dataplane_conservation(run->dataplane);
+	struct account account = {
+		.received = sum.received,
+		.created = sum.created,
+		.delivered = sum.delivered,
+		.dropped = sum.dropped,
+		.consumed = sum.consumed,
+	};
+	char text[256];
+
+	for (uint16_t i = 0; i < run->outside.devices.n; i++) {
+		account.given += run->outside.devices.list[i].given;
+		account.taken += run->outside.devices.list[i].taken;
+	}
+	control_mbufs(run->control, &account.mbufs, &account.mbufs_free);
+	if (account_check(&account, text, sizeof(text)))
+		return true;
+	printf("  account: %s\n", text);
+	return false;
+}
+
+static int end(struct run *run, struct error *error)
+{
+	bool held;
+
+	requests_close();
+	drain(run);
+	report_ports(run->control);
+	held = report_conservation(run->control);
+	virtual_release(run->driver);
+	control_detach(run->control);
+	held &= report_mbufs(run->control);
+	held &= check_account(run);
+	held &= result_print(&run->result);
+	fflush(stdout);
+	if (run->options->json != NULL &&
+		result_write_json(&run->result, run->options->json, error) != 0)
+		return -1;
+	return held ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int perform(struct run *run, struct error *error)
+{
+	if (virtual_take(run->driver, run->dataplane) != 0)
+		return error_set(error, "not enough memory; give EAL more (-m, huge pages)");
+	printf("weft: ready, mode %s, %u virtual lcore%s\n", run->dataplane->plan.mode,
+		run->dataplane->n_lcores, run->dataplane->n_lcores == 1 ? "" : "s");
+	fflush(stdout);
+	requests_open(run->options->wake);
+	warm_up(run);
+	if (send_traffic(run) != 0) {
+		requests_close();
+		virtual_release(run->driver);
+		return error_set(error, "not enough memory for the flows");
+	}
+	return end(run, error);
+}
+
+int run_virtual(struct config *config, const struct run_options *options, struct error *error)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	int status;
+
+	if (run == NULL)
+		return error_set(error, "not enough memory");
+	run->config = config;
+	run->options = options;
+	run->report_due = options->stats_period;
+	status = build(run, error);
+	if (status == 0)
+		status = perform(run, error);
+	tear_down(run);
+	free(run);
+	return status;
+}

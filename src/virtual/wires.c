@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What leads from one lcore to another, with the driver in between: packets, credits, notices.
+ *
+ * The lines of a packet lie in the cache of the lcore that touched them last. Where that is, is
+ * noted in the mbuf itself, in a dynamic field that stays when the mbuf is freed and taken again.
+ */
+#include <stdlib.h>
+
+#include <rte_errno.h>
+#include <rte_mbuf_dyn.h>
+
+#include "virtual/private.h"
+
+#define MOVE_BURST 64
+#define HOME_NONE 0 /* nobody's: not yet touched */
+
+/* Index + 1 of the lcore that has the lines. */
+struct home {
+	uint32_t run; /* of which driver this is said */
+	uint8_t metadata;
+	uint8_t header;
+	uint8_t payload;
+};
+
+static int home_offset = -1;
+static uint32_t runs;
+
+static int register_home(void)
+{
+	static const struct rte_mbuf_dynfield field = {.name = "weft_dynfield_home",
+		.size = sizeof(struct home),
+		.align = __alignof__(struct home)};
+
+	home_offset = rte_mbuf_dynfield_register(&field);
+	return home_offset < 0 ? -1 : 0;
+}
+
+static struct home *home_of(const struct virtual_driver *driver, struct rte_mbuf *mbuf)
+{
+	struct home *home = RTE_MBUF_DYNFIELD(mbuf, home_offset, struct home *);
+
+	if (home->run != driver->run)
+		*home = (struct home){.run = driver->run};
+	return home;
+}
+
+/* What it costs to fetch a line from `*home` to the lcore that now gets it. */
+static uint32_t fetch(uint8_t *home, uint8_t to, uint32_t price)
+{
+	uint32_t cost = *home == to || *home == HOME_NONE ? 0 : price;
+
+	*home = to;
+	return cost;
+}
+
+/* ---- rings that only the driver empties ---- */
+
+/* Of its own memory: EAL's memzones are few, and a mesh of many lcores has many wires. */
+static struct rte_ring *make_ring(unsigned int element, unsigned int size)
+{
+	struct rte_ring *ring = NULL;
+
+	if (posix_memalign((void **)&ring, RTE_CACHE_LINE_SIZE,
+		    rte_ring_get_memsize_elem(element, size)) != 0)
+		return NULL;
+	if (rte_ring_init(ring, "staged", size, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
+		free(ring);
+		return NULL;
+	}
+	return ring;
+}
+
+/* ---- prices ---- */
+
+/* The stages up to the last one read a packet's headers; rx hands it on unread, but what comes
+ * after it does not. The last steps free it, or copy it: virtual_copied(). */
+static uint64_t price_of(
+	const struct virtual_driver *driver, struct rte_mbuf *mbuf, const struct wire *wire)
+{
+	const struct price *price = &driver->config.costs->price;
+	struct home *home = home_of(driver, mbuf);
+	uint64_t cost = price->metadata; /* whoever sends a packet has written that */
+
+	home->metadata = wire->receiver + 1;
+	if (wire->stage < STAGE_COUNT)
+		cost += fetch(&home->header, wire->receiver + 1, price->header);
+	return cost;
+}
+
+uint64_t wires_price(struct virtual_lcore *receiver, unsigned int stage)
+{
+	uint64_t cost = 0;
+
+	for (struct wire *wire = receiver->incoming[stage]; wire; wire = wire->next_of_receiver) {
+		uint32_t left, taken;
+		uint64_t share;
+
+		if (wire->waiting == 0)
+			continue;
+		left = rte_ring_count(wire->ring);
+		taken = wire->waiting - left;
+		share = wire->owed * taken / wire->waiting;
+		wire->owed -= share;
+		wire->waiting = left;
+		cost += share;
+	}
+	return cost;
+}
+
+uint32_t wires_waiting(const struct virtual_lcore *receiver)
+{
+	uint32_t sum = 0;
+
+	for (unsigned int stage = 0; stage < STEP_COUNT; stage++)
+		for (const struct wire *wire = receiver->incoming[stage]; wire;
+			wire = wire->next_of_receiver)
+			sum += wire->waiting;
+	return sum;
+}
+
+/* Lines after the two that price.header counts. */
+static uint32_t payload_lines(const struct rte_mbuf *mbuf)
+{
+	uint32_t lines = (mbuf->data_len + RTE_CACHE_LINE_SIZE - 1) / RTE_CACHE_LINE_SIZE;
+
+	return lines > 2 ? lines - 2 : 0;
+}
+
+void virtual_copied(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n)
+{
+	const struct price *price = &driver->config.costs->price;
+	uint8_t here = driver->current->lcore->index + 1;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct home *home = home_of(driver, mbufs[i]);
+
+		driver->charged += fetch(&home->header, here, price->header);
+		driver->charged +=
+			fetch(&home->payload, here, price->payload * payload_lines(mbufs[i]));
+	}
+}
+
+void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n)
+{
+	const struct price *price = &driver->config.costs->price;
+	uint8_t here = driver->current->lcore->index + 1;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct home *home = home_of(driver, mbufs[i]);
+
+		driver->charged += fetch(&home->metadata, here, price->back);
+		home->header = home->payload = here;
+	}
+}
+
+/* ---- handing over ---- */
+
+static void move_burst(
+	struct virtual_driver *driver, struct wire *wire, struct rte_mbuf **mbufs, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		wire->owed += price_of(driver, mbufs[i], wire);
+	wire->waiting += rte_ring_sp_enqueue_burst(wire->ring, (void **)mbufs, n, NULL);
+	driver->counters.moved += n;
+}
+
+static bool move(struct virtual_driver *driver, struct wire *wire)
+{
+	struct rte_mbuf *mbufs[MOVE_BURST];
+	unsigned int n, moved = 0;
+
+	if (rte_ring_empty(wire->staged))
+		return false;
+	while ((n = rte_ring_sc_dequeue_burst(wire->staged, (void **)mbufs, MOVE_BURST, NULL)) >
+		0) {
+		move_burst(driver, wire, mbufs, n);
+		moved += n;
+	}
+	/* From the front again: or it would pull all its memory through the cache in time. */
+	rte_ring_reset(wire->staged);
+	return moved > 0;
+}
+
+static bool move_packets(struct virtual_driver *driver, struct virtual_lcore *sender)
+{
+	bool any = false;
+
+	for (uint16_t i = 0; i < sender->n_wires; i++) {
+		struct wire *wire = &sender->wires[i];
+
+		if (!move(driver, wire))
+			continue;
+		virtual_wake(driver, wire->receiver, sender->time);
+		any = true;
+	}
+	return any;
+}
+
+static bool move_credits(struct virtual_driver *driver, struct virtual_lcore *sender)
+{
+	bool any = false;
+
+	for (uint16_t door = 0; door < driver->dataplane->n_lcores; door++) {
+		if (sender->finished[door] == sender->lcore->finished[door])
+			continue;
+		sender->finished[door] = sender->lcore->finished[door];
+		virtual_wake(driver, door, sender->time);
+		any = true;
+	}
+	return any;
+}
+
+static bool move_notices(struct virtual_lcore *sender)
+{
+	struct rte_ring *staged = sender->lcore->notices;
+	struct notice notice;
+	bool any = false;
+
+	/* Where the main lcore's end is full the notice waits, and the lcore sees less room. */
+	while (!rte_ring_full(sender->notices) &&
+		rte_ring_sc_dequeue_elem(staged, &notice, sizeof(notice)) == 0) {
+		rte_ring_sp_enqueue_elem(sender->notices, &notice, sizeof(notice));
+		any = true;
+	}
+	return any;
+}
+
+void wires_hand_over(struct virtual_driver *driver, struct virtual_lcore *sender)
+{
+	bool any = move_packets(driver, sender);
+
+	any |= move_credits(driver, sender);
+	any |= move_notices(sender);
+	driver->counters.handed_over += any;
+}
+
+/* ---- laying ---- */
+
+static unsigned int count_outboxes(const struct dataplane *dataplane, const struct lcore *lcore)
+{
+	unsigned int n = 0;
+
+	for (unsigned int stage = 0; stage < STEP_COUNT; stage++)
+		for (uint16_t to = 0; to < dataplane->n_lcores; to++)
+			n += lcore->outboxes[stage][to].ring != NULL;
+	return n;
+}
+
+static int lay_wire(struct virtual_driver *driver, struct virtual_lcore *sender, unsigned int stage,
+	uint16_t to)
+{
+	struct outbox *outbox = &sender->lcore->outboxes[stage][to];
+	struct virtual_lcore *receiver = &driver->lcores[to];
+	struct wire *wire = &sender->wires[sender->n_wires];
+	struct rte_ring *staged = make_ring(sizeof(void *), rte_ring_get_size(outbox->ring));
+
+	if (staged == NULL)
+		return -1;
+	*wire = (struct wire){.outbox = outbox,
+		.staged = staged,
+		.ring = outbox->ring,
+		.receiver = to,
+		.stage = stage,
+		.next_of_receiver = receiver->incoming[stage]};
+	receiver->incoming[stage] = wire;
+	outbox->ring = staged;
+	sender->n_wires++;
+	return 0;
+}
+
+static int lay_wires_of(struct virtual_driver *driver, struct virtual_lcore *sender)
+{
+	for (unsigned int stage = 0; stage < STEP_COUNT; stage++)
+		for (uint16_t to = 0; to < driver->dataplane->n_lcores; to++)
+			if (sender->lcore->outboxes[stage][to].ring != NULL &&
+				lay_wire(driver, sender, stage, to) != 0)
+				return -1;
+	return 0;
+}
+
+static int lay_notices(struct virtual_lcore *sender)
+{
+	struct rte_ring *staged = make_ring(sizeof(struct notice), NOTICE_RING_SIZE);
+
+	if (staged == NULL)
+		return -1;
+	sender->notices = sender->lcore->notices;
+	sender->lcore->notices = staged;
+	return 0;
+}
+
+/* Another lcore's count is seen as it was when it was handed over, its own as it is. */
+static void lay_credits(struct virtual_driver *driver)
+{
+	uint16_t n = driver->dataplane->n_lcores;
+
+	for (uint16_t door = 0; door < n; door++)
+		for (uint16_t i = 0; i < n; i++)
+			if (i != door)
+				driver->lcores[door].lcore->finished_at[i] =
+					&driver->lcores[i].finished[door];
+}
+
+int wires_lay(struct virtual_driver *driver)
+{
+	struct dataplane *dataplane = driver->dataplane;
+	struct wire *next;
+	unsigned int n = 1;
+
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		n += count_outboxes(dataplane, dataplane->lcores[i]);
+	driver->wires = next = calloc(n, sizeof(*driver->wires));
+	if (next == NULL || register_home() != 0)
+		return -1;
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
+		driver->lcores[i].wires = next;
+		if (lay_notices(&driver->lcores[i]) != 0 ||
+			lay_wires_of(driver, &driver->lcores[i]) != 0)
+			return -1;
+		next += driver->lcores[i].n_wires;
+	}
+	lay_credits(driver);
+	driver->run = ++runs;
+	return 0;
+}
+
+static void remove_wires_of(struct virtual_lcore *sender)
+{
+	for (uint16_t i = 0; i < sender->n_wires; i++) {
+		sender->wires[i].outbox->ring = sender->wires[i].ring;
+		free(sender->wires[i].staged);
+	}
+	sender->n_wires = 0;
+	if (sender->notices != NULL) {
+		free(sender->lcore->notices);
+		sender->lcore->notices = sender->notices;
+	}
+}
+
+void wires_remove(struct virtual_driver *driver)
+{
+	for (uint16_t i = 0; i < driver->dataplane->n_lcores; i++)
+		remove_wires_of(&driver->lcores[i]);
+	free(driver->wires);
+	driver->wires = NULL;
+}

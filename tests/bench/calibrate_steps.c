@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What steps cost: one lcore of the data path, driven by the main thread turn by turn, with a
+ * source and a sink whose own time is measured and taken off. Four ways lead through all steps.
+ *
+ * A turn's own cost is what goes before the receive call and after the last step; a step's is all
+ * from the end of the one before to its own, and for the first one from the end of the receive
+ * call. On a real lcore the steps' clock costs, too; what only this program adds is taken off.
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_lcore.h>
+
+#include "calibrate.h"
+#include "core/lcore.h"
+#include "fit.h"
+#include "fixture.h"
+
+#define PACKETS 1024 /* of a chunk */
+#define IDLE_TURNS 1024
+#define CHUNKS 9 /* a round's figure is their median, as interrupted ones say nothing */
+#define CREDITS 512
+#define FRAME_BYTES 60 /* inner, without FCS */
+
+struct path {
+	const char *name;
+	const char *mode;
+	struct port *source;
+	struct fixture_frame frame;
+};
+
+static struct path paths[] = {
+	{.name = "receive", .mode = "vanilla", .source = &fixture_uplink},
+	{.name = "transmit", .mode = "vanilla", .source = &fixture_container},
+	{.name = "receive without bridge", .mode = "linux-overlay", .source = &fixture_uplink},
+	{.name = "ping to the VTEP", .mode = "vanilla", .source = &fixture_uplink},
+};
+
+#define PATHS RTE_DIM(paths)
+
+/* The path whose cost of a step goes into the file: the first that has it, but for these. */
+static const int path_of_step[STEP_COUNT] = {[STAGE_VTEP] = 3,
+	[STAGE_VETH_RX] = 1,
+	[STAGE_WIRE] = 2,
+	[STAGE_ENCAP] = 1,
+	[STAGE_TX] = 1,
+	[STAGE_SEND] = 1};
+
+/* What the source and the sink have seen of the turns so far. */
+static struct {
+	const struct lcore *lcore;
+	uint16_t burst;	  /* packets the source gives; 0: none */
+	uint64_t before;  /* from the turns' begin to the source */
+	uint64_t receive; /* in the source */
+	uint64_t send;	  /* in the sink */
+	uint64_t received;
+	uint64_t calls; /* of the sink */
+} seen;
+
+static struct tables *tables;
+static double steps[PATHS][STEP_COUNT][FIT_POINTS][ROUNDS_MAX];
+static double turns[PATHS][FIT_POINTS][ROUNDS_MAX], idle[ROUNDS_MAX];
+
+/* ---- source and sink ---- */
+
+static uint16_t timed_source(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint64_t begin = rte_rdtsc();
+
+	seen.before += begin - seen.lcore->mark;
+	n = RTE_MIN(n, seen.burst);
+	if (n > 0)
+		n = fixture_source(port, queue, mbufs, n);
+	seen.received = rte_rdtsc();
+	seen.receive += seen.received - begin;
+	return n;
+}
+
+static uint16_t timed_sink(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint64_t begin = rte_rdtsc();
+
+	fixture_sink(port, queue, mbufs, n);
+	seen.send += rte_rdtsc() - begin;
+	seen.calls++;
+	return n;
+}
+
+static const struct port_ops timed_ops = {
+	.receive = timed_source, .send = timed_sink, .is_up = fixture_is_up};
+
+/* ---- a measurement ---- */
+
+static struct dataplane *make_dataplane(const struct path *path)
+{
+	struct dataplane_config config = {.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
+		.n_lcores = 1,
+		.lcore_ids = {rte_lcore_id()},
+		.credits = CREDITS};
+	struct dataplane *dataplane = NULL;
+	struct error error;
+
+	if (plan_set_mode(&config.plan, path->mode, &error) == 0)
+		dataplane = dataplane_create(&config, &error);
+	if (dataplane == NULL)
+		rte_exit(EXIT_FAILURE, "%s\n", error.text);
+	tables->owned[0].port = path->source;
+	dataplane_publish(dataplane, tables);
+	return dataplane;
+}
+
+/* What a chunk of turns cost; all but the source's and the sink's. */
+struct chunk {
+	double steps[STEP_COUNT];
+	double turn;
+};
+
+static void run_turns(struct lcore *lcore, uint16_t burst, unsigned int n)
+{
+	/* Not all: credits are counted by `admitted`. */
+	memset(&lcore->counters.time, 0, sizeof(lcore->counters.time));
+	memset(&lcore->counters.stages, 0, sizeof(lcore->counters.stages));
+	lcore->counters.delivered = 0;
+	memset(&seen, 0, sizeof(seen));
+	seen.lcore = lcore;
+	seen.burst = burst;
+	lcore->mark = clock_tsc(NULL);
+	for (unsigned int i = 0; i < n; i++)
+		lcore_poll(lcore);
+}
+
+/* The source's own time is in the path's first step, the sink's in its last. */
+static double own_cycles(const struct lcore *lcore, int step, int first)
+{
+	double cycles = lcore->counters.stages[step].cycles;
+
+	if (step == first)
+		cycles -= seen.before + seen.receive;
+	if (step >= STAGE_COUNT && cycles > 0)
+		cycles -= seen.send + seen.calls * calibrate_tsc_cycles;
+	return RTE_MAX(cycles, 0);
+}
+
+static void note(struct chunk *chunk, const struct lcore *lcore, int first, unsigned int n)
+{
+	double rest = (double)lcore->counters.time.working + seen.before;
+
+	for (int step = 0; step < STEP_COUNT; step++) {
+		chunk->steps[step] = own_cycles(lcore, step, first) / n;
+		rest -= lcore->counters.stages[step].cycles;
+	}
+	chunk->turn = RTE_MAX(rest / n - calibrate_tsc_cycles, 0);
+}
+
+static void check_delivered(const struct lcore *lcore, const struct path *path, uint64_t packets)
+{
+	if (lcore->counters.delivered != packets)
+		rte_exit(EXIT_FAILURE,
+			"bench-calibrate: %s: %lu packets delivered instead of %lu\n", path->name,
+			lcore->counters.delivered, packets);
+}
+
+static double median_chunk(const struct chunk *chunks, size_t offset)
+{
+	double values[CHUNKS];
+
+	for (int i = 0; i < CHUNKS; i++)
+		values[i] = *(const double *)((const char *)&chunks[i] + offset);
+	return fixture_median(values, CHUNKS);
+}
+
+static void measure(unsigned int path, unsigned int point, unsigned int round)
+{
+	struct dataplane *dataplane = make_dataplane(&paths[path]);
+	struct lcore *lcore = dataplane->lcores[0];
+	uint16_t burst = fit_bursts[point];
+	struct chunk chunks[CHUNKS];
+
+	paths[path].source->driver = &paths[path].frame;
+	lcore_begin(lcore);
+	for (int i = 0; i < CHUNKS; i++) {
+		run_turns(lcore, burst, PACKETS / burst);
+		check_delivered(lcore, &paths[path], PACKETS);
+		note(&chunks[i], lcore,
+			paths[path].source == &fixture_uplink ? STAGE_RX : STAGE_VETH_RX,
+			PACKETS / burst);
+	}
+	lcore_end(lcore);
+	for (int step = 0; step < STEP_COUNT; step++)
+		steps[path][step][point][round] =
+			median_chunk(chunks, offsetof(struct chunk, steps[step]));
+	turns[path][point][round] = median_chunk(chunks, offsetof(struct chunk, turn));
+	dataplane_free(dataplane);
+}
+
+static void measure_idle(unsigned int round)
+{
+	struct dataplane *dataplane = make_dataplane(&paths[0]);
+	struct lcore *lcore = dataplane->lcores[0];
+	double values[CHUNKS];
+
+	lcore_begin(lcore);
+	for (int i = 0; i < CHUNKS; i++) {
+		run_turns(lcore, 0, IDLE_TURNS);
+		values[i] = ((double)lcore->counters.time.idle - seen.receive) / IDLE_TURNS -
+			    calibrate_tsc_cycles;
+	}
+	lcore_end(lcore);
+	idle[round] = RTE_MAX(fixture_median(values, CHUNKS), 0);
+	dataplane_free(dataplane);
+}
+
+void steps_round(unsigned int round)
+{
+	for (unsigned int path = 0; path < PATHS; path++)
+		for (unsigned int point = 0; point < FIT_POINTS; point++)
+			measure(path, point, round);
+	measure_idle(round);
+}
+
+void steps_init(void)
+{
+	fixture_frame_vxlan(&paths[0].frame, FRAME_BYTES);
+	fixture_frame_inner(&paths[1].frame, FRAME_BYTES);
+	paths[2].frame = paths[0].frame;
+	fixture_frame_echo(&paths[3].frame);
+	fixture_uplink.ops = &timed_ops;
+	fixture_container.ops = &timed_ops;
+	tables = fixture_tables(&fixture_uplink);
+}
+
+/* ---- rows ---- */
+
+static bool fit_step(unsigned int path, int step, struct fit *fit, unsigned int rounds)
+{
+	double costs[1][FIT_POINTS];
+
+	for (int point = 0; point < FIT_POINTS; point++)
+		costs[0][point] = calibrate_median(steps[path][step][point], rounds);
+	*fit = fit_series(costs, 1);
+	return costs[0][FIT_POINTS - 1] > 0;
+}
+
+static void print_step(unsigned int path, int step, const struct fit *fit)
+{
+	const char *name = stage_table[step].name;
+	double packet = fit->packet[0];
+
+	printf("{\"scenario\": \"step: %s (%s)\", " ROW
+	       ", \"burst_cycles\": %.2f, \"cycles_per_packet\": %.2f, \"fit_error\": %.3f",
+		name, paths[path].name, paths[path].mode, 1, 64, "bench", fit->burst, packet,
+		fit->error);
+	if ((int)path == path_of_step[step])
+		printf(", \"costs\": {\"section\": \"step %s\", \"burst\": %.2f, \"packet\": "
+		       "%.2f}",
+			name, fit->burst, packet);
+	printf("}\n");
+}
+
+/* The same at all sizes of bursts, or it would not be the turn's. */
+static double median_turn(unsigned int rounds)
+{
+	double values[PATHS * FIT_POINTS];
+
+	for (unsigned int path = 0; path < PATHS; path++)
+		for (int point = 0; point < FIT_POINTS; point++)
+			values[path * FIT_POINTS + point] =
+				calibrate_median(turns[path][point], rounds);
+	return fixture_median(values, RTE_DIM(values));
+}
+
+static void print_turn(unsigned int rounds)
+{
+	double nothing = calibrate_median(idle, rounds), busy = median_turn(rounds);
+
+	printf("{\"scenario\": \"turn: idle\", " ROW ", \"burst_cycles\": %.2f}\n", "vanilla", 1,
+		64, "bench", nothing);
+	printf("{\"scenario\": \"turn: busy\", " ROW ", \"burst_cycles\": %.2f, "
+	       "\"costs\": {\"section\": \"turn\", \"idle\": %.2f, \"busy\": %.2f}}\n",
+		"vanilla", 1, 64, "bench", busy, nothing, busy);
+}
+
+void steps_print(unsigned int rounds)
+{
+	struct fit fit;
+
+	print_turn(rounds);
+	for (unsigned int path = 0; path < PATHS; path++)
+		for (int step = 0; step < STEP_COUNT; step++)
+			if (fit_step(path, step, &fit, rounds))
+				print_step(path, step, &fit);
+}
