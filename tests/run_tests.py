@@ -14,6 +14,8 @@ import tempfile
 import threading
 import time
 
+import mutants
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PYTHON = "/usr/bin/python3"
 REPORT_FD = "WEFT_TEST_REPORT_FD"
@@ -26,6 +28,13 @@ SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
 }
+TSAN_BUILD_OPTIONS = ["-Dbuildtype=debugoptimized", "-Db_sanitize=thread", "-Db_lundef=false",
+                      "-Dwerror=true",
+                      # DPDK's rings as C11 has them, not as x86 may: plain loads and stores. gcc
+                      # warns that fences are not understood; docs/design.md says what that means.
+                      "-Dc_args=-DRTE_USE_C11_MEM_MODEL -Wno-tsan"]
+TSAN_PROGRAMS = ["sim-lcores"]  # those with threads
+TSAN_ENVIRONMENT = {"TSAN_OPTIONS": "suppressions=tests/tsan.supp:halt_on_error=1:history_size=4"}
 E2E_MARKS = {"quick": "quick", "default": "not long", "long": "long or not long"}
 OUTPUT_LINES = 300  # of a failed test, the last ones
 TAP_RESULT = re.compile(r"(not )?ok (\d+)(?: -)? (# SKIP )?(.*)")
@@ -40,10 +49,10 @@ class Results:
         self.lock = threading.Lock()
         self.counts = {"ok": 0, "FAILED": 0, "skipped": 0}
 
-    def add(self, name, outcome, seconds, output=""):
+    def add(self, name, outcome, seconds, output="", note=""):
         with self.lock:
             self.counts[outcome] += 1
-            print(f"{name} {outcome} {seconds:.1f} s", flush=True)
+            print(f"{name} {outcome} {seconds:.1f} s{note and f' ({note})'}", flush=True)
             if outcome == "FAILED":
                 lines = output.splitlines()[-OUTPUT_LINES:]
                 print("".join(f"    {line}\n" for line in lines), end="", flush=True)
@@ -126,13 +135,13 @@ class TapReader:
                          "\n".join([*self.lines, reason]))
 
 
-def run_cmocka(results, name, test):
-    environment = {**os.environ, **test["env"], **SANITIZER_ENVIRONMENT,
+def run_cmocka(results, name, test, command=()):
+    environment = {**os.environ, **test["env"], **SANITIZER_ENVIRONMENT, **TSAN_ENVIRONMENT,
                    "CMOCKA_MESSAGE_OUTPUT": "TAP"}
     reader = TapReader(results, name)
-    process = subprocess.Popen(test["cmd"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                               errors="replace")
+    process = subprocess.Popen([*command, *test["cmd"]], cwd=ROOT, env=environment,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, errors="replace")
     timer = threading.Timer(test["timeout"], process.kill)
     timer.start()
     for line in process.stdout:
@@ -142,26 +151,38 @@ def run_cmocka(results, name, test):
     reader.end(returncode)
 
 
-def run_programs(results, build, prefix):
-    """The unit and sim tests of a build, as many at a time as there are CPUs."""
+def run_programs(results, build, prefix, programs=None, command=()):
+    """The unit and sim tests of a build, as many at a time as there are CPUs. `programs`: only
+    these. `command`: what runs them."""
     listing = subprocess.run(["/usr/bin/meson", "introspect", "--tests", build], cwd=ROOT,
                              check=True, stdout=subprocess.PIPE)
+    tests = [test for test in json.loads(listing.stdout)
+             if not programs or pathlib.Path(test["cmd"][0]).name in programs]
 
     def run(test):
         suite = test["suite"][0].split(":")[-1]
-        run_cmocka(results, f"{prefix}{suite}/{test['name']}", test)
+        run_cmocka(results, f"{prefix}{suite}/{test['name']}", test, command)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(run, json.loads(listing.stdout)))
+        list(pool.map(run, tests))
 
 
-def build_sanitized(results):
-    if not (ROOT / "build-asan" / "build.ninja").exists():
-        setup = ["/usr/bin/meson", "setup", *SANITIZER_OPTIONS, "build-asan"]
-        if not run_command(results, "build-asan/setup", setup):
+def build_sanitized(results, build, options, targets=()):
+    if not (ROOT / build / "build.ninja").exists():
+        setup = ["/usr/bin/meson", "setup", *options, build]
+        if not run_command(results, f"{build}/setup", setup):
             return False
-    return run_command(results, "build-asan/compile",
-                       ["/usr/bin/ninja", "--quiet", "-C", "build-asan"])
+    return run_command(results, f"{build}/compile",
+                       ["/usr/bin/ninja", "--quiet", "-C", build, *targets])
+
+
+def fixed_addresses():
+    """ThreadSanitizer cannot start where addresses are more random than it knew them to be; some
+    containers forbid asking for less."""
+    command = ["/usr/bin/setarch", "--addr-no-randomize"]
+    allowed = subprocess.run([*command, "/bin/true"], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL).returncode == 0
+    return command if allowed else []
 
 
 # --- pytest ---
@@ -248,8 +269,12 @@ def run_all(results, level):
     run_checks(results)
     run_programs(results, "build", "")
     run_pytest(results, "tests/unit", seconds=60)
-    if level != "quick" and build_sanitized(results):
-        run_programs(results, "build-asan", "asan/")
+    if level != "quick":
+        if build_sanitized(results, "build-asan", SANITIZER_OPTIONS):
+            run_programs(results, "build-asan", "asan/")
+        if build_sanitized(results, "build-tsan", TSAN_BUILD_OPTIONS, TSAN_PROGRAMS):
+            run_programs(results, "build-tsan", "tsan/", TSAN_PROGRAMS, fixed_addresses())
+        mutants.try_all(mutants.BUGS, results.add)
     if os.geteuid() != 0:
         results.add("tests/e2e (needs root)", "skipped", 0.0)
         return

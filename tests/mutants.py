@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Puts bugs into weft on purpose, one at a time, and expects the simulation to report each.
+
+Called by run_tests.py; by itself: /usr/bin/python3 tests/mutants.py [NAME...]
+"""
+
+import argparse
+import concurrent.futures
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import typing
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PLACE = ROOT / "build-mutants"
+TREE = PLACE / "tree"
+BUILD = PLACE / "build"
+PROGRAMS = PLACE / "programs"
+# What meson.build asks for; the rest of the tree is not copied.
+PARTS = ["meson.build", "meson_options.txt", "meson.options", "src", "tests", "scripts/weftctl",
+         "docs/*.8"]
+OPTIONS = ["-Dbuildtype=plain", "-Doptimization=1", "-Ddebug=false", "-Db_lto=false",
+           "-Dwerror=false"]
+RUN_SECONDS = 30
+REPORTED_SECONDS = 1
+# As the simulation prints it; unit tests have the name of the failed test.
+REPORT = re.compile(r"FAILED: (.*)|\[  FAILED  \] (?=.*_)(?!.*_carried)(\w+)$")
+SEED = 1
+PIPELINE = "sim-pipeline"
+THREADS = "sim-lcores"
+UNIT = "unit-virtual"
+PACKETS = {PIPELINE: 1000000, THREADS: 12000, UNIT: 0}
+LCORE = "src/core/lcore.c"
+DRIVER = "src/virtual/driver.c"
+
+
+class Bug(typing.NamedTuple):
+    """`old` stands in the file exactly once. `program`: the simulation that must report it."""
+    name: str
+    kind: str  # the invariant that it breaks, of those in docs/design.md
+    file: str
+    old: str
+    new: str
+    text: str
+    program: str = PIPELINE
+
+
+BUGS = [
+    # order
+    Bug("swapped-burst", "order", LCORE,
+        """\
+		moved += vector->n;
+""",
+        """\
+		moved += vector->n;
+		if (vector->n > 1) {
+			struct rte_mbuf *first = vector->mbufs[0];
+
+			vector->mbufs[0] = vector->mbufs[1];
+			vector->mbufs[1] = first;
+		}
+""",
+        "The first two packets of a burst from another lcore change places."),
+    Bug("mixed-group", "order", LCORE,
+        """\
+	*n = left;
+	return taken;
+""",
+        """\
+	if (left > 1) {
+		struct rte_mbuf *first = mbufs[0];
+
+		mbufs[0] = mbufs[left - 1];
+		mbufs[left - 1] = first;
+	}
+	*n = left;
+	return taken;
+""",
+        "What is left of a burst after one port's packets were taken out is no longer in order."),
+    Bug("hash-of-length", "order", "src/steer/flow_hash.c",
+        "<< 32 | ip->dst_addr, ip->next_proto_id);",
+        "<< 32 | ip->dst_addr, ip->next_proto_id + ip->total_length);",
+        "The flow hash differs between the packets of one flow."),
+
+    # conservation
+    Bug("lost-in-outbox", "conservation", LCORE,
+        "	outbox->n += n;", "	outbox->n += n > 8 ? n - 1 : n;",
+        "Of a larger burst for another lcore the last packet is forgotten."),
+    Bug("drop-without-free", "conservation", LCORE,
+        "	rte_pktmbuf_free_bulk(mbufs, n);", "",
+        "Dropped packets never return to the pool."),
+    Bug("drop-without-count", "conservation", LCORE,
+        "	counter_add(&lcore->counters.drops[reason], n);", "	(void)reason;",
+        "Dropped packets are counted nowhere."),
+    Bug("replica-without-credit", "conservation", LCORE,
+        "	counter_add(&lcore->counters.admitted, 1);", "",
+        "Replicas of flooded packets are made without taking a credit."),
+    Bug("lost-credit", "conservation", LCORE,
+        "	finish(lcore, &mbuf, 1);", "",
+        "The credit of a packet that was for weft itself does not come back."),
+    Bug("beyond-credits", "conservation", LCORE,
+        "	return dataplane->credits - credits_out(lcore);", "	return dataplane->credits;",
+        "An lcore admits packets however many are on their way, until rings overflow."),
+    Bug("injected-at-wrong-door", "conservation", "src/core/dataplane.c",
+        ".door = main,", ".door = 0,",
+        "The control side's packets give credits to an lcore that has not admitted them."),
+    Bug("detach-without-grace", "conservation", "src/control/ports.c",
+        "deferred_add(&control->deferred, detach, port);", "detach(port);",
+        "A removed port is freed while lcores still poll it."),
+    Bug("publish-without-grace", "conservation", "src/control/publish.c",
+        "deferred_add(&control->deferred, publish_free, old);", "publish_free(old);",
+        "The old tables are freed while lcores still read them.", THREADS),
+
+    # progress
+    Bug("lost-wake-up", "progress", LCORE,
+        "		lcore->dirty[i]->dirty = false;", "",
+        "An outbox that was flushed once is not flushed again."),
+    Bug("credits-never-read", "progress", LCORE,
+        "if (credits_out(lcore) + RECEIVE_BURST > dataplane->credits)", "if (false)",
+        "A door does not notice that its credits have come back."),
+    Bug("forgotten-inbox", "progress", "src/core/dataplane.c",
+        "	return inbox_add(to, stage, outbox->ring);",
+        "	return stage == STAGE_DELIVER && to->index == 1"
+        " ? 0 : inbox_add(to, stage, outbox->ring);",
+        "An lcore does not know of a ring that leads to it."),
+    Bug("neighbour-not-published", "progress", "src/control/neighbours.c",
+        """\
+		control->changed = true;
+	neighbour->mac = *mac;
+""",
+        """\
+		;
+	neighbour->mac = *mac;
+""",
+        "The control side learns a next hop, and the lcores are not told."),
+
+    # virtual time
+    Bug("seen-too-early", "order", DRIVER,
+        "	lcore->asleep = !lcore_poll(lcore->lcore);\n",
+        "	lcore->asleep = !lcore_poll(lcore->lcore);\n	wires_hand_over(driver, lcore);\n",
+        "What a turn sends is seen before the turn ends.", UNIT),
+    Bug("not-woken", "progress", "src/virtual/wires.c",
+        "virtual_wake(driver, wire->receiver, sender->time);", "",
+        "An lcore that is handed packets sleeps on."),
+    Bug("credits-unnoticed", "progress", "src/virtual/wires.c",
+        "virtual_wake(driver, door, sender->time);", "",
+        "A door that waits for credits is not woken when they are there.", UNIT),
+
+    # isolation
+    Bug("last-verdict-ignored", "isolation", LCORE,
+        """\
+	for (uint16_t i = 1; i < n; i++)
+		different |= verdicts[i]""",
+        """\
+	for (uint16_t i = 1; i + 1 < n; i++)
+		different |= verdicts[i]""",
+        "The last packet of a burst goes the way of the others, though it must be dropped."),
+    Bug("fdb-without-network", "isolation", "src/stages/bridge.c",
+        "uint16_t network = packet_of(mbufs[i])->network;", "uint16_t network = 0;",
+        "Addresses are looked up in the first network, whatever the packet's is."),
+    Bug("answer-of-other-address", "isolation", "src/stages/bridge.c",
+        "if (keys[0] != last[0] || keys[1] != last[1])", "if (keys[0] != last[0])",
+        "The FDB's last answer is kept for packets to another address."),
+    Bug("misread-vni", "isolation", "src/stages/vxlan.c",
+        "rte_be_to_cpu_32(outer->vxlan->vx_vni) >> 8;",
+        "rte_be_to_cpu_32(outer->vxlan->vx_vni) >> 8 | 1;",
+        "Two VNIs that differ in one bit are taken for one network."),
+    Bug("vtep-of-other-network", "isolation", "src/stages/vxlan.c",
+        "last->network != network || last->address != address", "last->address != address",
+        "The last sending VTEP is kept for packets of another network."),
+    Bug("sent-to-other-network", "isolation", "src/stages/encap.c",
+        """\
+	remote = tables->remotes[packet->destination & ~PLACE_REMOTE];
+	if (remote == NULL || remote->network != packet->network)""",
+        """\
+	remote = tables->remotes[(packet->destination & ~PLACE_REMOTE) ^ 2];
+	if (remote == NULL)""",
+        "A packet gets the header of the same VTEP in the other network."),
+    Bug("vni-of-other-network", "isolation", "src/control/publish.c",
+        "network->config->vni << 8", "control->networks[0].config->vni << 8",
+        "All VTEPs' headers carry the first network's VNI."),
+    Bug("wrong-network-of-port", "isolation", "src/stages/veth_rx.c",
+        "packet->network = port->network;", "packet->network = 0;",
+        "What a container sends belongs to the first network, whatever its port's is."),
+    Bug("unguarded-source", "isolation", "src/stages/veth_rx.c",
+        "if (tables->networks[port->network]->source_guard)", "if (false)",
+        "A container may send from any address."),
+    Bug("learned-in-other-network", "isolation", "src/control/fdb.c",
+        "union fdb_value value = {.place = place, .heard",
+        "union fdb_value value = {.place = place ^ 2, .heard",
+        "A learned address is at a VTEP of the other network."),
+    Bug("used-by-another", "isolation", LCORE,
+        "return tables->ports[destination]->queues[0].owner;", "return LCORE_INLINE;",
+        "An lcore sends by a queue that another one owns."),
+
+    # equivalence
+    Bug("port-by-door", "equivalence", "src/stages/encap.c",
+        "write_header(mbuf, front, remote, packet->flow_hash);",
+        "write_header(mbuf, front, remote, packet->flow_hash + ((uint32_t)packet->door << 18));",
+        "The outer source port depends on the lcore that received the packet."),
+]
+
+
+# --- tree and build ---
+
+def tracked_files():
+    listing = subprocess.run(["git", "-c", f"safe.directory={ROOT}", "ls-files", "-co", "-z",
+                              "--exclude-standard", "--", *PARTS], cwd=ROOT, check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+    return {name for name in listing.split("\0") if name and (ROOT / name).is_file()}
+
+
+def copy_tree():
+    """Leaves alone what is the same, so that it is not built again."""
+    names = tracked_files()
+    for path in [*TREE.rglob("*")]:
+        if path.is_file() and str(path.relative_to(TREE)) not in names:
+            path.unlink()
+    for name in sorted(names):
+        source, copy = ROOT / name, TREE / name
+        if copy.is_file() and copy.read_bytes() == source.read_bytes():
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+
+
+def command(argv):
+    """(exit status, output)"""
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace")
+    return done.returncode, done.stdout
+
+
+def set_up():
+    """What went wrong, or None."""
+    copy_tree()
+    if (BUILD / "build.ninja").exists():
+        return None
+    shutil.rmtree(BUILD, ignore_errors=True)
+    status, output = command(["/usr/bin/meson", "setup", *OPTIONS, BUILD, TREE])
+    return None if status == 0 else f"meson setup failed\n{output}"
+
+
+def build(program, name):
+    """Builds a program and puts it aside as `name`. What went wrong, or None."""
+    status, output = command(["/usr/bin/ninja", "--quiet", "-C", BUILD, program])
+    if status != 0:
+        return f"{program} cannot be built\n{output}"
+    PROGRAMS.mkdir(exist_ok=True)
+    shutil.copy(BUILD / program, PROGRAMS / name)
+    return None
+
+
+# --- runs ---
+
+def run(program, name):
+    """(exit status, output) of a simulation program that was put aside as `name`; it is killed when
+    its time is up. After its first report it goes on looking for more, which is not waited for."""
+    environment = {**os.environ, "WEFT_SIM_PACKETS": str(PACKETS[program]),
+                   "WEFT_SIM_SEED": str(SEED)}
+    process = subprocess.Popen([PROGRAMS / name], env=environment, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               errors="replace")
+    output, reported = "", False
+    timer = threading.Timer(RUN_SECONDS, process.kill)
+    timer.start()
+    for line in process.stdout:
+        output += line
+        if REPORT.search(line) and not reported:
+            reported = True
+            timer.cancel()
+            timer = threading.Timer(REPORTED_SECONDS, process.kill)
+            timer.start()
+    status = process.wait()
+    timer.cancel()
+    return status, output
+
+
+def crash_of(status, output):
+    """Which crash ended the program or one of its tests; "" if none did."""
+    exception = re.search(r"Test failed with exception: (.*)", output)
+    if exception:
+        return exception.group(1)
+    if status < 0:
+        return signal.Signals(-status).name
+    # cmocka's handler does not survive the signal of another thread than its own.
+    return "" if "test(s) run." in output else f"status {status} in the middle of a test"
+
+
+def verdict(bug, status, output):
+    """(caught, by what). A failed assertion alone does not count: too few packets, say, are no
+    report of what is wrong."""
+    report = re.search(REPORT.pattern, output, re.MULTILINE)
+    if status == 0:
+        return False, "NOT CAUGHT: the simulation passed"
+    if report:
+        return True, f"caught: {report.group(1) or report.group(2)}"
+    if status == -signal.SIGKILL:
+        if bug.kind == "progress":
+            return True, f"caught: stood still, and was killed after {RUN_SECONDS} s"
+        return False, f"NOT CAUGHT: killed after {RUN_SECONDS} s, without a report"
+    crash = crash_of(status, output)
+    if crash:
+        return True, f"caught by a crash: {crash}"
+    return False, f"NOT CAUGHT: status {status} without a report"
+
+
+# --- the bugs ---
+
+def build_with(bug):
+    """Puts the bug in, builds and takes it out. What went wrong, or None."""
+    source = TREE / bug.file
+    text = source.read_text() if source.is_file() else ""
+    found = text.count(bug.old)
+    if found != 1:
+        return (f"the table in tests/mutants.py is out of date: {bug.file} has {found} places "
+                f"like this:\n{bug.old}")
+    source.write_text(text.replace(bug.old, bug.new))
+    try:
+        return build(bug.program, bug.name)
+    finally:
+        source.write_text(text)
+
+
+def try_bug(bug, start, add):
+    status, output = run(bug.program, bug.name)
+    caught, by = verdict(bug, status, output)
+    add(f"mutants/{bug.name}", "ok" if caught else "FAILED", time.monotonic() - start,
+        f"{output}\n{bug.kind}, {bug.file}: {bug.text}", f"{bug.kind}; {by}")
+
+
+def fails(program):
+    """What a program without a bug does wrong, or None."""
+    status, output = run(program, program)
+    return None if status == 0 else f"{program} does not pass without a bug\n{output}"
+
+
+def try_without(programs, add):
+    """The same runs must pass without a bug, or they would say nothing. True if they do."""
+    start = time.monotonic()
+    wrong = set_up()
+    for program in programs:
+        wrong = wrong or build(program, program) or fails(program)
+    add("mutants/none", "FAILED" if wrong else "ok", time.monotonic() - start, wrong or "", "")
+    return wrong is None
+
+
+def try_bugs(bugs, add):
+    """While one bug runs, the next is built; bugs of one file follow each other, since taking one
+    out is building that file again."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = []
+        for bug in sorted(bugs, key=lambda bug: (bug.file, bug.program)):
+            start = time.monotonic()
+            wrong = build_with(bug)
+            if wrong is None:
+                runs.append(pool.submit(try_bug, bug, start, add))
+            else:
+                add(f"mutants/{bug.name}", "FAILED", time.monotonic() - start, wrong, "")
+        for each in runs:
+            each.result()
+
+
+def try_all(bugs, add):
+    """Calls add(name, outcome, seconds, output, note) for each."""
+    PLACE.mkdir(exist_ok=True)
+    with open(PLACE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time in this tree
+        if try_without(sorted({bug.program for bug in bugs}), add):
+            try_bugs(bugs, add)
+        shutil.rmtree(PROGRAMS, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of a bug; all if none is given")
+    names = parser.parse_args().names
+    unknown = set(names) - {bug.name for bug in BUGS}
+    if unknown:
+        parser.error(f"there is no bug {', '.join(sorted(unknown))}")
+    failed = []
+
+    def add(name, outcome, seconds, output, note):
+        print(f"{name} {outcome} {seconds:.1f} s{f' ({note})' if note else ''}", flush=True)
+        if outcome != "ok":
+            failed.append(name)
+            print(output[-4000:], flush=True)
+
+    try_all([bug for bug in BUGS if not names or bug.name in names], add)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
