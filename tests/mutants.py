@@ -103,7 +103,7 @@ BUGS = [
         "	counter_add(&lcore->counters.admitted, 1);", "",
         "Replicas of flooded packets are made without taking a credit."),
     Bug("lost-credit", "conservation", LCORE,
-        "	finish(lcore, &mbuf, 1);", "",
+        "	finish(lcore, &door, 1);", "",
         "The credit of a packet that was for weft itself does not come back."),
     Bug("beyond-credits", "conservation", LCORE,
         "	return dataplane->credits - credits_out(lcore);", "	return dataplane->credits;",

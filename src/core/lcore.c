@@ -15,23 +15,39 @@ static void account(struct lcore *lcore, uint64_t *counter)
 	lcore->mark = now;
 }
 
-static void finish(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
+static void read_doors(struct rte_mbuf **mbufs, uint16_t n, uint16_t *doors)
 {
 	for (uint16_t i = 0; i < n; i++)
-		counter_add(&lcore->finished[packet_of(mbufs[i])->door], 1);
+		doors[i] = packet_of(mbufs[i])->door;
+}
+
+/* One store for each run of packets of one door: a door that has run short of credits reads its
+ * count all the time, and takes the line away each time. */
+static void finish(struct lcore *lcore, const uint16_t *doors, uint16_t n)
+{
+	for (uint16_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && doors[end] == doors[i]; end++)
+			;
+		counter_add(&lcore->finished[doors[i]], end - i);
+	}
 }
 
 static void drop(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n, enum drop reason)
 {
+	uint16_t doors[STAGE_BURST_MAX];
+
+	read_doors(mbufs, n, doors);
 	counter_add(&lcore->counters.drops[reason], n);
-	finish(lcore, mbufs, n);
+	finish(lcore, doors, n);
 	rte_pktmbuf_free_bulk(mbufs, n);
 }
 
 static void consume(struct lcore *lcore, struct rte_mbuf *mbuf)
 {
+	uint16_t door = packet_of(mbuf)->door;
+
 	counter_add(&lcore->counters.consumed, 1);
-	finish(lcore, &mbuf, 1);
+	finish(lcore, &door, 1);
 	rte_pktmbuf_free(mbuf);
 }
 
@@ -248,8 +264,7 @@ static enum drop refusal(const struct port *port)
 static void count_sent(struct lcore *lcore, struct port_counters *counters, const uint16_t *doors,
 	uint16_t sent, uint32_t bytes)
 {
-	for (uint16_t i = 0; i < sent; i++)
-		counter_add(&lcore->finished[doors[i]], 1);
+	finish(lcore, doors, sent);
 	counter_add(&counters->tx_packets, sent);
 	counter_add(&counters->tx_bytes, bytes);
 	counter_add(&lcore->counters.delivered, sent);
@@ -263,8 +278,7 @@ static void send_burst(
 	uint32_t bytes = bytes_of(mbufs, n);
 	uint16_t sent;
 
-	for (uint16_t i = 0; i < n; i++)
-		doors[i] = packet_of(mbufs[i])->door;
+	read_doors(mbufs, n, doors);
 	sent = port->ops->send(port, queue, mbufs, n);
 	if (unlikely(sent < n)) {
 		bytes -= bytes_of(mbufs + sent, n - sent);
