@@ -143,8 +143,8 @@ BUGS = [
 
     # virtual time
     Bug("seen-too-early", "order", DRIVER,
-        "	lcore->asleep = !lcore_poll(lcore->lcore);\n",
-        "	lcore->asleep = !lcore_poll(lcore->lcore);\n	wires_hand_over(driver, lcore);\n",
+        "	lcore->worked = lcore_poll(lcore->lcore);\n",
+        "	lcore->worked = lcore_poll(lcore->lcore);\n	wires_hand_over(driver, lcore);\n",
         "What a turn sends is seen before the turn ends.", UNIT),
     Bug("not-woken", "progress", "src/virtual/wires.c",
         "virtual_wake(driver, wire->receiver, sender->time);", "",

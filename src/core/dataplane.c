@@ -59,6 +59,8 @@ static int link_lcores(struct lcore *from, struct lcore *to, unsigned int stage)
 	const struct dataplane *dataplane = from->dataplane;
 	struct outbox *outbox = &from->outboxes[stage][to->index];
 
+	outbox->stage = stage;
+	outbox->receiver = to->index;
 	outbox->ring = make_ring("inbox", from->index, to->index, stage,
 		dataplane->credits * dataplane->n_lcores, to->id);
 	return inbox_add(to, stage, outbox->ring);

@@ -102,6 +102,7 @@ static void flush_outboxes(struct lcore *lcore)
 		outbox_flush(lcore, lcore->dirty[i]);
 		lcore->dirty[i]->dirty = false;
 	}
+	lcore->n_flushed = lcore->n_dirty;
 	lcore->n_dirty = 0;
 }
 

@@ -36,7 +36,9 @@ struct vector {
 /* Packets for a stage of another lcore, collected within a turn. */
 struct outbox {
 	struct rte_ring *ring; /* NULL: the plan has no such way */
-	bool dirty;	       /* in the lcore's list of those to flush */
+	uint16_t stage;	       /* where it leads */
+	uint16_t receiver;
+	bool dirty; /* in the lcore's list of those to flush */
 	uint16_t n;
 	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
 };
@@ -57,6 +59,7 @@ struct lcore {
 	/* Where each lcore tells how many packets of this door ended there. */
 	const uint64_t *finished_at[LCORES_MAX];
 	uint16_t n_dirty;
+	uint16_t n_flushed; /* of the same list, at the end of the last turn */
 	struct outbox *dirty[STEP_COUNT * LCORES_MAX]; /* outboxes with packets */
 	struct vector vectors[STEP_COUNT];
 	struct inbox inboxes[STEP_COUNT];

@@ -105,7 +105,12 @@ static const struct key price_keys[] = {
 	{"metadata", value_cost, offsetof(struct price, metadata), 0, 0, KEY_REQUIRED},
 	{"header", value_cost, offsetof(struct price, header), 0, 0, KEY_REQUIRED},
 	{"payload", value_cost, offsetof(struct price, payload), 0, 0, KEY_REQUIRED},
+	{"free", value_cost, offsetof(struct price, free), 0, 0, KEY_REQUIRED},
 	{"back", value_cost, offsetof(struct price, back), 0, 0, KEY_REQUIRED},
+	{"back-header", value_cost, offsetof(struct price, back_header), 0, 0, KEY_REQUIRED},
+	{"back-payload", value_cost, offsetof(struct price, back_payload), 0, 0, KEY_REQUIRED},
+	{"cold", value_cost, offsetof(struct price, cold), 0, 0, KEY_REQUIRED},
+	{"cold-payload", value_cost, offsetof(struct price, cold_payload), 0, 0, KEY_REQUIRED},
 	{0},
 };
 

@@ -34,12 +34,21 @@ struct port_cost {
 	uint32_t packet[COST_SIZES_MAX];
 };
 
-/* A packet whose cache lines another lcore had last. */
+/* Cache lines that another lcore had last, a packet. */
 struct price {
 	uint32_t metadata; /* the mbuf's first line, which the sender wrote */
 	uint32_t header;   /* the packet's headers, two lines together */
 	uint32_t payload;  /* each further line that is read */
-	uint32_t back;	   /* an mbuf that was freed elsewhere and is filled again */
+	uint32_t free;	   /* to free an mbuf that was taken elsewhere */
+	/* To fill an mbuf that was freed elsewhere: its own lines, and those that were read there.
+	 */
+	uint32_t back;
+	uint32_t back_header;
+	uint32_t back_payload;
+	/* With costs from the table, whose steps were measured on mbufs that stay in the cache: one
+	 * that was freed elsewhere comes back round the whole pool. */
+	uint32_t cold;
+	uint32_t cold_payload;
 };
 
 struct costs {

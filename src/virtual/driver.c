@@ -73,12 +73,15 @@ static void turn(struct virtual_driver *driver, struct virtual_lcore *lcore)
 	unsigned int id = rte_lcore_id();
 
 	driver->now = lcore->time;
-	wires_hand_over(driver, lcore);
-	if (outside->sent != NULL)
-		outside->sent(outside->argument, lcore->lcore->index, lcore->time);
+	if (lcore->worked) {
+		wires_hand_over(driver, lcore);
+		if (outside->sent != NULL)
+			outside->sent(outside->argument, lcore->lcore->index, lcore->time);
+	}
 	RTE_PER_LCORE(_lcore_id) = lcore->lcore->id;
 	clock_begin_turn(driver, lcore);
-	lcore->asleep = !lcore_poll(lcore->lcore);
+	lcore->worked = lcore_poll(lcore->lcore);
+	lcore->asleep = !lcore->worked;
 	clock_end_turn(driver);
 	RTE_PER_LCORE(_lcore_id) = id;
 	driver->counters.turns++;

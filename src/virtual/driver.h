@@ -62,7 +62,8 @@ void virtual_free(struct virtual_driver *driver);
 /* The clock that the dataplane is to be made with. */
 struct clock virtual_clock(struct virtual_driver *driver);
 
-/* EAL id of a virtual lcore: each has mempool caches of its own, and no thread. */
+/* EAL id of a virtual lcore: each has mempool caches of its own, and no thread. (Where other
+ * threads are EAL's lcores, the ids must be others than theirs.) */
 unsigned int virtual_lcore_id(uint16_t index);
 
 /* Takes over the dataplane's lcores, which no thread runs; virtual_release() gives them back with
@@ -95,8 +96,10 @@ void virtual_resume(struct virtual_driver *driver);
 void virtual_charge(struct virtual_driver *driver, uint64_t cost);
 /* The lcore has filled these mbufs: it pays for those that were freed elsewhere. */
 void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n);
-/* It has read them whole: it pays for the lines that another lcore had. */
+/* It reads them whole: it pays for the lines that another lcore had. */
 void virtual_copied(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n);
+/* It frees them: it pays for those that were taken elsewhere. */
+void virtual_freed(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n);
 
 /* ---- faults ---- */
 

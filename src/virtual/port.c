@@ -61,6 +61,7 @@ static uint16_t virtual_send(struct port *port, uint16_t queue, struct rte_mbuf 
 	charge(device, device->send, mbufs, n);
 	if (device->copies)
 		virtual_copied(driver, mbufs, n);
+	virtual_freed(driver, mbufs, n);
 	note_use(&device->queues[queue]);
 	virtual_resume(driver);
 	return n;

@@ -24,11 +24,13 @@ struct virtual_lcore {
 	struct lcore *lcore;
 	uint64_t time;	   /* cycles: the end of its last turn, or of its sleep */
 	uint32_t fraction; /* hundredths of a cycle beyond */
+	bool worked;	   /* its last turn did, so that others may have something of it */
 	bool asleep;
 	uint64_t stall; /* cycles by which its turn is to be longer */
 	uint32_t percent;
 	uint16_t n_wires;
 	struct wire *wires; /* as sender */
+	struct wire *outgoing[STEP_COUNT][LCORES_MAX];
 	struct wire *incoming[STEP_COUNT];
 	struct rte_ring *notices; /* the main lcore's end */
 	/* What the other doors see of lcore->finished. */

@@ -17,10 +17,11 @@
 
 /* Index + 1 of the lcore that has the lines. */
 struct home {
-	uint32_t run; /* of which driver this is said */
-	uint8_t metadata;
+	uint32_t run;	  /* of which driver this is said */
+	uint8_t metadata; /* the mbuf's lines */
 	uint8_t header;
 	uint8_t payload;
+	uint8_t pool; /* who took it, or put it back */
 };
 
 static int home_offset = -1;
@@ -134,11 +135,29 @@ void virtual_copied(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct home *home = home_of(driver, mbufs[i]);
+		uint32_t payload = price->payload * payload_lines(mbufs[i]);
 
 		driver->charged += fetch(&home->header, here, price->header);
-		driver->charged +=
-			fetch(&home->payload, here, price->payload * payload_lines(mbufs[i]));
+		driver->charged += fetch(&home->payload, here, payload);
 	}
+}
+
+void virtual_freed(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint8_t here = driver->current->lcore->index + 1;
+
+	for (uint16_t i = 0; i < n; i++)
+		driver->charged += fetch(
+			&home_of(driver, mbufs[i])->pool, here, driver->config.costs->price.free);
+}
+
+/* Measured, it has cost its time already. */
+static uint32_t cost_of_cold(const struct virtual_driver *driver, const struct rte_mbuf *mbuf)
+{
+	const struct price *price = &driver->config.costs->price;
+
+	return driver->config.measured ? 0
+				       : price->cold + price->cold_payload * payload_lines(mbuf);
 }
 
 void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n)
@@ -148,9 +167,12 @@ void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct home *home = home_of(driver, mbufs[i]);
+		uint32_t payload = price->back_payload * payload_lines(mbufs[i]);
 
 		driver->charged += fetch(&home->metadata, here, price->back);
-		home->header = home->payload = here;
+		driver->charged += fetch(&home->header, here, price->back_header);
+		driver->charged += fetch(&home->payload, here, payload);
+		driver->charged += fetch(&home->pool, here, cost_of_cold(driver, mbufs[i]));
 	}
 }
 
@@ -186,14 +208,16 @@ static bool move_packets(struct virtual_driver *driver, struct virtual_lcore *se
 {
 	bool any = false;
 
-	for (uint16_t i = 0; i < sender->n_wires; i++) {
-		struct wire *wire = &sender->wires[i];
+	for (uint16_t i = 0; i < sender->lcore->n_flushed; i++) {
+		const struct outbox *outbox = sender->lcore->dirty[i];
+		struct wire *wire = sender->outgoing[outbox->stage][outbox->receiver];
 
 		if (!move(driver, wire))
 			continue;
 		virtual_wake(driver, wire->receiver, sender->time);
 		any = true;
 	}
+	sender->lcore->n_flushed = 0;
 	return any;
 }
 
@@ -264,6 +288,7 @@ static int lay_wire(struct virtual_driver *driver, struct virtual_lcore *sender,
 		.stage = stage,
 		.next_of_receiver = receiver->incoming[stage]};
 	receiver->incoming[stage] = wire;
+	sender->outgoing[stage][to] = wire;
 	outbox->ring = staged;
 	sender->n_wires++;
 	return 0;

@@ -8,13 +8,16 @@
  * reads how many are finished only when it runs short.
  *
  * Two CPUs can be two threads of one core, where a busy one slows the other, whatever they touch.
- * So the alternating lcore is measured beside an idle CPU and beside one that does the same: the
- * price is the difference to the latter, which is only what the lines cost.
+ * So the alternating lcore is measured beside an idle CPU and beside one that does the same.
  *
- * The pool matters: mbufs freed elsewhere come back through its ring, first in first out, so
- * that all of the pool passes through the caches. Hence a second, small pool to compare with.
+ * The pool matters, too: mbufs freed elsewhere come back through its ring, first in first out, so
+ * that all of the pool passes through the caches. So the alternating lcore is also measured with
+ * two mempool caches, one for each role, as virtual lcores have: its mbufs go round the pool, too.
+ * The price of a line is the difference to that. What going round costs by itself is `cold`. A
+ * second, small pool is there to compare with.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_lcore.h>
@@ -30,6 +33,7 @@
 #define CHUNK 64  /* bursts; a figure is the median over chunks, as interrupted ones say nothing */
 #define CHUNKS 24 /* that count, after as many bursts as it takes to go once through the pool */
 #define SMALL_POOL_MBUFS 2047
+#define VIRTUAL_IDS 64 /* of no thread */
 #define HEADER_BYTES (2 * RTE_CACHE_LINE_SIZE)
 #define COPIES 64 /* buffers that payload is copied to, in turn */
 
@@ -79,7 +83,7 @@ struct lane {
 	uint64_t finished __rte_cache_aligned; /* consumer: wo, producer: ro */
 };
 
-enum setting { ALONE, BESIDE, ACROSS, ACROSS_SMALL, SETTINGS };
+enum setting { ALONE, BESIDE, ROUND_POOL, ACROSS, ACROSS_SMALL, SETTINGS };
 
 static double samples[TOUCHED_COUNT][SETTINGS][PHASES][ROUNDS_MAX];
 static struct lane *lanes[2];
@@ -134,8 +138,10 @@ static bool produce(struct lane *lane)
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
 	uint64_t mark = rte_rdtsc();
 
-	if (!has_credits(lane) || rte_pktmbuf_alloc_bulk(lane->pool, mbufs, FIXTURE_BURST) != 0)
+	if (!has_credits(lane))
 		return false;
+	if (rte_pktmbuf_alloc_bulk(lane->pool, mbufs, FIXTURE_BURST) != 0)
+		rte_exit(EXIT_FAILURE, "bench-calibrate: the pool %s is empty\n", lane->pool->name);
 	mark = lap(&lane->out.times, TAKE, mark);
 	for (int i = 0; i < FIXTURE_BURST; i++)
 		write_packet(mbufs[i], lane->touched);
@@ -250,6 +256,28 @@ static void alternate(struct lane *lane)
 	}
 }
 
+/* Each role by an lcore id, and so a mempool cache, of its own. */
+static void alternate_round_pool(struct lane *lane, uint32_t bursts)
+{
+	unsigned int id = rte_lcore_id();
+
+	for (uint32_t i = 0; i < bursts; i++) {
+		RTE_PER_LCORE(_lcore_id) = VIRTUAL_IDS;
+		produce_one(lane);
+		RTE_PER_LCORE(_lcore_id) = VIRTUAL_IDS + 1;
+		consume(lane);
+	}
+	RTE_PER_LCORE(_lcore_id) = id;
+}
+
+static void measure_round_pool(struct lane *lane)
+{
+	alternate_round_pool(lane, warm_up(lane));
+	memset(&lane->in.times, 0, sizeof(lane->in.times));
+	memset(&lane->out.times, 0, sizeof(lane->out.times));
+	alternate_round_pool(lane, CHUNK * CHUNKS);
+}
+
 static void produce_across(struct lane *lane)
 {
 	for (uint32_t i = warm_up(lane); i > 0; i--)
@@ -262,7 +290,18 @@ static void produce_across(struct lane *lane)
 static void stop_partner(struct lane *lane)
 {
 	__atomic_store_n(&lane->stop, true, __ATOMIC_RELAXED);
-	rte_eal_wait_lcore(calibrate_partner);
+	rte_eal_wait_lcore(rounds_partner);
+}
+
+void lines_start_neighbour(void)
+{
+	start(lanes[1], HEADER, fixture_pool);
+	rte_eal_remote_launch(alternate_until_stopped, lanes[1], rounds_partner);
+}
+
+void lines_stop_neighbour(void)
+{
+	stop_partner(lanes[1]);
 }
 
 static void run_setting(enum setting setting, enum touched touched)
@@ -275,11 +314,15 @@ static void run_setting(enum setting setting, enum touched touched)
 	case ALONE:
 		return alternate(lane);
 	case BESIDE:
-		rte_eal_remote_launch(alternate_until_stopped, lanes[1], calibrate_partner);
+		rte_eal_remote_launch(alternate_until_stopped, lanes[1], rounds_partner);
 		alternate(lane);
 		return stop_partner(lanes[1]);
+	case ROUND_POOL:
+		rte_eal_remote_launch(alternate_until_stopped, lanes[1], rounds_partner);
+		measure_round_pool(lane);
+		return stop_partner(lanes[1]);
 	default:
-		rte_eal_remote_launch(consume_until_stopped, lane, calibrate_partner);
+		rte_eal_remote_launch(consume_until_stopped, lane, rounds_partner);
 		produce_across(lane);
 		return stop_partner(lane);
 	}
@@ -298,11 +341,12 @@ static void measure(unsigned int round, enum setting setting, enum touched touch
 	}
 }
 
-void lines_round(unsigned int round)
+void lines_round(unsigned int round, bool all)
 {
 	for (int touched = 0; touched < TOUCHED_COUNT; touched++)
 		for (int setting = 0; setting < SETTINGS; setting++)
-			measure(round, setting, touched);
+			if (all || setting == ROUND_POOL || setting == ACROSS)
+				measure(round, setting, touched);
 }
 
 static struct lane *make_lane(const char *name)
@@ -350,24 +394,32 @@ enum price_kind {
 	PRICE_METADATA,
 	PRICE_HEADER,
 	PRICE_PAYLOAD,
+	PRICE_FREE,
 	PRICE_BACK,
-	PRICE_BACK_LINE, /* each line of the packet after its headers */
-	PRICE_FREE,	 /* the part of `metadata` that freeing has */
-	PRICE_SEND,	 /* the part of `back` that sending has: the ring's lines */
+	PRICE_BACK_HEADER,
+	PRICE_BACK_PAYLOAD,
+	PRICE_COLD,
+	PRICE_COLD_PAYLOAD,
+	PRICE_SEND, /* the part of `back` that sending has: the ring's lines */
 	PRICES
 };
+#define PRICES_OF_FILE PRICE_SEND
 
 static const struct {
 	const char *name;
 	uint16_t bytes;
+	size_t offset; /* in struct price */
 } prices[PRICES] = {
-	[PRICE_METADATA] = {"metadata", 64},
-	[PRICE_HEADER] = {"header", 64},
-	[PRICE_PAYLOAD] = {"payload", 1450},
-	[PRICE_BACK] = {"back", 64},
-	[PRICE_BACK_LINE] = {"back, each further line", 1450},
-	[PRICE_FREE] = {"of metadata, freeing", 64},
-	[PRICE_SEND] = {"of back, sending", 64},
+	[PRICE_METADATA] = {"metadata", 64, offsetof(struct price, metadata)},
+	[PRICE_HEADER] = {"header", 64, offsetof(struct price, header)},
+	[PRICE_PAYLOAD] = {"payload", 1450, offsetof(struct price, payload)},
+	[PRICE_FREE] = {"free", 64, offsetof(struct price, free)},
+	[PRICE_BACK] = {"back", 64, offsetof(struct price, back)},
+	[PRICE_BACK_HEADER] = {"back-header", 64, offsetof(struct price, back_header)},
+	[PRICE_BACK_PAYLOAD] = {"back-payload", 1450, offsetof(struct price, back_payload)},
+	[PRICE_COLD] = {"cold", 64, offsetof(struct price, cold)},
+	[PRICE_COLD_PAYLOAD] = {"cold-payload", 1450, offsetof(struct price, cold_payload)},
+	[PRICE_SEND] = {"of back, sending", 64, 0},
 };
 
 static double excess_of_phase(
@@ -388,62 +440,77 @@ static double excess_of_lines(const enum setting settings[2], bool consumer, uns
 	       lines;
 }
 
-/* settings[0]: the base, settings[1]: across. */
-static double price_of(enum price_kind kind, const enum setting settings[2], unsigned int round)
+/* The difference between two settings of one round. */
+static double price_between(
+	enum price_kind kind, enum setting base, enum setting dearer, unsigned int round)
 {
+	const enum setting settings[2] = {base, dearer};
+
 	switch (kind) {
 	case PRICE_METADATA:
-		return excess(METADATA, settings, true, round);
+		return excess(METADATA, settings, true, round) -
+		       excess_of_phase(METADATA, settings, FREE, round);
 	case PRICE_HEADER:
 		return excess(HEADER, settings, true, round) -
 		       excess(METADATA, settings, true, round);
 	case PRICE_PAYLOAD:
 		return excess_of_lines(settings, true, round);
-	case PRICE_BACK:
-		return excess(HEADER, settings, false, round);
-	case PRICE_BACK_LINE:
-		return excess_of_lines(settings, false, round);
 	case PRICE_FREE:
 		return excess_of_phase(METADATA, settings, FREE, round);
+	case PRICE_BACK:
+		return excess(METADATA, settings, false, round);
+	case PRICE_BACK_HEADER:
+		return excess(HEADER, settings, false, round) -
+		       excess(METADATA, settings, false, round);
+	case PRICE_COLD:
+		return excess(HEADER, settings, false, round);
+	case PRICE_BACK_PAYLOAD:
+	case PRICE_COLD_PAYLOAD:
+		return excess_of_lines(settings, false, round);
 	default:
 		return excess_of_phase(HEADER, settings, SEND, round);
 	}
 }
 
-static double median_price(enum distance_class class, enum price_kind kind, enum setting base,
-	enum setting across, unsigned int rounds)
+static double price_of(enum price_kind kind, unsigned int round)
 {
-	const enum setting settings[2] = {base, across};
+	if (kind == PRICE_COLD || kind == PRICE_COLD_PAYLOAD)
+		return price_between(kind, BESIDE, ROUND_POOL, round);
+	return price_between(kind, ROUND_POOL, ACROSS, round);
+}
+
+struct price lines_price(unsigned int round)
+{
+	struct price price;
+
+	for (int kind = 0; kind < PRICES_OF_FILE; kind++) {
+		uint32_t *value = (uint32_t *)((char *)&price + prices[kind].offset);
+
+		*value = COST_UNIT * RTE_MAX(price_of(kind, round), 0);
+	}
+	return price;
+}
+
+static double median_price(enum distance_class class, enum price_kind kind, unsigned int rounds)
+{
 	double values[ROUNDS_MAX];
 	unsigned int n = 0;
 
 	for (unsigned int round = 0; round < rounds; round++)
-		if (calibrate_classes[round] == class)
-			values[n++] = price_of(kind, settings, round);
+		if (rounds_classes[round] == class)
+			values[n++] = price_of(kind, round);
 	return fixture_median(values, n);
 }
 
 static double median_phase(enum distance_class class, enum touched touched, enum setting setting,
 	enum phase phase, unsigned int rounds)
 {
-	double values[ROUNDS_MAX];
-	unsigned int n = 0;
-
-	for (unsigned int round = 0; round < rounds; round++)
-		if (calibrate_classes[round] == class)
-			values[n++] = samples[touched][setting][phase][round];
-	return fixture_median(values, n);
+	return rounds_median_at(class, samples[touched][setting][phase], rounds);
 }
 
 static uint64_t median_distance(enum distance_class class, unsigned int rounds)
 {
-	double values[ROUNDS_MAX];
-	unsigned int n = 0;
-
-	for (unsigned int round = 0; round < rounds; round++)
-		if (calibrate_classes[round] == class)
-			values[n++] = calibrate_distances[round];
-	return fixture_median(values, n);
+	return rounds_median_at(class, rounds_distances, rounds);
 }
 
 /* ---- rows ---- */
@@ -453,8 +520,8 @@ static void print_row(enum distance_class class, const char *what, int lcores, i
 {
 	printf("{\"scenario\": \"%s, %s\", " ROW
 	       ", \"rounds\": %u, \"distance\": %lu, \"%s\": %.2f",
-		what, calibrate_class_names[class], "bench", lcores, bytes, "ring",
-		calibrate_count(class, rounds), median_distance(class, rounds), value, cycles);
+		what, rounds_class_names[class], "bench", lcores, bytes, "ring",
+		rounds_count(class, rounds), median_distance(class, rounds), value, cycles);
 }
 
 static void print_prices(enum distance_class class, unsigned int rounds)
@@ -464,10 +531,8 @@ static void print_prices(enum distance_class class, unsigned int rounds)
 	for (int kind = 0; kind < PRICES; kind++) {
 		snprintf(what, sizeof(what), "price: %s", prices[kind].name);
 		print_row(class, what, 2, prices[kind].bytes, "cycles_per_packet",
-			median_price(class, kind, BESIDE, ACROSS, rounds), rounds);
-		printf(", \"to_idle_neighbour\": %.2f, \"small_pool\": %.2f}\n",
-			median_price(class, kind, ALONE, ACROSS, rounds),
-			median_price(class, kind, BESIDE, ACROSS_SMALL, rounds));
+			median_price(class, kind, rounds), rounds);
+		printf("}\n");
 	}
 }
 
@@ -478,7 +543,7 @@ static double median_contention(
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < rounds; i++)
-		if (calibrate_classes[i] == class)
+		if (rounds_classes[i] == class)
 			values[n++] =
 				(part(touched, BESIDE, false, i) + part(touched, BESIDE, true, i)) /
 				(part(touched, ALONE, false, i) + part(touched, ALONE, true, i));
@@ -498,8 +563,8 @@ static void print_contention(enum distance_class class, unsigned int rounds)
 static void print_phases(
 	enum distance_class class, enum touched touched, enum setting setting, unsigned int rounds)
 {
-	static const char *const names[SETTINGS] = {
-		"one lcore", "one lcore beside another", "two lcores", "two lcores, small pool"};
+	static const char *const names[SETTINGS] = {"one lcore", "one lcore beside another",
+		"one lcore round the pool", "two lcores", "two lcores, small pool"};
 	double sum = 0;
 	char what[64];
 
@@ -517,17 +582,17 @@ static void print_phases(
 static void print_costs(enum distance_class class, unsigned int rounds)
 {
 	printf("{\"costs\": {\"section\": \"price\"");
-	for (int kind = 0; kind <= PRICE_BACK; kind++)
+	for (int kind = 0; kind < PRICES_OF_FILE; kind++)
 		printf(", \"%s\": %.2f", prices[kind].name,
-			RTE_MAX(median_price(class, kind, BESIDE, ACROSS, rounds), 0));
+			RTE_MAX(median_price(class, kind, rounds), 0));
 	printf("}, \"distance\": %lu, \"class\": \"%s\"}\n", median_distance(class, rounds),
-		calibrate_class_names[class]);
+		rounds_class_names[class]);
 }
 
 void lines_print(unsigned int rounds)
 {
 	for (int class = 0; class < DISTANCE_CLASSES; class ++) {
-		if (calibrate_count(class, rounds) == 0)
+		if (rounds_count(class, rounds) == 0)
 			continue;
 		print_prices(class, rounds);
 		print_contention(class, rounds);
@@ -535,5 +600,5 @@ void lines_print(unsigned int rounds)
 			for (int setting = 0; setting < SETTINGS; setting++)
 				print_phases(class, touched, setting, rounds);
 	}
-	print_costs(calibrate_majority(rounds), rounds);
+	print_costs(rounds_majority(rounds), rounds);
 }

@@ -29,12 +29,13 @@
 #include "ports/port.h"
 
 #define SIZES FIT_SERIES_MAX
-#define PACKETS 512 /* of a measurement */
+#define PACKETS 2048 /* of a measurement, half of them, once around the rings, to warm up */
 #define TAP_PACKETS 128
 #define PEER_MBUFS 8191
 #define RING_SIZE 1024
 #define ATTACH_TRIES 3000 /* of 1 ms each */
 #define TRIES 64	  /* to get a burst that was sent */
+#define FAILED (-1e9)
 #define TAP_NAME "weft-tap"
 #define TAP_ADDRESS RTE_IPV4(10, 99, 0, 1)
 #define TAP_PEER RTE_IPV4(10, 99, 0, 2)
@@ -318,7 +319,8 @@ static const struct port_ops *ring_ops;
 static uint16_t nic_receive(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	n = ring_ops->receive(port, queue, mbufs, n);
-	nic.n = n > 0 && rte_pktmbuf_alloc_bulk(fixture_pool, nic.mbufs, n) == 0 ? n : 0;
+	if (n > 0 && rte_pktmbuf_alloc_bulk(fixture_pool, nic.mbufs, n) == 0)
+		nic.n = n;
 	return n;
 }
 
@@ -438,28 +440,31 @@ static void start_serving(int place)
 {
 	peer_call.over = false;
 	if (place == ACROSS)
-		rte_eal_remote_launch(serve, &peer_call, calibrate_partner);
+		rte_eal_remote_launch(serve, &peer_call, rounds_partner);
 }
 
 static void stop_serving(void)
 {
 	__atomic_store_n(&peer_call.over, true, __ATOMIC_RELEASE);
-	rte_eal_wait_lcore(calibrate_partner);
+	rte_eal_wait_lcore(rounds_partner);
 }
 
 /* ---- a measurement ---- */
 
-/* Cycles of the call, or a negative number if the peer had no room. */
+/* Cycles of the call, or FAILED if the peer had no room. The fence: what the peer has written would
+ * not be in this CPU's store buffer. */
 static double send_once(struct subject *subject)
 {
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
 	uint16_t n = make_burst(fixture_pool, subject, mbufs), sent;
-	uint64_t begin = rte_rdtsc(), end;
+	uint64_t begin, end;
 
+	rte_mb();
+	begin = rte_rdtsc();
 	sent = subject->port.ops->send(&subject->port, 0, mbufs, n);
 	end = rte_rdtsc();
 	rte_pktmbuf_free_bulk(mbufs + sent, n - sent);
-	return sent == subject->burst ? (double)(end - begin) - calibrate_tsc_cycles : -1;
+	return sent == subject->burst ? (double)(end - begin) - rounds_tsc_cycles : FAILED;
 }
 
 /* weft asks for whole bursts, whatever there is. */
@@ -469,32 +474,40 @@ static double receive_once(struct subject *subject)
 	uint64_t begin, end;
 	uint16_t n = 0;
 
+	rte_mb();
 	for (int i = 0; i < TRIES && n == 0; i++) {
 		begin = rte_rdtsc();
 		n = subject->port.ops->receive(&subject->port, 0, mbufs, FIXTURE_BURST);
 		end = rte_rdtsc();
 	}
 	rte_pktmbuf_free_bulk(mbufs, n);
-	return n == subject->burst ? (double)(end - begin) - calibrate_tsc_cycles : -1;
+	return n == subject->burst ? (double)(end - begin) - rounds_tsc_cycles : FAILED;
 }
 
-/* A median of bursts, since one that was interrupted says nothing. */
+static double call_once(struct subject *subject, int place, int direction)
+{
+	double cycles;
+
+	if (direction == RECEIVE)
+		let_peer(place, subject, subject->give);
+	cycles = direction == SEND ? send_once(subject) : receive_once(subject);
+	if (direction == SEND)
+		let_peer(place, subject, subject->take);
+	return cycles;
+}
+
 static double measure(struct subject *subject, int place, int direction)
 {
+	unsigned int calls = subject->packets / subject->burst, n = 0;
 	double values[PACKETS];
-	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < subject->packets / subject->burst; i++) {
-		if (direction == SEND) {
-			values[n] = send_once(subject);
-			let_peer(place, subject, subject->take);
-		} else {
-			let_peer(place, subject, subject->give);
-			values[n] = receive_once(subject);
-		}
-		n += values[n] >= 0;
+	for (unsigned int i = 0; i < calls; i++) {
+		double cycles = call_once(subject, place, direction);
+
+		if (i >= calls / 2 && cycles != FAILED)
+			values[n++] = cycles;
 	}
-	return fixture_median(values, n);
+	return fixture_middle(values, n);
 }
 
 static void drain(struct subject *subject)
@@ -546,7 +559,7 @@ static void make_environment(void)
 	rte_rcu_qsbr_init(rcu, 1);
 }
 
-void ports_init(const char *sockets)
+void ports_init(const char *sockets, const char *type)
 {
 	struct error error;
 
@@ -554,11 +567,23 @@ void ports_init(const char *sockets)
 	rte_log_set_level_pattern("pmd.net.*", RTE_LOG_CRIT); /* TAP's would be of no use here */
 	make_environment();
 	for (size_t i = 0; i < RTE_DIM(subjects); i++) {
+		if (type != NULL && strcmp(type, subjects[i].type) != 0)
+			continue;
 		subjects[i].there = subjects[i].open(&subjects[i], &error);
 		if (!subjects[i].there)
-			fprintf(stderr, "bench-calibrate: %s is not measured: %s\n",
-				subjects[i].type, error.text);
+			fprintf(stderr, "%s is not measured: %s\n", subjects[i].type, error.text);
 	}
+}
+
+struct port *ports_find(const char *type, uint16_t *peer)
+{
+	for (size_t i = 0; i < RTE_DIM(subjects); i++) {
+		if (!subjects[i].there || strcmp(type, subjects[i].type) != 0)
+			continue;
+		*peer = subjects[i].peer;
+		return &subjects[i].port;
+	}
+	return NULL;
 }
 
 static bool has_peer_device(const struct subject *subject)
@@ -580,21 +605,43 @@ void ports_close(void)
 		}
 		subject->port.ops->detach(&subject->port);
 	}
+	nic_free();
 	if (tap_socket >= 0)
 		close(tap_socket);
 }
 
 /* ---- rows ---- */
 
-static struct fit fit_port(struct subject *subject, int place, int direction, unsigned int rounds)
+/* What crosses between the CPUs depends on their distance. */
+static double median_of(const double *samples, int place, unsigned int rounds)
 {
-	double costs[SIZES][FIT_POINTS];
+	if (place == SAME_CPU)
+		return rounds_median(samples, rounds);
+	return rounds_median_at(rounds_majority(rounds), samples, rounds);
+}
+
+struct fitted {
+	struct fit fit;
+	double points[SIZES][FIT_POINTS]; /* what it was fitted to */
+};
+
+static struct fitted fit_port(
+	const struct subject *subject, int place, int direction, unsigned int rounds)
+{
+	struct fitted fitted;
 
 	for (int size = 0; size < SIZES; size++)
 		for (int point = 0; point < FIT_POINTS; point++)
-			costs[size][point] = calibrate_median(
-				subject->samples[place][direction][size][point], rounds);
-	return fit_series(costs, SIZES);
+			fitted.points[size][point] = median_of(
+				subject->samples[place][direction][size][point], place, rounds);
+	fitted.fit = fit_series(fitted.points, SIZES);
+	return fitted;
+}
+
+static void print_points(const double points[FIT_POINTS])
+{
+	for (int point = 0; point < FIT_POINTS; point++)
+		printf(", \"burst_of_%u\": %.0f", fit_bursts[point], points[point]);
 }
 
 static void print_costs(const char *type, int direction, const struct fit *fit)
@@ -606,18 +653,31 @@ static void print_costs(const char *type, int direction, const struct fit *fit)
 	printf("}");
 }
 
-static void print_fit(const char *type, int place, int direction, const struct fit *fit)
+static void print_fit(const char *type, int place, int direction, const struct fitted *fitted)
 {
+	const struct fit *fit = &fitted->fit;
+
 	for (int size = 0; size < SIZES; size++) {
 		printf("{\"scenario\": \"%s, peer on %s CPU\", " ROW
 		       ", \"burst_cycles\": %.2f, \"cycles_per_packet\": %.2f, "
-		       "\"fit_error\": %.3f",
+		       "\"fit_error\": %.3f, \"peer\": \"%s\"",
 			direction == SEND ? "send" : "receive",
 			place == SAME_CPU ? "the same" : "another", "native", 1, sizes[size], type,
-			fit->burst, fit->packet[size], fit->error);
-		if (size == 0 && place == SAME_CPU)
+			fit->burst, fit->packet[size], fit->error,
+			place == SAME_CPU ? "same" : "other");
+		print_points(fitted->points[size]);
+		if (size == 0)
 			print_costs(type, direction, fit);
 		printf("}\n");
+	}
+}
+
+static void print_place(const struct subject *subject, int place, unsigned int rounds)
+{
+	for (int direction = 0; direction < DIRECTIONS; direction++) {
+		struct fitted fitted = fit_port(subject, place, direction, rounds);
+
+		print_fit(subject->type, place, direction, &fitted);
 	}
 }
 
@@ -625,9 +685,5 @@ void ports_print(unsigned int rounds)
 {
 	for (size_t i = 0; i < RTE_DIM(subjects); i++)
 		for (int place = 0; place < PLACES && subjects[i].there; place++)
-			for (int direction = 0; direction < DIRECTIONS; direction++) {
-				struct fit fit = fit_port(&subjects[i], place, direction, rounds);
-
-				print_fit(subjects[i].type, place, direction, &fit);
-			}
+			print_place(&subjects[i], place, rounds);
 }

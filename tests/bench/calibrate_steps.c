@@ -140,7 +140,7 @@ static double own_cycles(const struct lcore *lcore, int step, int first)
 	if (step == first)
 		cycles -= seen.before + seen.receive;
 	if (step >= STAGE_COUNT && cycles > 0)
-		cycles -= seen.send + seen.calls * calibrate_tsc_cycles;
+		cycles -= seen.send + seen.calls * rounds_tsc_cycles;
 	return RTE_MAX(cycles, 0);
 }
 
@@ -152,7 +152,7 @@ static void note(struct chunk *chunk, const struct lcore *lcore, int first, unsi
 		chunk->steps[step] = own_cycles(lcore, step, first) / n;
 		rest -= lcore->counters.stages[step].cycles;
 	}
-	chunk->turn = RTE_MAX(rest / n - calibrate_tsc_cycles, 0);
+	chunk->turn = RTE_MAX(rest / n - rounds_tsc_cycles, 0);
 }
 
 static void check_delivered(const struct lcore *lcore, const struct path *path, uint64_t packets)
@@ -206,7 +206,7 @@ static void measure_idle(unsigned int round)
 	for (int i = 0; i < CHUNKS; i++) {
 		run_turns(lcore, 0, IDLE_TURNS);
 		values[i] = ((double)lcore->counters.time.idle - seen.receive) / IDLE_TURNS -
-			    calibrate_tsc_cycles;
+			    rounds_tsc_cycles;
 	}
 	lcore_end(lcore);
 	idle[round] = RTE_MAX(fixture_median(values, CHUNKS), 0);
@@ -239,7 +239,7 @@ static bool fit_step(unsigned int path, int step, struct fit *fit, unsigned int 
 	double costs[1][FIT_POINTS];
 
 	for (int point = 0; point < FIT_POINTS; point++)
-		costs[0][point] = calibrate_median(steps[path][step][point], rounds);
+		costs[0][point] = rounds_median(steps[path][step][point], rounds);
 	*fit = fit_series(costs, 1);
 	return costs[0][FIT_POINTS - 1] > 0;
 }
@@ -268,13 +268,13 @@ static double median_turn(unsigned int rounds)
 	for (unsigned int path = 0; path < PATHS; path++)
 		for (int point = 0; point < FIT_POINTS; point++)
 			values[path * FIT_POINTS + point] =
-				calibrate_median(turns[path][point], rounds);
+				rounds_median(turns[path][point], rounds);
 	return fixture_median(values, RTE_DIM(values));
 }
 
 static void print_turn(unsigned int rounds)
 {
-	double nothing = calibrate_median(idle, rounds), busy = median_turn(rounds);
+	double nothing = rounds_median(idle, rounds), busy = median_turn(rounds);
 
 	printf("{\"scenario\": \"turn: idle\", " ROW ", \"burst_cycles\": %.2f}\n", "vanilla", 1,
 		64, "bench", nothing);

@@ -271,3 +271,16 @@ double fixture_median(double *values, unsigned int n)
 	qsort(values, n, sizeof(values[0]), compare);
 	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
+
+double fixture_middle(double *values, unsigned int n)
+{
+	unsigned int first = n / 4, end = n - n / 4;
+	double sum = 0;
+
+	if (n == 0)
+		return 0;
+	qsort(values, n, sizeof(values[0]), compare);
+	for (unsigned int i = first; i < end; i++)
+		sum += values[i];
+	return sum / (end - first);
+}

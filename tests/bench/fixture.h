@@ -46,4 +46,8 @@ struct tables *fixture_tables(struct port *polled);
 /* Sorts the values. 0 if there are none. */
 double fixture_median(double *values, unsigned int n);
 
+/* Mean of the middle half: where the clock's steps are as large as the values, a median is not
+ * enough. */
+double fixture_middle(double *values, unsigned int n);
+
 #endif

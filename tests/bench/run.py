@@ -3,11 +3,14 @@
 """Runs a benchmark program, prints its rows as a table, and writes them as JSON."""
 import argparse
 import datetime
+import functools
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 import weft_run
 
@@ -15,12 +18,18 @@ BENCHES = {
     "calibrate": "what steps, ports and cache lines cost here, for the virtual clock",
     "hop": "what a hop between two lcores costs, before each stage of the receive path",
     "rings": "which rte_ring between two lcores: one or many producers, 8 or 16 bytes, in place",
+    "simulate": "how many packets a second eight virtual lcores with costs from the table carry",
+    "two-core": "placements over two lcores: what virtual lcores predict, and what real ones do",
 }
-EAL_ARGUMENTS = {"calibrate": ["--single-file-segments"]}  # vhost-user takes 8 regions at most
+# vhost-user takes 8 regions at most
+EAL_ARGUMENTS = {name: ["--single-file-segments"] for name in ("calibrate", "two-core")}
 COLUMNS = [("scenario", "scenario", "<"), ("port", "port", "<"), ("frame_bytes", "frame", ">"),
            ("lcores", "lcores", ">"), ("pps", "packets/s", ">"),
            ("burst_cycles", "cycles/burst", ">"), ("cycles_per_packet", "cycles/packet", ">"),
-           ("hop_cycles", "hop, cycles", ">"), ("times", "times", ">")]
+           ("hop_cycles", "hop, cycles", ">"), ("times", "times", ">"),
+           ("clock", "clock", "<"), ("pairs", "pairs", ">"), ("ratio_to_real", "to real", ">"),
+           ("interval", "95 % interval", ">"), ("simulated_pps", "simulated packets/s", ">")]
+FRACTIONS = {"times", "ratio_to_real"}
 
 
 def run(name, rounds, directory):
@@ -30,7 +39,8 @@ def run(name, rounds, directory):
         raise weft_run.Failure("a benchmark of two lcores needs two cores")
     memory = (["--in-memory"] if weft_run.huge_pages_free() >= 128
               else ["--no-huge", "-m", "256", "--no-shconf"])
-    command = [os.path.join(weft_run.BUILD, f"bench-{name}"), "--no-pci", "--no-telemetry",
+    program = "bench-" + name.replace("-", "_")
+    command = [os.path.join(weft_run.BUILD, program), "--no-pci", "--no-telemetry",
                "--log-level=4", *EAL_ARGUMENTS.get(name, []), *memory,
                "--lcores", f"0@{cpus[0]},1@{cpus[0]},2@{cpus[1]}", "--", str(rounds), directory]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
@@ -41,13 +51,17 @@ def run(name, rounds, directory):
 
 def cell(row, key):
     value = row.get(key, "")
+    if key == "interval" and value:
+        return f"{value[0]:.2f} to {value[1]:.2f}"
     if isinstance(value, float):
-        return f"{value:,.1f}" if key != "times" else f"{value:.2f}"
+        return f"{value:.2f}" if key in FRACTIONS else f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) else value
 
 
 def print_table(rows):
     columns = [column for column in COLUMNS if any(column[0] in row for row in rows)]
+    if len({row.get("clock") for row in rows}) < 2:
+        columns = [column for column in columns if column[0] != "clock"]
     lines = [[heading for _, heading, _ in columns]]
     lines += [[cell(row, key) for key, _, _ in columns] for row in rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
@@ -56,19 +70,19 @@ def print_table(rows):
                         in zip(line, widths, columns)).rstrip())
 
 
-def take_costs(rows):
+def take_costs(rows, peer):
     """The sections of the file of costs that the rows brought along, taken out of them."""
     sections = {}
     for row in rows:
         costs = row.pop("costs", None)
-        if costs:
+        if costs and row.get("peer", peer) == peer:
             sections[costs.pop("section")] = costs
             if "class" in row:  # what the prices depend on
                 sections["distance"] = (row["class"], row["distance"])
     return sections
 
 
-def write_costs(path, sections, command):
+def write_costs(path, sections, peer, command):
     """The file that the virtual clock reads: src/virtual/costs.h."""
     machine = weft_run.machine()
     distance_class, distance = sections.pop("distance")
@@ -79,8 +93,8 @@ def write_costs(path, sections, command):
         f"DPDK {machine['dpdk']}" + (", virtual" if machine["hypervisor"] else ""),
         f"# Date: {datetime.date.today().isoformat()}",
         f"# Command: {command}",
-        f"# The CPUs were {distance_class}: {distance} cycles there and back for a cache line.",
-        "# Ports had their peer on the same CPU; uplink stands for a NIC: a ring and its buffers.",
+        f"# CPU to CPU: {distance_class}, {distance} cycles there and back for a cache line.",
+        f"# Ports had their peer on the {peer} CPU; uplink stands for a NIC: a ring and buffers.",
     ]
     for section, costs in sorted(sections.items(), key=lambda item: order_of(item[0])):
         lines += ["", f"[{section}]"] + [f"{key} = {value}" for key, value in costs.items()]
@@ -94,16 +108,89 @@ def order_of(section):
     return kinds.index(section.split()[0])
 
 
+# --- the speed of the simulation itself ---
+
+SIMULATED = """
+[virtual]
+lcores = 8
+seconds = 0.5
+costs = {costs}
+[uplink wire]
+device = none
+address = 192.0.2.1/24
+lcores = 1
+[network blue]
+vni = 100
+vteps = 192.0.2.2
+[port web]
+network = blue
+type = vhost-user
+path = /run/weft/web.sock
+mac = 02:00:00:00:00:11
+addresses = 10.0.0.11
+lcore = 8
+[pipeline]
+gro = 2
+vxlan = 3
+bridge = 4
+veth = 5
+veth_rx = 6
+encap = 7
+tx = 8
+[traffic down]
+network = blue
+from = 192.0.2.2
+to = web
+rate = 4000000
+[traffic up]
+network = blue
+from = web
+to = 192.0.2.2
+rate = 1000000
+"""
+
+
+def simulate_once(directory):
+    """A row: packets delivered, by the seconds of the wall between start and end of the run."""
+    config, result = os.path.join(directory, "eight.ini"), os.path.join(directory, "eight.json")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(SIMULATED.format(costs=os.path.join(weft_run.ROOT, "config", "costs.ini")))
+    command = [os.path.join(weft_run.BUILD, "weft"), "-l", "0", "--no-pci", "--no-huge", "-m",
+               "512", "--no-telemetry", "--no-shconf", "--log-level=4", "--", "-c", config,
+               "--clock", "virtual", "--json", result]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    begin = None
+    for line in process.stdout:
+        if line.startswith("weft: ready"):
+            begin = time.monotonic()
+    if process.wait() != 0 or begin is None:
+        raise weft_run.Failure(f"weft ended with {process.returncode}")
+    seconds = time.monotonic() - begin
+    with open(result, encoding="utf-8") as file:
+        row = json.load(file)["rows"][0]
+    return {**row, "simulated_pps": row["delivered"] / seconds}
+
+
+def simulate(rounds, directory):
+    """One row of each round's, which all are the same but for how long they took."""
+    rows = [simulate_once(directory) for _ in range(rounds)]
+    speeds = [row["simulated_pps"] for row in rows]
+    return [{**rows[0], "scenario": "eight virtual lcores, a stage each", "runs": speeds,
+             "simulated_pps": statistics.median(speeds)}]
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Measurements. All that is compared takes turns in one "
         "run; figures are medians over the rounds.")
     parser.add_argument("name", nargs="?", choices=BENCHES, metavar="NAME")
     parser.add_argument("--list", action="store_true", help="what can be measured")
-    parser.add_argument("--rounds", type=int, default=20, help="rounds of each variant (20)")
+    parser.add_argument("--rounds", type=int, default=20, help="rounds of each variant; two-core: pairs that must count (20)")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
     parser.add_argument("--costs", metavar="FILE",
                         help="calibrate: write the costs there, for the virtual clock")
+    parser.add_argument("--peer", choices=["same", "other"], default="same",
+                        help="the CPU of ports' peers, for --costs (same)")
     arguments = parser.parse_args()
     if arguments.costs and arguments.name != "calibrate":
         parser.error("--costs: only `calibrate` measures them")
@@ -117,12 +204,14 @@ def main():
             print(f"{name:10} {text}")
         return
     with tempfile.TemporaryDirectory(prefix="weft-bench-") as directory:
-        rows = run(arguments.name, arguments.rounds, directory)
-    sections = take_costs(rows)
+        run_it = simulate if arguments.name == "simulate" else functools.partial(
+            run, arguments.name)
+        rows = run_it(arguments.rounds, directory)
+    sections = take_costs(rows, arguments.peer)
     rows = [row for row in rows if "scenario" in row]
     print_table(rows)
     if arguments.costs:
-        write_costs(arguments.costs, sections, " ".join(["scripts/bench", *sys.argv[1:]]))
+        write_costs(arguments.costs, sections, arguments.peer, " ".join(["scripts/bench", *sys.argv[1:]]))
     if arguments.json:
         document = {"weft": weft_run.weft_version(), "machine": weft_run.machine(), "rows": rows}
         with open(arguments.json, "w", encoding="utf-8") as file:
