@@ -97,7 +97,7 @@ static uint64_t cost_by_table(
 static uint64_t cost_of_step(struct virtual_driver *driver, unsigned int step,
 	const struct stage_counters *new, uint64_t tsc)
 {
-	uint64_t cost;
+	int64_t cost;
 
 	if (driver->config.measured)
 		cost = COST_UNIT * judge(driver, step, new->packets, tsc - driver->read_at);
@@ -105,7 +105,7 @@ static uint64_t cost_of_step(struct virtual_driver *driver, unsigned int step,
 		cost = cost_by_table(driver, step, new);
 	if (step < STEP_COUNT)
 		cost += wires_price(driver->current, step);
-	return cost + driver->charged;
+	return RTE_MAX(cost + driver->charged, 0);
 }
 
 /* ---- orders of turns ---- */

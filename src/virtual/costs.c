@@ -63,6 +63,22 @@ static int value_cost(const struct key *key, const char *value, void *to, struct
 		value, CYCLES_MAX);
 }
 
+static int value_price(const struct key *key, const char *value, void *to, struct error *error)
+{
+	bool negative = value[0] == '-';
+	int32_t *price = to;
+	uint32_t cost;
+
+	(void)key;
+	if (parse_cost(value + negative, &cost) != 0)
+		return error_set(error,
+			"'%s' is no price: cycles from -%d to %d with at most two decimals, such "
+			"as 30.25",
+			value, CYCLES_MAX, CYCLES_MAX);
+	*price = negative ? -(int32_t)cost : (int32_t)cost;
+	return 0;
+}
+
 static int value_hz(const struct key *key, const char *value, void *to, struct error *error)
 {
 	if (parse_number(value, key->min, key->max, to) == 0)
@@ -102,15 +118,15 @@ static const struct key step_keys[] = {
 };
 
 static const struct key price_keys[] = {
-	{"metadata", value_cost, offsetof(struct price, metadata), 0, 0, KEY_REQUIRED},
-	{"header", value_cost, offsetof(struct price, header), 0, 0, KEY_REQUIRED},
-	{"payload", value_cost, offsetof(struct price, payload), 0, 0, KEY_REQUIRED},
-	{"free", value_cost, offsetof(struct price, free), 0, 0, KEY_REQUIRED},
-	{"back", value_cost, offsetof(struct price, back), 0, 0, KEY_REQUIRED},
-	{"back-header", value_cost, offsetof(struct price, back_header), 0, 0, KEY_REQUIRED},
-	{"back-payload", value_cost, offsetof(struct price, back_payload), 0, 0, KEY_REQUIRED},
-	{"cold", value_cost, offsetof(struct price, cold), 0, 0, KEY_REQUIRED},
-	{"cold-payload", value_cost, offsetof(struct price, cold_payload), 0, 0, KEY_REQUIRED},
+	{"metadata", value_price, offsetof(struct price, metadata), 0, 0, KEY_REQUIRED},
+	{"header", value_price, offsetof(struct price, header), 0, 0, KEY_REQUIRED},
+	{"payload", value_price, offsetof(struct price, payload), 0, 0, KEY_REQUIRED},
+	{"free", value_price, offsetof(struct price, free), 0, 0, KEY_REQUIRED},
+	{"back", value_price, offsetof(struct price, back), 0, 0, KEY_REQUIRED},
+	{"back-header", value_price, offsetof(struct price, back_header), 0, 0, KEY_REQUIRED},
+	{"back-payload", value_price, offsetof(struct price, back_payload), 0, 0, KEY_REQUIRED},
+	{"cold", value_price, offsetof(struct price, cold), 0, 0, KEY_REQUIRED},
+	{"cold-payload", value_price, offsetof(struct price, cold_payload), 0, 0, KEY_REQUIRED},
 	{0},
 };
 

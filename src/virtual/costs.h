@@ -34,21 +34,22 @@ struct port_cost {
 	uint32_t packet[COST_SIZES_MAX];
 };
 
-/* Cache lines that another lcore had last, a packet. */
+/* Cache lines that another lcore had last, a packet. Differences between two lcores and one that
+ * does the same: less than nothing where two lcores' caches hold what one's does not. */
 struct price {
-	uint32_t metadata; /* the mbuf's first line, which the sender wrote */
-	uint32_t header;   /* the packet's headers, two lines together */
-	uint32_t payload;  /* each further line that is read */
-	uint32_t free;	   /* to free an mbuf that was taken elsewhere */
+	int32_t metadata; /* the mbuf's first line, which the sender wrote */
+	int32_t header;	  /* the packet's headers, two lines together */
+	int32_t payload;  /* each further line that is read */
+	int32_t free;	  /* to free an mbuf that was taken elsewhere */
 	/* To fill an mbuf that was freed elsewhere: its own lines, and those that were read there.
 	 */
-	uint32_t back;
-	uint32_t back_header;
-	uint32_t back_payload;
+	int32_t back;
+	int32_t back_header;
+	int32_t back_payload;
 	/* With costs from the table, whose steps were measured on mbufs that stay in the cache: one
 	 * that was freed elsewhere comes back round the whole pool. */
-	uint32_t cold;
-	uint32_t cold_payload;
+	int32_t cold;
+	int32_t cold_payload;
 };
 
 struct costs {

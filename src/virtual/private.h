@@ -16,7 +16,7 @@ struct wire {
 	uint16_t receiver;
 	uint16_t stage;
 	uint32_t waiting;	       /* elements in the inbox when it was last looked at */
-	uint64_t owed;		       /* price of their lines, to be paid when they are taken */
+	int64_t owed;		       /* price of their lines, to be paid when they are taken */
 	struct wire *next_of_receiver; /* that leads to the same stage there */
 };
 
@@ -64,7 +64,7 @@ struct virtual_driver {
 	struct virtual_lcore *current; /* NULL: none */
 	bool worked;		       /* it had a step */
 	bool ended;		       /* its end was paid for */
-	uint64_t charged;	       /* hundredths, since the clock was last read */
+	int64_t charged;	       /* hundredths, since the clock was last read */
 	uint64_t read_at;	       /* TSC when that reading ended */
 	uint64_t paused_at;
 	struct estimate estimates[ESTIMATE_STEPS][ESTIMATE_SIZES];
@@ -80,7 +80,7 @@ void wires_remove(struct virtual_driver *driver);
 void wires_hand_over(struct virtual_driver *driver, struct virtual_lcore *sender);
 
 /* What the lcore owes, in hundredths, for packets that it has taken for this stage. */
-uint64_t wires_price(struct virtual_lcore *receiver, unsigned int stage);
+int64_t wires_price(struct virtual_lcore *receiver, unsigned int stage);
 
 /* Packets that wait in the lcore's inboxes. */
 uint32_t wires_waiting(const struct virtual_lcore *receiver);

@@ -47,9 +47,9 @@ static struct home *home_of(const struct virtual_driver *driver, struct rte_mbuf
 }
 
 /* What it costs to fetch a line from `*home` to the lcore that now gets it. */
-static uint32_t fetch(uint8_t *home, uint8_t to, uint32_t price)
+static int32_t fetch(uint8_t *home, uint8_t to, int32_t price)
 {
-	uint32_t cost = *home == to || *home == HOME_NONE ? 0 : price;
+	int32_t cost = *home == to || *home == HOME_NONE ? 0 : price;
 
 	*home = to;
 	return cost;
@@ -76,12 +76,12 @@ static struct rte_ring *make_ring(unsigned int element, unsigned int size)
 
 /* The stages up to the last one read a packet's headers; rx hands it on unread, but what comes
  * after it does not. The last steps free it, or copy it: virtual_copied(). */
-static uint64_t price_of(
+static int64_t price_of(
 	const struct virtual_driver *driver, struct rte_mbuf *mbuf, const struct wire *wire)
 {
 	const struct price *price = &driver->config.costs->price;
 	struct home *home = home_of(driver, mbuf);
-	uint64_t cost = price->metadata; /* whoever sends a packet has written that */
+	int64_t cost = price->metadata; /* whoever sends a packet has written that */
 
 	home->metadata = wire->receiver + 1;
 	if (wire->stage < STAGE_COUNT)
@@ -89,13 +89,13 @@ static uint64_t price_of(
 	return cost;
 }
 
-uint64_t wires_price(struct virtual_lcore *receiver, unsigned int stage)
+int64_t wires_price(struct virtual_lcore *receiver, unsigned int stage)
 {
-	uint64_t cost = 0;
+	int64_t cost = 0;
 
 	for (struct wire *wire = receiver->incoming[stage]; wire; wire = wire->next_of_receiver) {
 		uint32_t left, taken;
-		uint64_t share;
+		int64_t share;
 
 		if (wire->waiting == 0)
 			continue;
@@ -121,9 +121,9 @@ uint32_t wires_waiting(const struct virtual_lcore *receiver)
 }
 
 /* Lines after the two that price.header counts. */
-static uint32_t payload_lines(const struct rte_mbuf *mbuf)
+static int32_t payload_lines(const struct rte_mbuf *mbuf)
 {
-	uint32_t lines = (mbuf->data_len + RTE_CACHE_LINE_SIZE - 1) / RTE_CACHE_LINE_SIZE;
+	int32_t lines = (mbuf->data_len + RTE_CACHE_LINE_SIZE - 1) / RTE_CACHE_LINE_SIZE;
 
 	return lines > 2 ? lines - 2 : 0;
 }
@@ -135,7 +135,7 @@ void virtual_copied(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct home *home = home_of(driver, mbufs[i]);
-		uint32_t payload = price->payload * payload_lines(mbufs[i]);
+		int32_t payload = price->payload * payload_lines(mbufs[i]);
 
 		driver->charged += fetch(&home->header, here, price->header);
 		driver->charged += fetch(&home->payload, here, payload);
@@ -152,7 +152,7 @@ void virtual_freed(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint1
 }
 
 /* Measured, it has cost its time already. */
-static uint32_t cost_of_cold(const struct virtual_driver *driver, const struct rte_mbuf *mbuf)
+static int32_t cost_of_cold(const struct virtual_driver *driver, const struct rte_mbuf *mbuf)
 {
 	const struct price *price = &driver->config.costs->price;
 
@@ -167,7 +167,7 @@ void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct home *home = home_of(driver, mbufs[i]);
-		uint32_t payload = price->back_payload * payload_lines(mbufs[i]);
+		int32_t payload = price->back_payload * payload_lines(mbufs[i]);
 
 		driver->charged += fetch(&home->metadata, here, price->back);
 		driver->charged += fetch(&home->header, here, price->back_header);

@@ -13,8 +13,9 @@
  * The pool matters, too: mbufs freed elsewhere come back through its ring, first in first out, so
  * that all of the pool passes through the caches. So the alternating lcore is also measured with
  * two mempool caches, one for each role, as virtual lcores have: its mbufs go round the pool, too.
- * The price of a line is the difference to that. What going round costs by itself is `cold`. A
- * second, small pool is there to compare with.
+ * The price of a line is the difference to that, and may be less than nothing: two CPUs have twice
+ * the cache. What going round costs one lcore is `cold`. A second, small pool is there to compare
+ * with.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -484,9 +485,9 @@ struct price lines_price(unsigned int round)
 	struct price price;
 
 	for (int kind = 0; kind < PRICES_OF_FILE; kind++) {
-		uint32_t *value = (uint32_t *)((char *)&price + prices[kind].offset);
+		int32_t *value = (int32_t *)((char *)&price + prices[kind].offset);
 
-		*value = COST_UNIT * RTE_MAX(price_of(kind, round), 0);
+		*value = COST_UNIT * price_of(kind, round);
 	}
 	return price;
 }
@@ -583,8 +584,7 @@ static void print_costs(enum distance_class class, unsigned int rounds)
 {
 	printf("{\"costs\": {\"section\": \"price\"");
 	for (int kind = 0; kind < PRICES_OF_FILE; kind++)
-		printf(", \"%s\": %.2f", prices[kind].name,
-			RTE_MAX(median_price(class, kind, rounds), 0));
+		printf(", \"%s\": %.2f", prices[kind].name, median_price(class, kind, rounds));
 	printf("}, \"distance\": %lu, \"class\": \"%s\"}\n", median_distance(class, rounds),
 		rounds_class_names[class]);
 }

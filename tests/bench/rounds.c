@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_lcore.h>
 
@@ -16,7 +17,7 @@
 #define SHARED 1.4 /* times as long beside a busy CPU: they are threads of one core */
 #define PROBE_TURNS 10000
 #define PROBES 32
-#define QUIET 1.1 /* times the best probe's cycles */
+#define QUIETEST_MIN 5u
 
 struct place {
 	double distance; /* cycles; 0: not known */
@@ -31,11 +32,10 @@ double rounds_distances[ROUNDS_MAX];
 const char *const rounds_class_names[DISTANCE_CLASSES] = {"one core's threads", "near", "far"};
 
 static struct place before;
-enum { HERE, THERE, CPUS };
-
-static double probes[CPUS][ROUNDS_MAX], contention[ROUNDS_MAX];
+static double slowest[ROUNDS_MAX]; /* probe, at begin or end, on either CPU */
+static double contention[ROUNDS_MAX];
 static bool partner_stops;
-static bool quiet[ROUNDS_MAX];
+static bool counts[ROUNDS_MAX];
 
 /* ---- looking ---- */
 
@@ -86,8 +86,7 @@ static void probe_both(unsigned int round)
 
 	rte_eal_remote_launch(probe_there, &there, rounds_partner);
 	rte_eal_wait_lcore(rounds_partner);
-	probes[HERE][round] = RTE_MAX(probes[HERE][round], here);
-	probes[THERE][round] = RTE_MAX(probes[THERE][round], there);
+	slowest[round] = RTE_MAX(slowest[round], RTE_MAX(here, there));
 }
 
 static int probe_until_stopped(void *unused)
@@ -174,6 +173,7 @@ enum distance_class rounds_look(void)
 void rounds_begin(unsigned int round)
 {
 	before = measure_place();
+	slowest[round] = 0;
 	probe_both(round);
 }
 
@@ -192,28 +192,34 @@ void rounds_end(unsigned int round)
 	note_place(round, &after);
 }
 
-static double best_of(const double *values, unsigned int n)
+static int compare(const void *a, const void *b)
 {
-	double best = values[0];
+	double x = *(const double *)a, y = *(const double *)b;
 
-	for (unsigned int i = 0; i < n; i++)
-		best = RTE_MIN(best, values[i]);
-	return best;
+	return (x > y) - (x < y);
 }
 
-/* In the others there was other work on a CPU, or on a thread beside it. */
-unsigned int rounds_judge(unsigned int rounds)
+static unsigned int count(unsigned int rounds)
 {
-	double best[CPUS] = {best_of(probes[HERE], rounds), best_of(probes[THERE], rounds)};
 	unsigned int n = 0;
 
 	for (unsigned int round = 0; round < rounds; round++) {
-		quiet[round] = probes[HERE][round] <= QUIET * best[HERE] &&
-			       probes[THERE][round] <= QUIET * best[THERE];
-		n += quiet[round];
-		rounds_classes[round] = quiet[round] ? classes[round] : UNKNOWN;
+		rounds_classes[round] = counts[round] ? classes[round] : UNKNOWN;
+		n += counts[round];
 	}
 	return n;
+}
+
+unsigned int rounds_take_quietest(unsigned int rounds, unsigned int one_in)
+{
+	unsigned int most = RTE_MIN(RTE_MAX(rounds / one_in, QUIETEST_MIN), rounds);
+	double sorted[ROUNDS_MAX];
+
+	memcpy(sorted, slowest, rounds * sizeof(sorted[0]));
+	qsort(sorted, rounds, sizeof(sorted[0]), compare);
+	for (unsigned int round = 0; round < rounds; round++)
+		counts[round] = slowest[round] <= sorted[most - 1];
+	return count(rounds);
 }
 
 /* ---- figures ---- */
@@ -254,7 +260,7 @@ double rounds_median(const double *samples, unsigned int rounds)
 	unsigned int n = 0;
 
 	for (unsigned int round = 0; round < rounds; round++)
-		if (quiet[round])
+		if (counts[round])
 			values[n++] = samples[round];
 	return fixture_median(values, n);
 }

@@ -8,9 +8,8 @@
 
 /*
  * Rounds of a benchmark of two CPUs. In a round everything that is compared takes its turn. At its
- * begin and its end it is looked at how far apart the CPUs are, and whether somebody else is at
- * work on them: a round counts only if it was quiet, and towards what depends on the distance only
- * if that was the same at both times.
+ * begin and its end it is looked at how far apart the CPUs are, and how much others are at work on
+ * them; what depends on the distance counts only if that was the same at both times.
  */
 #define ROUNDS_MAX 16384
 
@@ -33,10 +32,12 @@ void rounds_end(unsigned int round);
 /* How far apart the CPUs are now. */
 enum distance_class rounds_look(void);
 
-/* Which of the rounds so far were quiet; returns how many. */
-unsigned int rounds_judge(unsigned int rounds);
+/* Others are at work on the machine, more or less all the time, which a fixed piece of arithmetic
+ * shows, done at the begin and the end of a round on both CPUs. Of the rounds so far the quietest,
+ * one in so many, count; returns how many. */
+unsigned int rounds_take_quietest(unsigned int rounds, unsigned int one_in);
 
-/* Over the quiet rounds; those of them that were at one distance. */
+/* Over the rounds that count; those of them that were at one distance. */
 double rounds_median(const double *samples, unsigned int rounds);
 double rounds_median_at(enum distance_class class, const double *samples, unsigned int rounds);
 

@@ -17,7 +17,7 @@
 #define MACHINE "[machine]\nhz = 2600000000\ncpu = AMD EPYC\ndistance = 130\n"
 #define TURN "[turn]\nidle = 45.5\nbusy = 60\n"
 #define PRICE                                                                                      \
-	"[price]\nmetadata = 30\nheader = 20.05\npayload = 9.9\nfree = 5\nback = 40.25\n"          \
+	"[price]\nmetadata = 30\nheader = 20.05\npayload = 9.9\nfree = 5\nback = -40.25\n"         \
 	"back-header = 7\nback-payload = 11\ncold = 12\ncold-payload = 13\n"
 #define RECEIVE "[receive vhost-user]\nburst = 80\n64 = 60.5\n512 = 80\n1450 = 200.25\n"
 #define SEND "[send tap]\n1450 = 3000\nburst = 0.01\n64 = 2000\n"
@@ -89,7 +89,7 @@ static void every_section_is_read_in_hundredths(void **state)
 	assert_int_equal(costs.price.header, 2005);
 	assert_int_equal(costs.price.payload, 990);
 	assert_int_equal(costs.price.free, 500);
-	assert_int_equal(costs.price.back, 4025);
+	assert_int_equal(costs.price.back, -4025);
 	assert_int_equal(costs.price.back_header, 700);
 	assert_int_equal(costs.price.back_payload, 1100);
 	assert_int_equal(costs.price.cold, 1200);
