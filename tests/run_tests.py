@@ -35,6 +35,12 @@ TSAN_BUILD_OPTIONS = ["-Dbuildtype=debugoptimized", "-Db_sanitize=thread", "-Db_
                       "-Dc_args=-DRTE_USE_C11_MEM_MODEL -Wno-tsan"]
 TSAN_PROGRAMS = ["sim-lcores"]  # those with threads
 TSAN_ENVIRONMENT = {"TSAN_OPTIONS": "suppressions=tests/tsan.supp:halt_on_error=1:history_size=4"}
+# How much the simulation carries: in a normal build as its program says, or for --long all
+# placements of all stages, which takes most of an hour; with sanitizers less.
+SIMULATION = "test_pipeline"
+SIM_LONG = {"WEFT_SIM_PACKETS": "1000000000", "WEFT_SIM_EVERY": "1"}
+SIM_SANITIZED = {"WEFT_SIM_PACKETS": "1000000"}
+SIM_LONG_SECONDS = 2 * 3600
 E2E_MARKS = {"quick": "quick", "default": "not long", "long": "long or not long"}
 OUTPUT_LINES = 300  # of a failed test, the last ones
 TAP_RESULT = re.compile(r"(not )?ok (\d+)(?: -)? (# SKIP )?(.*)")
@@ -135,14 +141,15 @@ class TapReader:
                          "\n".join([*self.lines, reason]))
 
 
-def run_cmocka(results, name, test, command=()):
-    environment = {**os.environ, **test["env"], **SANITIZER_ENVIRONMENT, **TSAN_ENVIRONMENT,
-                   "CMOCKA_MESSAGE_OUTPUT": "TAP"}
+def run_cmocka(results, name, test, command=(), settings=None):
+    environment = {**(settings or {}), **os.environ, **test["env"], **SANITIZER_ENVIRONMENT,
+                   **TSAN_ENVIRONMENT, "CMOCKA_MESSAGE_OUTPUT": "TAP"}
     reader = TapReader(results, name)
     process = subprocess.Popen([*command, *test["cmd"]], cwd=ROOT, env=environment,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, errors="replace")
-    timer = threading.Timer(test["timeout"], process.kill)
+    seconds = SIM_LONG_SECONDS if settings is SIM_LONG else test["timeout"]
+    timer = threading.Timer(seconds, process.kill)
     timer.start()
     for line in process.stdout:
         reader.line(line.rstrip("\n"))
@@ -151,9 +158,10 @@ def run_cmocka(results, name, test, command=()):
     reader.end(returncode)
 
 
-def run_programs(results, build, prefix, programs=None, command=()):
+def run_programs(results, build, prefix, programs=None, command=(), settings=None):
     """The unit and sim tests of a build, as many at a time as there are CPUs. `programs`: only
-    these. `command`: what runs them."""
+    these. `command`: what runs them. `settings`: of the simulation's environment, where it has
+    none yet."""
     listing = subprocess.run(["/usr/bin/meson", "introspect", "--tests", build], cwd=ROOT,
                              check=True, stdout=subprocess.PIPE)
     tests = [test for test in json.loads(listing.stdout)
@@ -161,7 +169,8 @@ def run_programs(results, build, prefix, programs=None, command=()):
 
     def run(test):
         suite = test["suite"][0].split(":")[-1]
-        run_cmocka(results, f"{prefix}{suite}/{test['name']}", test, command)
+        own = settings if test["name"] == SIMULATION else None
+        run_cmocka(results, f"{prefix}{suite}/{test['name']}", test, command, own)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(run, tests))
@@ -267,11 +276,11 @@ def run_checks(results):
 
 def run_all(results, level):
     run_checks(results)
-    run_programs(results, "build", "")
+    run_programs(results, "build", "", settings=SIM_LONG if level == "long" else None)
     run_pytest(results, "tests/unit", seconds=60)
     if level != "quick":
         if build_sanitized(results, "build-asan", SANITIZER_OPTIONS):
-            run_programs(results, "build-asan", "asan/")
+            run_programs(results, "build-asan", "asan/", settings=SIM_SANITIZED)
         if build_sanitized(results, "build-tsan", TSAN_BUILD_OPTIONS, TSAN_PROGRAMS):
             run_programs(results, "build-tsan", "tsan/", TSAN_PROGRAMS, fixed_addresses())
         mutants.try_all(mutants.BUGS, results.add)
