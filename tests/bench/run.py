@@ -197,6 +197,14 @@ def parse_arguments():
     return arguments
 
 
+def write_json(path, rows):
+    """One object, a row a line."""
+    head = {"weft": weft_run.weft_version(), "machine": weft_run.machine()}
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(json.dumps(head)[:-1] + ', "rows": [\n')
+        file.write(",\n".join(json.dumps(row) for row in rows) + "\n]}\n")
+
+
 def main():
     arguments = parse_arguments()
     if arguments.list or arguments.name is None:
@@ -213,10 +221,8 @@ def main():
     if arguments.costs:
         write_costs(arguments.costs, sections, arguments.peer, " ".join(["scripts/bench", *sys.argv[1:]]))
     if arguments.json:
-        document = {"weft": weft_run.weft_version(), "machine": weft_run.machine(), "rows": rows}
-        with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=2)
-            file.write("\n")
+        write_json(arguments.json, rows)
+
 
 
 if __name__ == "__main__":
