@@ -99,7 +99,7 @@ static int value_remark(const struct key *key, const char *value, void *to, stru
 /* ---- sections whose keys are known ---- */
 
 static const struct key machine_keys[] = {
-	{"hz", value_hz, offsetof(struct costs, hz), 1000000, 1000000000000, KEY_REQUIRED},
+	{"hz", value_hz, offsetof(struct costs, hz), 1000000, 10000000000, KEY_REQUIRED},
 	{"cpu", value_remark, 0, 0, 0, 0},
 	{"distance", value_remark, 0, 0, 0, 0},
 	{0},

@@ -79,7 +79,10 @@ static int find_costs(struct device *device, const struct costs *costs, struct e
 	device->send = costs_of_send(costs, type);
 	if (device->receive != NULL && device->send != NULL)
 		return 0;
-	return error_set(error, "[virtual]: costs: the file has no [%s %s]",
+	return error_set(error,
+		"type: [virtual] costs: the file has no [%s %s]; `scripts/bench calibrate` "
+		"measures "
+		"uplinks, vhost-user, memif, tap and ring",
 		device->receive == NULL ? "receive" : "send", type);
 }
 
@@ -157,7 +160,11 @@ struct device *device_find(struct devices *devices, const char *name, bool uplin
 
 bool device_has_room(const struct device *device, uint16_t queue)
 {
-	return device->port != NULL && !rte_ring_full(device->queues[queue].to_weft);
+	const struct device_queue *own = &device->queues[queue];
+
+	/* What a turn takes is there until the turn ends. */
+	return device->port != NULL &&
+	       rte_ring_count(own->to_weft) + own->received < rte_ring_get_capacity(own->to_weft);
 }
 
 bool device_give(struct device *device, uint16_t queue, struct rte_mbuf *mbuf, uint64_t now)
@@ -184,8 +191,10 @@ struct device_queue *devices_take_used(struct devices *devices, uint16_t lcore)
 {
 	struct device_queue *first = devices->used[lcore];
 
-	for (struct device_queue *queue = first; queue != NULL; queue = queue->next_used)
+	for (struct device_queue *queue = first; queue != NULL; queue = queue->next_used) {
 		queue->used = false;
+		queue->received = queue->sent = 0;
+	}
 	devices->used[lcore] = NULL;
 	return first;
 }

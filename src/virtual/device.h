@@ -26,7 +26,10 @@ struct device_queue {
 	uint16_t index;
 	struct rte_ring *to_weft;
 	struct rte_ring *from_weft;
-	bool used; /* weft has sent something that nobody looked at yet */
+	/* What the owner's last turn received and sent, until the turn's end has come. */
+	uint32_t received;
+	uint32_t sent;
+	bool used; /* in the owner's list of queues with such */
 	struct device_queue *next_used;
 };
 
@@ -74,7 +77,8 @@ bool device_has_room(const struct device *device, uint16_t queue);
 /* Nothing waits to be received. */
 bool devices_are_empty(const struct devices *devices);
 
-/* The queues by which an lcore has sent since the last call, linked by next_used. */
+/* The queues that an lcore has used since the last call, linked by next_used: what it has done
+ * there is published. */
 struct device_queue *devices_take_used(struct devices *devices, uint16_t lcore);
 
 #endif

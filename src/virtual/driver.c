@@ -2,6 +2,7 @@
 #include "virtual/driver.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_lcore.h>
 
@@ -51,14 +52,17 @@ uint64_t virtual_now(const struct virtual_driver *driver)
 void virtual_wake(struct virtual_driver *driver, uint16_t index, uint64_t time)
 {
 	struct virtual_lcore *lcore = &driver->lcores[index];
+	struct time_counters *counters;
 
 	if (!lcore->asleep)
 		return;
 	lcore->asleep = false;
 	if (time <= lcore->time)
 		return;
-	/* Asleep it would have polled, and found nothing. */
-	counter_add(&lcore->lcore->counters.time.idle, time - lcore->lcore->mark);
+	/* Asleep it would have polled, and found nothing, or no credits. */
+	counters = &lcore->lcore->counters.time;
+	counter_add(lcore->refused ? &counters->back_pressured : &counters->idle,
+		time - lcore->lcore->mark);
 	lcore->lcore->mark = time;
 	lcore->time = time;
 	lcore->fraction = 0;
@@ -70,6 +74,7 @@ void virtual_wake(struct virtual_driver *driver, uint16_t index, uint64_t time)
 static void turn(struct virtual_driver *driver, struct virtual_lcore *lcore)
 {
 	const struct virtual_outside *outside = &driver->config.outside;
+	uint64_t refused = lcore->lcore->counters.time.back_pressured;
 	unsigned int id = rte_lcore_id();
 
 	driver->now = lcore->time;
@@ -82,6 +87,7 @@ static void turn(struct virtual_driver *driver, struct virtual_lcore *lcore)
 	clock_begin_turn(driver, lcore);
 	lcore->worked = lcore_poll(lcore->lcore);
 	lcore->asleep = !lcore->worked;
+	lcore->refused = lcore->lcore->counters.time.back_pressured != refused;
 	clock_end_turn(driver);
 	RTE_PER_LCORE(_lcore_id) = id;
 	driver->counters.turns++;
@@ -105,6 +111,14 @@ static void wake_concerned(struct virtual_driver *driver, const struct tables *b
 			virtual_wake(driver, i, driver->now);
 }
 
+/* There is room for them now; all that a sleeping lcore has done is published. */
+static void move_waiting_notices(struct virtual_driver *driver)
+{
+	for (uint16_t i = 0; i < driver->dataplane->n_lcores; i++)
+		if (driver->lcores[i].asleep)
+			wires_move_notices(&driver->lcores[i]);
+}
+
 /* Control work takes no time of an lcore's, and what it changes is seen at once. */
 static void control_turn(struct virtual_driver *driver)
 {
@@ -115,6 +129,7 @@ static void control_turn(struct virtual_driver *driver)
 	report_sleepers(driver);
 	if (driver->config.control != NULL)
 		driver->config.control(driver->config.control_argument);
+	move_waiting_notices(driver);
 	wake_concerned(driver, before);
 	if (driver->config.order != VIRTUAL_BY_COST)
 		period = random_below(&driver->random, 2 * period);
@@ -203,6 +218,8 @@ static void take_lcore(struct virtual_driver *driver, uint16_t index)
 
 	*lcore = (struct virtual_lcore){
 		.lcore = driver->dataplane->lcores[index], .time = driver->now, .percent = 100};
+	memcpy(lcore->seen, lcore->lcore->counters.stages, sizeof(lcore->seen));
+	memcpy(lcore->finished, lcore->lcore->finished, sizeof(lcore->finished));
 	lcore_begin(lcore->lcore);
 }
 
@@ -211,13 +228,17 @@ int virtual_take(struct virtual_driver *driver, struct dataplane *dataplane)
 	driver->dataplane = dataplane;
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
 		take_lcore(driver, i);
-	return wires_lay(driver);
+	if (wires_lay(driver) == 0)
+		return 0;
+	virtual_release(driver);
+	return -1;
 }
 
 void virtual_release(struct virtual_driver *driver)
 {
 	for (uint16_t i = 0; i < driver->dataplane->n_lcores; i++) {
-		wires_hand_over(driver, &driver->lcores[i]);
+		if (driver->lcores[i].notices != NULL)
+			wires_hand_over(driver, &driver->lcores[i]);
 		lcore_end(driver->lcores[i].lcore);
 	}
 	wires_remove(driver);

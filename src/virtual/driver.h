@@ -19,6 +19,8 @@
  * other lcores, the credits it gives back and its notices stay with the driver until the turn's end
  * is the earliest time there is; then they are handed over, all with that time. Whoever is furthest
  * behind has therefore been given everything published up to its clock, and nothing later.
+ * (Slots of inboxes that become free are not handed over: by its credits no lcore ever looks at how
+ * many are left.)
  *
  * An lcore that finds nothing to do sleeps until something is handed to it, a packet arrives at one
  * of its queues, or the control side has something for it; the time in between is idle time.
@@ -67,7 +69,8 @@ struct clock virtual_clock(struct virtual_driver *driver);
 unsigned int virtual_lcore_id(uint16_t index);
 
 /* Takes over the dataplane's lcores, which no thread runs; virtual_release() gives them back with
- * everything handed over, so that the dataplane can be freed. -1 if memory is short. */
+ * everything handed over, so that the dataplane can be freed. -1 if memory is short, and then
+ * nothing was taken. */
 int virtual_take(struct virtual_driver *driver, struct dataplane *dataplane);
 void virtual_release(struct virtual_driver *driver);
 
@@ -94,8 +97,9 @@ void virtual_pause(struct virtual_driver *driver);
 void virtual_resume(struct virtual_driver *driver);
 /* Adds to the cost of the step, in hundredths of a cycle. */
 void virtual_charge(struct virtual_driver *driver, uint64_t cost);
-/* The lcore has filled these mbufs: it pays for those that were freed elsewhere. */
-void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n);
+/* The lcore has filled these mbufs: it pays for those that were freed elsewhere. `timed`: filling
+ * them was part of its turn, and so of what the turn is measured to take. */
+void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n, bool timed);
 /* It reads them whole: it pays for the lines that another lcore had. */
 void virtual_copied(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n);
 /* It frees them: it pays for those that were taken elsewhere. */
@@ -103,7 +107,7 @@ void virtual_freed(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint1
 
 /* ---- faults ---- */
 
-/* The lcore gets no turn for so long after its present one. */
+/* Its next turn takes so much longer: nobody sees what it does, and it does nothing else. */
 void virtual_stall(struct virtual_driver *driver, uint16_t lcore, uint64_t cycles);
 /* Its turns take so many times as long, in hundredths; 100: no longer. */
 void virtual_slow(struct virtual_driver *driver, uint16_t lcore, uint32_t percent);
@@ -116,6 +120,7 @@ struct virtual_counters {
 	uint64_t outliers;    /* of these, measured ones rejected as preempted */
 	uint64_t moved;	      /* packets handed from one lcore to another */
 	uint64_t handed_over; /* ends of turns that handed something over */
+	uint64_t overflowed;  /* packets that an inbox had no room for: credits were exceeded */
 };
 
 const struct virtual_counters *virtual_counters(const struct virtual_driver *driver);

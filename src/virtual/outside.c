@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <rte_arp.h>
+#include <rte_lcore.h>
 #include <rte_thash.h>
 
 #include "control/config.h"
@@ -166,6 +167,19 @@ static uint32_t rss_of(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *
 	return rte_softrss(tuple, RTE_DIM(tuple), key);
 }
 
+/* The containers that get the flow's packets while its own is not known, because its port is gone.
+ */
+static uint64_t flooded(const struct outside *outside, const struct outside_traffic *traffic)
+{
+	const struct config *config = outside->config;
+	uint64_t places = 0;
+
+	for (uint32_t i = 0; i < config->n_containers; i++)
+		if (strcmp(config->containers[i].network, traffic->settings->network) == 0)
+			places |= 1ULL << (config->n_uplinks + i);
+	return places & ~(1ULL << (traffic->from - outside->devices.list));
+}
+
 /* Outer headers where there are any: so it is the UDP source port that tells flows apart. */
 static void make_flow(struct outside *outside, struct outside_traffic *traffic, uint32_t i,
 	struct checker_flow *flow)
@@ -175,7 +189,7 @@ static void make_flow(struct outside *outside, struct outside_traffic *traffic, 
 	uint16_t length = frame_length(traffic->settings->bytes_max);
 
 	frame_build_inner(&flow->inner, &traffic->addresses, number, length);
-	flow->places = 1ULL << (traffic->to - outside->devices.list);
+	flow->places = 1ULL << (traffic->to - outside->devices.list) | flooded(outside, traffic);
 	if (traffic->settings->bytes_min == traffic->settings->bytes_max)
 		flow->frame_bytes = traffic->settings->bytes_max;
 	frame_build_outer(&own->outer, &traffic->tunnel, number, length);
@@ -203,7 +217,7 @@ static void add_entry(struct config *config, const struct traffic_settings *sett
 		return;
 	config->fdb = realloc(config->fdb, (config->n_fdb + 1) * sizeof(*config->fdb));
 	if (config->fdb == NULL)
-		abort();
+		abort(); /* a few bytes, before anything runs */
 	config->fdb[config->n_fdb] =
 		(struct fdb_config){.mac = remote_mac(section), .vtep = end->vtep};
 	snprintf(config->fdb[config->n_fdb].network, PORT_NAME_SIZE, "%s", settings->network);
@@ -342,6 +356,26 @@ static void write_packet(const struct outside *outside, const struct outside_tra
 	mbuf->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
 }
 
+/* EAL id of the lcore that has the queue. */
+static unsigned int owner_of(const struct device_queue *queue)
+{
+	const struct port *port = queue->device->port;
+
+	return port == NULL ? rte_lcore_id() : virtual_lcore_id(port->queues[queue->index].owner);
+}
+
+/* As a driver would have done: from the mempool cache of the lcore that polls the queue. */
+static struct rte_mbuf *take_buffer(const struct device *device, uint16_t queue)
+{
+	unsigned int id = rte_lcore_id();
+	struct rte_mbuf *mbuf;
+
+	RTE_PER_LCORE(_lcore_id) = owner_of(&device->queues[queue]);
+	mbuf = rte_pktmbuf_alloc(device->port->environment.pool);
+	RTE_PER_LCORE(_lcore_id) = id;
+	return mbuf;
+}
+
 static void send_packet(
 	struct outside *outside, struct outside_traffic *traffic, const struct arrival *arrival)
 {
@@ -351,7 +385,7 @@ static void send_packet(
 
 	traffic->sent++;
 	if (device_has_room(from, queue))
-		mbuf = rte_pktmbuf_alloc(from->port->environment.pool);
+		mbuf = take_buffer(from, queue);
 	if (mbuf == NULL) {
 		traffic->missed++;
 		return;
@@ -424,6 +458,8 @@ static const char *unwrap(struct outside *outside, const char *data, uint32_t *l
 
 	if (*length > sizeof(struct frame_outer))
 		traffic = claimed(outside, inner, *length - sizeof(struct frame_outer));
+	if (traffic != NULL && !traffic->wrapped_out && !traffic->from->uplink)
+		return NULL; /* flooded, as its container is gone */
 	if (traffic == NULL || !traffic->wrapped_out ||
 		!frame_outer_is_sound((const void *)data, &traffic->tunnel, *length)) {
 		outside->misdirected++;
@@ -462,7 +498,8 @@ static void judge(struct outside *outside, const struct device *device, const st
 	if (frame == NULL)
 		return;
 	verdict = checker_receive(&outside->checker, place, frame, length, NULL, 0);
-	if (verdict == FRAME_SOUND || verdict == FRAME_REORDERED)
+	if ((verdict == FRAME_SOUND || verdict == FRAME_REORDERED) &&
+		claimed(outside, frame, length)->to == device)
 		count_delivery(outside, checker_payload(frame), verdict, now);
 	if (verdict == FRAME_SOUND)
 		return;
@@ -482,12 +519,20 @@ static void take_packet(
 	rte_pktmbuf_free(mbuf);
 }
 
+/* All that was published: what a turn has sent that has not ended yet is not there yet. */
 static void take_all(struct outside *outside, struct device_queue *queue, uint64_t now)
 {
+	unsigned int n = rte_ring_count(queue->from_weft) - queue->sent;
+	unsigned int id = rte_lcore_id();
 	void *mbuf;
 
-	while (rte_ring_sc_dequeue(queue->from_weft, &mbuf) == 0)
+	if (n == 0)
+		return;
+	/* A port's buffers are freed by the lcore that owns the queue, and so into its cache. */
+	RTE_PER_LCORE(_lcore_id) = owner_of(queue);
+	for (; n > 0 && rte_ring_sc_dequeue(queue->from_weft, &mbuf) == 0; n--)
 		take_packet(outside, queue->device, mbuf, now);
+	RTE_PER_LCORE(_lcore_id) = id;
 }
 
 /* ---- containers that do not read ---- */

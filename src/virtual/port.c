@@ -21,23 +21,6 @@ static void charge(const struct device *device, const struct port_cost *cost,
 	virtual_charge(device->devices->driver, sum);
 }
 
-/* A poll that finds nothing is part of what an idle turn costs. */
-static uint16_t virtual_receive(
-	struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
-{
-	struct device *device = port->driver;
-	struct virtual_driver *driver = device->devices->driver;
-
-	virtual_pause(driver);
-	n = rte_eth_rx_burst(device->ethdev, queue, mbufs, n);
-	if (n > 0) {
-		charge(device, device->receive, mbufs, n);
-		virtual_filled(driver, mbufs, n);
-	}
-	virtual_resume(driver);
-	return n;
-}
-
 static void note_use(struct device_queue *queue)
 {
 	struct device *device = queue->device;
@@ -51,6 +34,25 @@ static void note_use(struct device_queue *queue)
 	*used = queue;
 }
 
+/* A poll that finds nothing is part of what an idle turn costs. */
+static uint16_t virtual_receive(
+	struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct device *device = port->driver;
+	struct virtual_driver *driver = device->devices->driver;
+
+	virtual_pause(driver);
+	n = rte_eth_rx_burst(device->ethdev, queue, mbufs, n);
+	if (n > 0) {
+		charge(device, device->receive, mbufs, n);
+		virtual_filled(driver, mbufs, n, false);
+		device->queues[queue].received += n;
+		note_use(&device->queues[queue]);
+	}
+	virtual_resume(driver);
+	return n;
+}
+
 static uint16_t virtual_send(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct device *device = port->driver;
@@ -62,6 +64,7 @@ static uint16_t virtual_send(struct port *port, uint16_t queue, struct rte_mbuf 
 	if (device->copies)
 		virtual_copied(driver, mbufs, n);
 	virtual_freed(driver, mbufs, n);
+	device->queues[queue].sent += n;
 	note_use(&device->queues[queue]);
 	virtual_resume(driver);
 	return n;
@@ -114,12 +117,21 @@ static int virtual_attach(struct port *port, struct error *error)
 	return 0;
 }
 
-static void empty(struct rte_ring *ring)
+static unsigned int empty(struct rte_ring *ring)
 {
+	unsigned int n = 0;
 	void *mbuf;
 
-	while (rte_ring_sc_dequeue(ring, &mbuf) == 0)
+	for (; rte_ring_sc_dequeue(ring, &mbuf) == 0; n++)
 		rte_pktmbuf_free(mbuf);
+	return n;
+}
+
+/* What weft has not received was not given, and what nobody has looked at is out all the same. */
+static void empty_queue(struct device *device, struct device_queue *queue)
+{
+	device->given -= empty(queue->to_weft);
+	device->taken += empty(queue->from_weft);
 }
 
 static void virtual_detach(struct port *port)
@@ -127,10 +139,8 @@ static void virtual_detach(struct port *port)
 	struct device *device = port->driver;
 
 	rte_eth_dev_stop(device->ethdev);
-	for (uint16_t i = 0; i < device->n_queues; i++) {
-		empty(device->queues[i].to_weft);
-		empty(device->queues[i].from_weft);
-	}
+	for (uint16_t i = 0; i < device->n_queues; i++)
+		empty_queue(device, &device->queues[i]);
 	device->port = NULL;
 	port->driver = NULL;
 }

@@ -24,6 +24,7 @@ struct virtual_lcore {
 	struct lcore *lcore;
 	uint64_t time;	   /* cycles: the end of its last turn, or of its sleep */
 	uint32_t fraction; /* hundredths of a cycle beyond */
+	bool refused;	   /* its last turn found no credits left */
 	bool worked;	   /* its last turn did, so that others may have something of it */
 	bool asleep;
 	uint64_t stall; /* cycles by which its turn is to be longer */
@@ -78,6 +79,9 @@ void wires_remove(struct virtual_driver *driver);
 
 /* Hands over what the lcore's last turn did to others, and wakes them. */
 void wires_hand_over(struct virtual_driver *driver, struct virtual_lcore *sender);
+
+/* The same for its notices alone, which wait while the main lcore's end is full. */
+bool wires_move_notices(struct virtual_lcore *sender);
 
 /* What the lcore owes, in hundredths, for packets that it has taken for this stage. */
 int64_t wires_price(struct virtual_lcore *receiver, unsigned int stage);

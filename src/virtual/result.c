@@ -182,12 +182,16 @@ static double quantile_us(const struct result *result, const struct figures *fig
 	       result->outside->costs->hz;
 }
 
-/* Neither delivered nor counted as a drop, over all sections. */
-static int64_t lost(const struct result *result, const struct figures *all)
+/* Neither delivered nor counted as a drop, over all that went in and came out. */
+static int64_t lost(const struct result *result)
 {
 	struct conservation sum = dataplane_conservation(result->dataplane);
+	const struct devices *devices = &result->outside->devices;
+	int64_t n = sum.created - sum.dropped - sum.consumed;
 
-	return (int64_t)(dropped(all) - sum.dropped);
+	for (uint16_t i = 0; i < devices->n; i++)
+		n += devices->list[i].given - devices->list[i].taken;
+	return n;
 }
 
 /* ---- what bounded it ---- */
@@ -278,7 +282,7 @@ bool result_print(const struct result *result)
 		print_row(result, &figures);
 	}
 	figures_of_all(result, &figures);
-	n_lost = lost(result, &figures);
+	n_lost = lost(result);
 	if (result->outside->n_traffic != 1)
 		print_row(result, &figures);
 	print_lcores(result);
@@ -385,7 +389,7 @@ static void write_row(FILE *file, const struct result *result, const struct figu
 		", \"drops\": %" PRIu64,
 		figures->sent, figures->delivered, figures->missed, dropped(figures));
 	write_reordered(file, result, section);
-	write_lost(file, figures, lost(result, all), section < 0);
+	write_lost(file, figures, lost(result), section < 0);
 	write_latency(file, result, figures);
 	fprintf(file, "}");
 }

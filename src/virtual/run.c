@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "virtual/run.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,8 +132,22 @@ static int make_dataplane(struct run *run, struct error *error)
 	return run->dataplane == NULL ? -1 : 0;
 }
 
+/* Before anything runs: it would be a pity afterwards. */
+static int check_json(const char *path, struct error *error)
+{
+	FILE *file = path == NULL ? NULL : fopen(path, "a");
+
+	if (path != NULL && file == NULL)
+		return error_set(error, "--json %s: %s", path, strerror(errno));
+	if (file != NULL)
+		fclose(file);
+	return 0;
+}
+
 static int build(struct run *run, struct error *error)
 {
+	if (check_json(run->options->json, error) != 0)
+		return -1;
 	if (read_costs(run, error) != 0)
 		return -1;
 	if (check_lcores(run->config, error) != 0 ||

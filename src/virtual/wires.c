@@ -152,15 +152,17 @@ void virtual_freed(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint1
 }
 
 /* Measured, it has cost its time already. */
-static int32_t cost_of_cold(const struct virtual_driver *driver, const struct rte_mbuf *mbuf)
+static int32_t cost_of_cold(
+	const struct virtual_driver *driver, const struct rte_mbuf *mbuf, bool timed)
 {
 	const struct price *price = &driver->config.costs->price;
 
-	return driver->config.measured ? 0
-				       : price->cold + price->cold_payload * payload_lines(mbuf);
+	return driver->config.measured && timed
+		       ? 0
+		       : price->cold + price->cold_payload * payload_lines(mbuf);
 }
 
-void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n)
+void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n, bool timed)
 {
 	const struct price *price = &driver->config.costs->price;
 	uint8_t here = driver->current->lcore->index + 1;
@@ -172,7 +174,7 @@ void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint
 		driver->charged += fetch(&home->metadata, here, price->back);
 		driver->charged += fetch(&home->header, here, price->back_header);
 		driver->charged += fetch(&home->payload, here, payload);
-		driver->charged += fetch(&home->pool, here, cost_of_cold(driver, mbufs[i]));
+		driver->charged += fetch(&home->pool, here, cost_of_cold(driver, mbufs[i], timed));
 	}
 }
 
@@ -181,10 +183,14 @@ void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint
 static void move_burst(
 	struct virtual_driver *driver, struct wire *wire, struct rte_mbuf **mbufs, unsigned int n)
 {
-	for (unsigned int i = 0; i < n; i++)
+	unsigned int moved = rte_ring_sp_enqueue_burst(wire->ring, (void **)mbufs, n, NULL);
+
+	for (unsigned int i = 0; i < moved; i++)
 		wire->owed += price_of(driver, mbufs[i], wire);
-	wire->waiting += rte_ring_sp_enqueue_burst(wire->ring, (void **)mbufs, n, NULL);
-	driver->counters.moved += n;
+	wire->waiting += moved;
+	driver->counters.moved += moved;
+	driver->counters.overflowed += n - moved;
+	rte_pktmbuf_free_bulk(mbufs + moved, n - moved);
 }
 
 static bool move(struct virtual_driver *driver, struct wire *wire)
@@ -235,7 +241,7 @@ static bool move_credits(struct virtual_driver *driver, struct virtual_lcore *se
 	return any;
 }
 
-static bool move_notices(struct virtual_lcore *sender)
+bool wires_move_notices(struct virtual_lcore *sender)
 {
 	struct rte_ring *staged = sender->lcore->notices;
 	struct notice notice;
@@ -255,7 +261,7 @@ void wires_hand_over(struct virtual_driver *driver, struct virtual_lcore *sender
 	bool any = move_packets(driver, sender);
 
 	any |= move_credits(driver, sender);
-	any |= move_notices(sender);
+	any |= wires_move_notices(sender);
 	driver->counters.handed_over += any;
 }
 
@@ -350,6 +356,16 @@ int wires_lay(struct virtual_driver *driver)
 	return 0;
 }
 
+static void remove_credits(struct virtual_driver *driver)
+{
+	struct dataplane *dataplane = driver->dataplane;
+
+	for (uint16_t door = 0; door < dataplane->n_lcores; door++)
+		for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+			dataplane->lcores[door]->finished_at[i] =
+				&dataplane->lcores[i]->finished[door];
+}
+
 static void remove_wires_of(struct virtual_lcore *sender)
 {
 	for (uint16_t i = 0; i < sender->n_wires; i++) {
@@ -360,6 +376,7 @@ static void remove_wires_of(struct virtual_lcore *sender)
 	if (sender->notices != NULL) {
 		free(sender->lcore->notices);
 		sender->lcore->notices = sender->notices;
+		sender->notices = NULL;
 	}
 }
 
@@ -367,6 +384,7 @@ void wires_remove(struct virtual_driver *driver)
 {
 	for (uint16_t i = 0; i < driver->dataplane->n_lcores; i++)
 		remove_wires_of(&driver->lcores[i]);
+	remove_credits(driver);
 	free(driver->wires);
 	driver->wires = NULL;
 }

@@ -110,6 +110,8 @@ def order_of(section):
 
 # --- the speed of the simulation itself ---
 
+SIMULATED_RATES = {"full bursts": 30000000, "a packet at a time": 4000000}
+
 SIMULATED = """
 [virtual]
 lcores = 8
@@ -141,7 +143,7 @@ tx = 8
 network = blue
 from = 192.0.2.2
 to = web
-rate = 4000000
+rate = {rate}
 [traffic up]
 network = blue
 from = web
@@ -150,11 +152,11 @@ rate = 1000000
 """
 
 
-def simulate_once(directory):
+def simulate_once(rate, directory):
     """A row: packets delivered, by the seconds of the wall between start and end of the run."""
     config, result = os.path.join(directory, "eight.ini"), os.path.join(directory, "eight.json")
     with open(config, "w", encoding="utf-8") as file:
-        file.write(SIMULATED.format(costs=os.path.join(weft_run.ROOT, "config", "costs.ini")))
+        file.write(SIMULATED.format(rate=rate, costs=os.path.join(weft_run.ROOT, "config", "costs.ini")))
     command = [os.path.join(weft_run.BUILD, "weft"), "-l", "0", "--no-pci", "--no-huge", "-m",
                "512", "--no-telemetry", "--no-shconf", "--log-level=4", "--", "-c", config,
                "--clock", "virtual", "--json", result]
@@ -172,11 +174,15 @@ def simulate_once(directory):
 
 
 def simulate(rounds, directory):
-    """One row of each round's, which all are the same but for how long they took."""
-    rows = [simulate_once(directory) for _ in range(rounds)]
-    speeds = [row["simulated_pps"] for row in rows]
-    return [{**rows[0], "scenario": "eight virtual lcores, a stage each", "runs": speeds,
-             "simulated_pps": statistics.median(speeds)}]
+    """Full bursts, and a packet at a time; each row stands for all rounds, which are the same but
+    for how long they took."""
+    rows = []
+    for scenario, rate in SIMULATED_RATES.items():
+        runs = [simulate_once(rate, directory) for _ in range(rounds)]
+        speeds = [row["simulated_pps"] for row in runs]
+        rows.append({**runs[0], "scenario": f"eight virtual lcores, a stage each, {scenario}",
+                     "runs": speeds, "simulated_pps": statistics.median(speeds)})
+    return rows
 
 
 def parse_arguments():
@@ -219,10 +225,10 @@ def main():
     rows = [row for row in rows if "scenario" in row]
     print_table(rows)
     if arguments.costs:
-        write_costs(arguments.costs, sections, arguments.peer, " ".join(["scripts/bench", *sys.argv[1:]]))
+        command = " ".join(["scripts/bench", *sys.argv[1:]])
+        write_costs(arguments.costs, sections, arguments.peer, command)
     if arguments.json:
         write_json(arguments.json, rows)
-
 
 
 if __name__ == "__main__":

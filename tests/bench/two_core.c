@@ -31,7 +31,8 @@
 #include "virtual/driver.h"
 
 #define PAIRS_DEFAULT 20
-#define QUIETEST 4 /* one pair of so many counts */
+#define PAIRS_LEAST 6 /* to print a placement */
+#define QUIETEST 4    /* one pair of so many counts */
 #define CREDITS 512
 #define WARM_UP_MS 1
 #define RUN_MS 5
@@ -55,7 +56,7 @@ static uint16_t give(struct port *port, uint16_t queue, struct rte_mbuf **mbufs,
 	n = fixture_source(port, queue, mbufs, n);
 	if (driver != NULL && n > 0) {
 		virtual_pause(driver);
-		virtual_filled(driver, mbufs, n);
+		virtual_filled(driver, mbufs, n, true);
 		virtual_resume(driver);
 	}
 	return n;
@@ -445,13 +446,14 @@ static void print_row(unsigned int variant, enum distance_class class, unsigned 
 	printf("]}\n");
 }
 
-static void print(unsigned int rounds, unsigned int enough)
+/* Of few pairs there is no interval. */
+static void print(unsigned int rounds)
 {
 	for (int class = 0; class < DISTANCE_CLASSES; class ++) {
 		for (unsigned int variant = 0; variant < VARIANTS; variant++) {
 			struct figures figures = figures_of(variant, class, rounds);
 
-			if (figures.n < enough)
+			if (figures.n < PAIRS_LEAST)
 				continue;
 			print_row(variant, class, rounds, &figures, REAL);
 			print_row(variant, class, rounds, &figures, VIRTUAL);
@@ -513,6 +515,6 @@ int main(int argc, char **argv)
 		run_round(tables, rounds++, enough) > 0)
 		;
 	ports_close();
-	print(rounds, enough);
+	print(rounds);
 	return 0;
 }

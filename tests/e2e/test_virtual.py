@@ -2,6 +2,7 @@
 """weft under the virtual clock: one process, no peers, nothing of the machine."""
 
 import json
+import signal
 
 import pytest
 
@@ -303,3 +304,40 @@ def test_ring_ports_are_for_the_virtual_clock(lab, binary):
                         "--no-huge", "-m", 256, "--", "-c", file)
     assert process.wait(SECONDS) == 1
     assert "[port db]: type" in process.output() and "virtual" in process.output()
+
+
+# --- what lcores cost each other ---
+
+def independent(lcores):
+    """Each lcore with a container and a queue of the uplink of its own."""
+    config = (Config()
+              .section("virtual", lcores=lcores, seconds=0.01, costs="costs.txt")
+              .uplink(device="none", queues=lcores)
+              .network("blue", 100, ["192.0.2.2"]))
+    for i in range(1, lcores + 1):
+        config.port(f"c{i}", "blue", "ring", f"02:00:00:00:00:{i:02x}", lcore=i)
+        traffic(config, f"up{i}", rate=500000, start=f"c{i}", end="192.0.2.2", size=1450)
+    return config
+
+
+def test_lcores_that_share_nothing_cost_each_other_nothing(lab, binary):
+    cycles = [rows(run(lab, independent(n)))["all"]["cycles_per_packet"] for n in (1, 2, 4)]
+    assert cycles[1] == pytest.approx(cycles[0], rel=0.02)
+    assert cycles[2] == pytest.approx(cycles[0], rel=0.02)
+
+
+# --- changes while it runs ---
+
+def test_a_port_deleted_under_load_costs_only_itself(lab, binary):
+    config = overlay(lcores=2, seconds=30)
+    traffic(config, "kept", rate=100000, end="web")
+    traffic(config, "gone", rate=100000, end="db")
+    process, prefix = start(lab, config)
+    process.wait_for("weft: ready", SECONDS)
+    telemetry = Telemetry(prefix)
+    until(lambda: telemetry.ask("/weft/conservation")["delivered"] > 1000, 20, lambda: "traffic")
+    assert "error" not in telemetry.ask("/weft/port/del,db")
+    telemetry.close()
+    process.signal(signal.SIGINT)
+    assert process.wait(SECONDS) == 0, process.output()
+    check_conservation(process.output())

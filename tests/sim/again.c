@@ -7,39 +7,40 @@
 
 #include "world.h"
 
-#define NOBODY "-" /* no lcore: inline, or as the seed has it */
+#define DOWNWARDS 32 /* shorter prefixes that are tried */
 
 /* ---- a world as text ---- */
 
-#define FIELD(name, member)                                                                        \
+#define FIELD(name, member, least, most)                                                           \
 	{                                                                                          \
 		name, offsetof(struct world_config, member),                                       \
-			sizeof(((struct world_config *)0)->member)                                 \
+			sizeof(((struct world_config *)0)->member), least, most                    \
 	}
 
 static const struct field {
 	const char *name;
 	size_t offset;
 	size_t size;
+	uint64_t least, most;
 } fields[] = {
-	FIELD("seed", seed),
-	FIELD("flows", flow_seed),
-	FIELD("lcores", n_lcores),
-	FIELD("credits", credits),
-	FIELD("uplinks", n_uplinks),
-	FIELD("uplink-queues", uplink_queues),
-	FIELD("container-queues", container_queues),
-	FIELD("uplink-owner", uplink_owner),
-	FIELD("container-owner", container_owner),
-	FIELD("order", order),
-	FIELD("packets", packets),
-	FIELD("prefix", prefix),
-	FIELD("faulty", faulty),
-	FIELD("refusing", refusing),
-	FIELD("learning", learning),
-	FIELD("churning", churning),
-	FIELD("stalling", stalling),
-	FIELD("compared", compared),
+	FIELD("seed", seed, 0, UINT64_MAX),
+	FIELD("flows", flow_seed, 0, UINT64_MAX),
+	FIELD("lcores", n_lcores, 1, 16),
+	FIELD("credits", credits, 64, 512),
+	FIELD("uplinks", n_uplinks, 1, SIM_UPLINKS_MAX),
+	FIELD("uplink-queues", uplink_queues, 1, SIM_QUEUES_MAX),
+	FIELD("container-queues", container_queues, 1, SIM_QUEUES_MAX),
+	FIELD("uplink-owner", uplink_owner, 0, SIM_ANY),
+	FIELD("container-owner", container_owner, 0, SIM_ANY),
+	FIELD("order", order, 0, VIRTUAL_ADVERSARIAL),
+	FIELD("packets", packets, 1, UINT32_MAX),
+	FIELD("prefix", prefix, 0, UINT64_MAX),
+	FIELD("faulty", faulty, 0, 1),
+	FIELD("refusing", refusing, 0, 1),
+	FIELD("learning", learning, 0, 1),
+	FIELD("churning", churning, 0, 1),
+	FIELD("stalling", stalling, 0, 1),
+	FIELD("compared", compared, 0, 1),
 };
 
 static uint64_t get(const struct world_config *config, const struct field *field)
@@ -73,13 +74,32 @@ static int read_word(struct world_config *config, const char *name, uint64_t val
 	for (unsigned int i = 0; i < RTE_DIM(fields); i++) {
 		if (strcmp(fields[i].name, name) == 0) {
 			set(config, &fields[i], value);
-			return 0;
+			return value >= fields[i].least && value <= fields[i].most ? 0 : -1;
 		}
 	}
 	if (stage < 0 || stage >= STAGE_COUNT)
 		return -1;
 	config->placement[stage] = value;
 	return 0;
+}
+
+static bool is_lcore(const struct world_config *config, uint16_t lcore)
+{
+	return lcore < config->n_lcores;
+}
+
+/* What is left out has the value 0. */
+static bool is_complete(const struct world_config *config)
+{
+	for (unsigned int i = 0; i < RTE_DIM(fields); i++)
+		if (get(config, &fields[i]) < fields[i].least)
+			return false;
+	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
+		if (config->placement[stage] != LCORE_INLINE &&
+			!is_lcore(config, config->placement[stage]))
+			return false;
+	return (config->uplink_owner == SIM_ANY || is_lcore(config, config->uplink_owner)) &&
+	       (config->container_owner == SIM_ANY || is_lcore(config, config->container_owner));
 }
 
 int world_config_read(struct world_config *config, const char *text)
@@ -96,9 +116,10 @@ int world_config_read(struct world_config *config, const char *text)
 			break;
 		text += length;
 	}
-	if (text[strspn(text, " ")] == '\0')
+	if (text[strspn(text, " ")] == '\0' && is_complete(config))
 		return 0;
-	fprintf(stderr, "not the words of a world: '%s'\n", text);
+	fprintf(stderr, "not the words of a world%s%s\n", *text ? ", from here on: " : ": too few",
+		text);
 	return -1;
 }
 
@@ -157,7 +178,8 @@ static bool fails(struct world_config config, uint64_t prefix)
 	return failed;
 }
 
-/* Between a prefix that holds and one that fails. */
+/* Between a prefix that holds and one that fails. With faults that depend on the time, a shorter
+ * one may fail although a longer one holds, so those just below are tried one by one. */
 static uint64_t shortest_prefix(const struct world_config *config, uint64_t fails_at)
 {
 	uint64_t holds_at = 0;
@@ -170,6 +192,11 @@ static uint64_t shortest_prefix(const struct world_config *config, uint64_t fail
 		else
 			holds_at = middle;
 	}
+	for (uint64_t i = 1; i <= DOWNWARDS && i < fails_at; i++)
+		if (fails(*config, fails_at - i)) {
+			fails_at -= i;
+			i = 0;
+		}
 	return fails_at;
 }
 
@@ -188,7 +215,7 @@ void world_shorten(struct world *world)
 	}
 	config.prefix = shortest_prefix(&config, given);
 	fprintf(stderr,
-		"  shortest prefix that still fails: %" PRIu64 " packets; again:\n"
+		"  shortest prefix found that still fails: %" PRIu64 " packets; again:\n"
 		"  build/sim-pipeline '",
 		config.prefix);
 	world_config_write(&config, stderr);

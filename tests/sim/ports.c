@@ -311,8 +311,6 @@ static void sim_detach(struct port *port)
 			rte_pktmbuf_free(peer->queues[i].replies[--peer->queues[i].n_replies]);
 	for (uint16_t i = 0; i < port->n_queues; i++)
 		peer->queues[i].n_ready = 0;
-	for (uint16_t i = 0; i < port->n_queues; i++)
-		peer->queues[i].n_ready = 0;
 	port->driver = NULL;
 }
 

@@ -204,9 +204,9 @@ static void run_every_placement(
 				world_free(reference);
 			reference = run_reference(config);
 		}
-		if (!in_turns || i % 2 == 0)
+		if (!in_turns || (sim_seed() + i) % 2 == 0)
 			run(config, reference);
-		if (!in_turns || i % 2 == 1)
+		if (!in_turns || (sim_seed() + i) % 2 == 1)
 			run(with_faults(config), NULL);
 		if (++i % PROGRESS_EVERY == 0)
 			print_message(

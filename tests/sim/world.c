@@ -197,8 +197,15 @@ static void make_checker(struct world *world)
 	bool strays = world->config.learning || world->config.churning;
 	struct checker_flow flows[SIM_FLOWS_MAX];
 
-	for (uint16_t i = 0; i < world->n_flows; i++)
-		flows[i] = flow_describe(&world->flows[i], strays);
+	for (uint16_t i = 0; i < world->n_flows; i++) {
+		const struct flow *flow = &world->flows[i];
+
+		flows[i] = flow_describe(flow, strays);
+		/* What a container has flooded before it went may find it when it has come back, by
+		 * another port than it was sent from. */
+		if (world->config.churning && flow->fault == NULL && !sim_is_remote(flow->source))
+			flows[i].places |= UINT64_C(1) << sim_place(flow->network, flow->source);
+	}
 	if (checker_init(&world->checker, flows, world->n_flows) < 0)
 		abort();
 }
@@ -729,7 +736,7 @@ static void check_learned(struct world *world, uint16_t network, uint16_t remote
 		world_fail(world, "host %u of network %u was not learned", remote, network);
 }
 
-/* The clock stands still within a turn, so that every tick must be accounted for. */
+/* Every cycle of an lcore must be accounted for. */
 static void check_time(struct world *world, const struct lcore *lcore)
 {
 	const struct time_counters *time = &lcore->counters.time;
@@ -752,8 +759,16 @@ static void check_credits(struct world *world, const struct lcore *door)
 			door->index, door->counters.admitted, finished);
 }
 
+static void check_inboxes(struct world *world)
+{
+	if (world->driver != NULL && virtual_counters(world->driver)->overflowed > 0)
+		world_fail(world, "%" PRIu64 " packets found no room in an inbox",
+			virtual_counters(world->driver)->overflowed);
+}
+
 static void check_control(struct world *world)
 {
+	check_inboxes(world);
 	if (world->control->deferred.first != NULL || world->removed != world->removals)
 		world_fail(world, "of %" PRIu64 " removed ports %" PRIu64 " were detached",
 			world->removals, world->removed);

@@ -7,7 +7,7 @@
 #include "options.h"
 #include "ports.h"
 #include "sink.h"
-#include "traffic/source.h"
+#include "source.h"
 #include "vtep.h"
 
 /*

@@ -111,7 +111,7 @@ static uint16_t give(struct port *port, uint16_t queue, struct rte_mbuf **mbufs,
 		world.unpublished[world.n_unpublished++] = mbufs[i];
 		world.given++;
 	}
-	virtual_filled(world.driver, mbufs, n);
+	virtual_filled(world.driver, mbufs, n, true);
 	return n;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "traffic/source.h"
+#include "source.h"
 
 #include <string.h>
 
