@@ -507,6 +507,9 @@ static double measure(struct subject *subject, int place, int direction)
 		if (i >= calls / 2 && cycles != FAILED)
 			values[n++] = cycles;
 	}
+	if (n == 0)
+		rte_exit(EXIT_FAILURE, "bench-calibrate: no %s of %u packets by %s succeeded\n",
+			direction == SEND ? "send" : "receive", subject->burst, subject->type);
 	return fixture_middle(values, n);
 }
 

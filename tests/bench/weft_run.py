@@ -377,7 +377,8 @@ class Testpmd:
              "dpdk-testpmd", "--lcores", f"0@{cpu},1@{cpu}", "--no-pci", "--no-telemetry",
              "--file-prefix", session.prefix("container"), *memory_arguments(self.MEMORY_MB),
              "--vdev", device, "--", "--forward-mode=macswap", "--auto-start",
-             "--total-num-mbufs=8192", "--rxd=1024", "--txd=1024"],
+             # What came before it was ready is not thrown away: it would be missing in the end.
+             "--no-flush-rx", "--total-num-mbufs=8192", "--rxd=1024", "--txd=1024"],
             cpu_set={cpu}, name="testpmd (container)",
             stop_signal=signal.SIGKILL)  # unshare blocks the others
 
