@@ -482,3 +482,19 @@ int config_read_container(const char *name, const char *words, struct container_
 		return error_prefix(error, "port %s: ", name);
 	return 0;
 }
+
+const struct network_config *config_network(const struct config *config, const char *name)
+{
+	for (uint32_t i = 0; i < config->n_networks; i++)
+		if (strcmp(config->networks[i].name, name) == 0)
+			return &config->networks[i];
+	return NULL;
+}
+
+const struct container_config *config_container(const struct config *config, const char *name)
+{
+	for (uint32_t i = 0; i < config->n_containers; i++)
+		if (strcmp(config->containers[i].port.name, name) == 0)
+			return &config->containers[i];
+	return NULL;
+}

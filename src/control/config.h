@@ -89,6 +89,10 @@ struct config {
 struct config *config_read(const char *file, struct error *error);
 void config_free(struct config *config);
 
+/* By name; NULL if the file has none. */
+const struct network_config *config_network(const struct config *config, const char *name);
+const struct container_config *config_container(const struct config *config, const char *name);
+
 /* One container port from the words of `weftctl port add`: "key=value,key=value". */
 int config_read_container(const char *name, const char *words, struct container_config *container,
 	struct error *error);

@@ -103,7 +103,7 @@ static int link_all(struct dataplane *dataplane)
 	return 0;
 }
 
-static void link_credits(struct dataplane *dataplane)
+void dataplane_link_credits(struct dataplane *dataplane)
 {
 	for (uint16_t door = 0; door < dataplane->n_lcores; door++)
 		for (uint16_t i = 0; i < dataplane->n_lcores; i++)
@@ -119,7 +119,7 @@ static int make_lcores(struct dataplane *dataplane, const struct dataplane_confi
 			return -1;
 		dataplane->notices[i] = dataplane->lcores[i]->notices;
 	}
-	link_credits(dataplane);
+	dataplane_link_credits(dataplane);
 	return link_all(dataplane);
 }
 

@@ -50,6 +50,10 @@ struct dataplane_config {
 struct dataplane *dataplane_create(const struct dataplane_config *config, struct error *error);
 void dataplane_free(struct dataplane *dataplane);
 
+/* Lets each door read the lcores' own counts of what ended there, which is how it begins. When no
+ * lcore runs. */
+void dataplane_link_credits(struct dataplane *dataplane);
+
 /* Index of the main lcore in doors and exits. */
 static inline uint16_t dataplane_main(const struct dataplane *dataplane)
 {

@@ -334,22 +334,6 @@ int traffic_settings_read(struct traffic_settings *settings, const char *name,
 
 /* ---- names ---- */
 
-static const struct network_config *find_network(const struct config *config, const char *name)
-{
-	for (uint32_t i = 0; i < config->n_networks; i++)
-		if (strcmp(config->networks[i].name, name) == 0)
-			return &config->networks[i];
-	return NULL;
-}
-
-static const struct container_config *find_container(const struct config *config, const char *name)
-{
-	for (uint32_t i = 0; i < config->n_containers; i++)
-		if (strcmp(config->containers[i].port.name, name) == 0)
-			return &config->containers[i];
-	return NULL;
-}
-
 static bool has_vtep(const struct network_config *network, rte_be32_t vtep)
 {
 	for (uint16_t i = 0; i < network->n_vteps; i++)
@@ -371,7 +355,7 @@ static int check_end(const struct config *config, const struct network_config *n
 			       : error_set(error, "%s: [network %s] does not list the VTEP %s", key,
 					 network->name, address);
 	}
-	container = find_container(config, end->port);
+	container = config_container(config, end->port);
 	if (container == NULL)
 		return error_set(error, "%s: no port is called '%s'", key, end->port);
 	if (strcmp(container->network, network->name) != 0)
@@ -383,7 +367,7 @@ static int check_end(const struct config *config, const struct network_config *n
 static int check_traffic(
 	const struct config *config, const struct traffic_settings *traffic, struct error *error)
 {
-	const struct network_config *network = find_network(config, traffic->network);
+	const struct network_config *network = config_network(config, traffic->network);
 
 	if (network == NULL)
 		return error_set(error, "network: no network is called '%s'", traffic->network);
@@ -412,7 +396,7 @@ int virtual_settings_check(const struct config *config, struct error *error)
 	const struct virtual_settings *settings = &config->virtual;
 
 	for (uint16_t i = 0; i < settings->n_pauses; i++)
-		if (find_container(config, settings->pauses[i].port) == NULL)
+		if (config_container(config, settings->pauses[i].port) == NULL)
 			return error_set(error, "[virtual]: stop-reading: no port is called '%s'",
 				settings->pauses[i].port);
 	for (uint32_t i = 0; i < config->n_traffic; i++)

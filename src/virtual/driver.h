@@ -116,11 +116,10 @@ void virtual_slow(struct virtual_driver *driver, uint16_t lcore, uint32_t percen
 
 struct virtual_counters {
 	uint64_t turns;
-	uint64_t steps;	      /* and ends of turns, each of which had its cost */
-	uint64_t outliers;    /* of these, measured ones rejected as preempted */
-	uint64_t moved;	      /* packets handed from one lcore to another */
-	uint64_t handed_over; /* ends of turns that handed something over */
-	uint64_t overflowed;  /* packets that an inbox had no room for: credits were exceeded */
+	uint64_t steps;	     /* and ends of turns, each of which had its cost */
+	uint64_t outliers;   /* of these, measured ones rejected as preempted */
+	uint64_t moved;	     /* packets handed from one lcore to another */
+	uint64_t overflowed; /* packets that an inbox had no room for: credits were exceeded */
 };
 
 const struct virtual_counters *virtual_counters(const struct virtual_driver *driver);

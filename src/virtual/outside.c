@@ -50,24 +50,6 @@ static struct rte_ether_addr underlay_mac(rte_be32_t address)
 	return mac;
 }
 
-static const struct container_config *find_container(const struct config *config, const char *name)
-{
-	const struct container_config *container = config->containers;
-
-	while (strcmp(container->port.name, name) != 0)
-		container++;
-	return container;
-}
-
-static const struct network_config *find_network(const struct config *config, const char *name)
-{
-	const struct network_config *network = config->networks;
-
-	while (strcmp(network->name, name) != 0)
-		network++;
-	return network;
-}
-
 static int address_end(const struct outside *outside, const struct traffic_end *end,
 	uint32_t section, struct rte_ether_addr *mac, rte_be32_t *address, struct error *error)
 {
@@ -77,7 +59,7 @@ static int address_end(const struct outside *outside, const struct traffic_end *
 	*address = remote_address(section);
 	if (end->port[0] == '\0')
 		return 0;
-	container = find_container(outside->config, end->port);
+	container = config_container(outside->config, end->port);
 	*mac = container->port.mac;
 	*address = container_address(container - outside->config->containers);
 	if (container->n_addresses4 > 0)
@@ -236,7 +218,7 @@ static int make_traffic(struct outside *outside, uint32_t section, struct error 
 {
 	struct outside_traffic *traffic = &outside->traffic[section];
 	const struct traffic_settings *settings = &outside->config->traffic[section];
-	const struct network_config *network = find_network(outside->config, settings->network);
+	const struct network_config *network = config_network(outside->config, settings->network);
 	const struct uplink_config *uplink = find_uplink(outside, network);
 
 	traffic->settings = settings;
@@ -611,37 +593,44 @@ static uint64_t next_arrival(const struct outside *outside, struct outside_traff
 	return first <= outside->end ? first : NEVER;
 }
 
-static uint64_t outside_next(void *argument)
+struct event {
+	uint64_t time;			 /* NEVER: none */
+	struct outside_traffic *traffic; /* whose packet it is; NULL: a pause ends */
+};
+
+static struct event next_event(const struct outside *outside)
 {
-	const struct outside *outside = argument;
-	struct outside_traffic *traffic;
-	uint64_t arrival, pause;
+	struct event event = {.time = NEVER};
+	uint64_t pause;
 
 	if (!outside->sending)
-		return NEVER;
-	arrival = next_arrival(outside, &traffic);
+		return event;
+	event.time = next_arrival(outside, &event.traffic);
 	pause = next_end_of_pause(outside);
-	return arrival < pause ? arrival : pause;
+	return pause <= event.time ? (struct event){.time = pause} : event;
 }
 
-static void happen(struct outside *outside, uint64_t now)
+static uint64_t outside_next(void *argument)
 {
-	struct outside_traffic *traffic = NULL;
+	return next_event(argument).time;
+}
+
+static void happen(struct outside *outside, const struct event *event)
+{
 	struct arrival arrival;
 
-	if (next_end_of_pause(outside) <= now)
-		end_pauses(outside, now);
-	else if (next_arrival(outside, &traffic) <= now &&
-		 arrivals_take(&traffic->arrivals, now, &arrival))
-		send_packet(outside, traffic, &arrival);
+	if (event->traffic == NULL)
+		end_pauses(outside, event->time);
+	else if (arrivals_take(&event->traffic->arrivals, event->time, &arrival))
+		send_packet(outside, event->traffic, &arrival);
 }
 
 static void outside_advance(void *argument, uint64_t until)
 {
-	uint64_t next;
+	struct event event;
 
-	while ((next = outside_next(argument)) <= until)
-		happen(argument, next);
+	while ((event = next_event(argument)).time <= until)
+		happen(argument, &event);
 }
 
 static void outside_sent(void *argument, uint16_t lcore, uint64_t now)

@@ -81,7 +81,7 @@ void wires_remove(struct virtual_driver *driver);
 void wires_hand_over(struct virtual_driver *driver, struct virtual_lcore *sender);
 
 /* The same for its notices alone, which wait while the main lcore's end is full. */
-bool wires_move_notices(struct virtual_lcore *sender);
+void wires_move_notices(struct virtual_lcore *sender);
 
 /* What the lcore owes, in hundredths, for packets that it has taken for this stage. */
 int64_t wires_price(struct virtual_lcore *receiver, unsigned int stage);

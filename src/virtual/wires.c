@@ -193,76 +193,55 @@ static void move_burst(
 	rte_pktmbuf_free_bulk(mbufs + moved, n - moved);
 }
 
-static bool move(struct virtual_driver *driver, struct wire *wire)
+static void move(struct virtual_driver *driver, struct wire *wire)
 {
 	struct rte_mbuf *mbufs[MOVE_BURST];
-	unsigned int n, moved = 0;
+	unsigned int n;
 
-	if (rte_ring_empty(wire->staged))
-		return false;
-	while ((n = rte_ring_sc_dequeue_burst(wire->staged, (void **)mbufs, MOVE_BURST, NULL)) >
-		0) {
+	while ((n = rte_ring_sc_dequeue_burst(wire->staged, (void **)mbufs, MOVE_BURST, NULL)) > 0)
 		move_burst(driver, wire, mbufs, n);
-		moved += n;
-	}
 	/* From the front again: or it would pull all its memory through the cache in time. */
 	rte_ring_reset(wire->staged);
-	return moved > 0;
 }
 
-static bool move_packets(struct virtual_driver *driver, struct virtual_lcore *sender)
+static void move_packets(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
-	bool any = false;
-
 	for (uint16_t i = 0; i < sender->lcore->n_flushed; i++) {
 		const struct outbox *outbox = sender->lcore->dirty[i];
 		struct wire *wire = sender->outgoing[outbox->stage][outbox->receiver];
 
-		if (!move(driver, wire))
-			continue;
+		move(driver, wire);
 		virtual_wake(driver, wire->receiver, sender->time);
-		any = true;
 	}
 	sender->lcore->n_flushed = 0;
-	return any;
 }
 
-static bool move_credits(struct virtual_driver *driver, struct virtual_lcore *sender)
+static void move_credits(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
-	bool any = false;
-
 	for (uint16_t door = 0; door < driver->dataplane->n_lcores; door++) {
 		if (sender->finished[door] == sender->lcore->finished[door])
 			continue;
 		sender->finished[door] = sender->lcore->finished[door];
 		virtual_wake(driver, door, sender->time);
-		any = true;
 	}
-	return any;
 }
 
-bool wires_move_notices(struct virtual_lcore *sender)
+void wires_move_notices(struct virtual_lcore *sender)
 {
 	struct rte_ring *staged = sender->lcore->notices;
 	struct notice notice;
-	bool any = false;
 
 	/* Where the main lcore's end is full the notice waits, and the lcore sees less room. */
 	while (!rte_ring_full(sender->notices) &&
-		rte_ring_sc_dequeue_elem(staged, &notice, sizeof(notice)) == 0) {
+		rte_ring_sc_dequeue_elem(staged, &notice, sizeof(notice)) == 0)
 		rte_ring_sp_enqueue_elem(sender->notices, &notice, sizeof(notice));
-		any = true;
-	}
-	return any;
 }
 
 void wires_hand_over(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
-	bool any = move_packets(driver, sender);
-
-	any |= move_credits(driver, sender);
-	any |= wires_move_notices(sender);
-	driver->counters.handed_over += any;
+	move_packets(driver, sender);
+	move_credits(driver, sender);
+	wires_move_notices(sender);
 }
 
 /* ---- laying ---- */
@@ -356,16 +335,6 @@ int wires_lay(struct virtual_driver *driver)
 	return 0;
 }
 
-static void remove_credits(struct virtual_driver *driver)
-{
-	struct dataplane *dataplane = driver->dataplane;
-
-	for (uint16_t door = 0; door < dataplane->n_lcores; door++)
-		for (uint16_t i = 0; i < dataplane->n_lcores; i++)
-			dataplane->lcores[door]->finished_at[i] =
-				&dataplane->lcores[i]->finished[door];
-}
-
 static void remove_wires_of(struct virtual_lcore *sender)
 {
 	for (uint16_t i = 0; i < sender->n_wires; i++) {
@@ -384,7 +353,7 @@ void wires_remove(struct virtual_driver *driver)
 {
 	for (uint16_t i = 0; i < driver->dataplane->n_lcores; i++)
 		remove_wires_of(&driver->lcores[i]);
-	remove_credits(driver);
+	dataplane_link_credits(driver->dataplane);
 	free(driver->wires);
 	driver->wires = NULL;
 }

@@ -495,12 +495,10 @@ struct price lines_price(unsigned int round)
 static double median_price(enum distance_class class, enum price_kind kind, unsigned int rounds)
 {
 	double values[ROUNDS_MAX];
-	unsigned int n = 0;
 
 	for (unsigned int round = 0; round < rounds; round++)
-		if (rounds_classes[round] == class)
-			values[n++] = price_of(kind, round);
-	return fixture_median(values, n);
+		values[round] = price_of(kind, round);
+	return rounds_median_at(class, values, rounds);
 }
 
 static double median_phase(enum distance_class class, enum touched touched, enum setting setting,
@@ -541,14 +539,11 @@ static double median_contention(
 	enum distance_class class, enum touched touched, unsigned int rounds)
 {
 	double values[ROUNDS_MAX];
-	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < rounds; i++)
-		if (rounds_classes[i] == class)
-			values[n++] =
-				(part(touched, BESIDE, false, i) + part(touched, BESIDE, true, i)) /
-				(part(touched, ALONE, false, i) + part(touched, ALONE, true, i));
-	return fixture_median(values, n);
+		values[i] = (part(touched, BESIDE, false, i) + part(touched, BESIDE, true, i)) /
+			    (part(touched, ALONE, false, i) + part(touched, ALONE, true, i));
+	return rounds_median_at(class, values, rounds);
 }
 
 static void print_contention(enum distance_class class, unsigned int rounds)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_hash_crc.h>
@@ -255,6 +256,22 @@ struct tables *fixture_tables(struct port *polled)
 	return tables;
 }
 
+/* ---- real lcores ---- */
+
+void fixture_stop(struct dataplane *dataplane)
+{
+	struct conservation sum;
+
+	__atomic_store_n(&dataplane->closing, true, __ATOMIC_RELAXED);
+	do {
+		usleep(100);
+		sum = dataplane_conservation(dataplane);
+	} while (conservation_in_flight(&sum) != 0);
+	__atomic_store_n(&dataplane->stop, true, __ATOMIC_RELAXED);
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		rte_eal_wait_lcore(dataplane->lcore_ids[i]);
+}
+
 /* ---- figures ---- */
 
 static int compare(const void *a, const void *b)
@@ -264,11 +281,16 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+void fixture_sort(double *values, unsigned int n)
+{
+	qsort(values, n, sizeof(values[0]), compare);
+}
+
 double fixture_median(double *values, unsigned int n)
 {
 	if (n == 0)
 		return 0;
-	qsort(values, n, sizeof(values[0]), compare);
+	fixture_sort(values, n);
 	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
@@ -279,7 +301,7 @@ double fixture_middle(double *values, unsigned int n)
 
 	if (n == 0)
 		return 0;
-	qsort(values, n, sizeof(values[0]), compare);
+	fixture_sort(values, n);
 	for (unsigned int i = first; i < end; i++)
 		sum += values[i];
 	return sum / (end - first);

@@ -43,6 +43,11 @@ bool fixture_is_up(const struct port *port);
 /* lcore 0 polls the port `polled` and sends for the uplink. */
 struct tables *fixture_tables(struct port *polled);
 
+/* Ends what real lcores run: shuts the doors, waits until everything inside is out, stops them. */
+void fixture_stop(struct dataplane *dataplane);
+
+void fixture_sort(double *values, unsigned int n);
+
 /* Sorts the values. 0 if there are none. */
 double fixture_median(double *values, unsigned int n);
 

@@ -34,21 +34,6 @@ struct result {
 	double pps;
 };
 
-static uint64_t stop_and_drain(struct dataplane *dataplane)
-{
-	struct conservation sum;
-	uint64_t delivered = dataplane_conservation(dataplane).delivered;
-
-	__atomic_store_n(&dataplane->closing, true, __ATOMIC_RELAXED);
-	do {
-		usleep(100);
-		sum = dataplane_conservation(dataplane);
-	} while (conservation_in_flight(&sum) != 0);
-	__atomic_store_n(&dataplane->stop, true, __ATOMIC_RELAXED);
-	rte_eal_mp_wait_lcore();
-	return delivered;
-}
-
 static struct result evaluate(
 	const struct dataplane *dataplane, uint64_t delivered, unsigned int ms)
 {
@@ -75,6 +60,7 @@ static struct result measure(struct tables *tables, unsigned int cut, unsigned i
 	struct error error;
 	struct dataplane *dataplane;
 	struct result result;
+	uint64_t delivered;
 	unsigned int id = rte_get_next_lcore(-1, 1, 0);
 
 	plan_set_mode(&config.plan, "vanilla", &error);
@@ -90,7 +76,9 @@ static struct result measure(struct tables *tables, unsigned int cut, unsigned i
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
 		rte_eal_remote_launch(lcore_run, dataplane->lcores[i], dataplane->lcore_ids[i]);
 	usleep(ms * 1000);
-	result = evaluate(dataplane, stop_and_drain(dataplane), ms);
+	delivered = dataplane_conservation(dataplane).delivered;
+	fixture_stop(dataplane);
+	result = evaluate(dataplane, delivered, ms);
 	dataplane_free(dataplane);
 	return result;
 }

@@ -192,13 +192,6 @@ void rounds_end(unsigned int round)
 	note_place(round, &after);
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static unsigned int count(unsigned int rounds)
 {
 	unsigned int n = 0;
@@ -216,7 +209,7 @@ unsigned int rounds_take_quietest(unsigned int rounds, unsigned int one_in)
 	double sorted[ROUNDS_MAX];
 
 	memcpy(sorted, slowest, rounds * sizeof(sorted[0]));
-	qsort(sorted, rounds, sizeof(sorted[0]), compare);
+	fixture_sort(sorted, rounds);
 	for (unsigned int round = 0; round < rounds; round++)
 		counts[round] = slowest[round] <= sorted[most - 1];
 	return count(rounds);

@@ -204,20 +204,6 @@ static struct dataplane *make_dataplane(const struct variant *variant, struct cl
 	return dataplane;
 }
 
-static void stop(struct dataplane *dataplane)
-{
-	struct conservation sum;
-
-	__atomic_store_n(&dataplane->closing, true, __ATOMIC_RELAXED);
-	do {
-		usleep(100);
-		sum = dataplane_conservation(dataplane);
-	} while (conservation_in_flight(&sum) != 0);
-	__atomic_store_n(&dataplane->stop, true, __ATOMIC_RELAXED);
-	for (uint16_t i = 0; i < CORES; i++)
-		rte_eal_wait_lcore(dataplane->lcore_ids[i]);
-}
-
 static struct result run_real(struct tables *tables, const struct variant *variant)
 {
 	struct clock clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()};
@@ -231,7 +217,7 @@ static struct result run_real(struct tables *tables, const struct variant *varia
 	begin = moment_of(dataplane, rte_rdtsc());
 	usleep(RUN_MS * 1000);
 	end = moment_of(dataplane, rte_rdtsc());
-	stop(dataplane);
+	fixture_stop(dataplane);
 	dataplane_free(dataplane);
 	return between(begin, end);
 }

@@ -13,6 +13,8 @@
 
 #include <rte_log.h>
 
+#include "file.h"
+
 #include "control/config.h"
 
 #define UPLINK "[uplink eth1]\ndevice = net_null0\naddress = 192.0.2.1/24\n"
@@ -21,36 +23,9 @@
 #define PORT "[port web]\nnetwork = blue\ntype = tap\nmac = 02:00:00:00:00:01\n"
 #define GARBAGE 3000
 
-static char file[64];
-
-static int make_file(void **state)
-{
-	int fd;
-
-	(void)state;
-	snprintf(file, sizeof(file), "/tmp/weft-config-XXXXXX");
-	fd = mkstemp(file);
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_file(void **state)
-{
-	(void)state;
-	return unlink(file);
-}
-
-static void write_file(const char *text, size_t length)
-{
-	FILE *stream = fopen(file, "w");
-
-	assert_non_null(stream);
-	assert_int_equal(fwrite(text, 1, length, stream), length);
-	fclose(stream);
-}
-
 static struct config *read_text(const char *text, struct error *error)
 {
-	write_file(text, strlen(text));
+	file_write(text, strlen(text));
 	return config_read(file, error);
 }
 
@@ -367,7 +342,7 @@ static void garbage_is_refused_or_read_but_harms_nothing(void **state)
 		struct error error = {""};
 		struct config *config;
 
-		write_file(text, length);
+		file_write(text, length);
 		config = config_read(file, &error);
 		if (config != NULL)
 			config_free(config);
@@ -414,7 +389,7 @@ static void garbage_fdb_entries_harm_nothing(void **state)
 		}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, file_make, file_remove)
 
 int main(void)
 {

@@ -11,6 +11,8 @@
 
 #include <rte_log.h>
 
+#include "file.h"
+
 #include "core/random.h"
 #include "virtual/costs.h"
 
@@ -23,23 +25,7 @@
 #define SEND "[send tap]\n1450 = 3000\nburst = 0.01\n64 = 2000\n"
 #define GARBAGE 3000
 
-static char file[64], good[4096], text[8192];
-
-static int make_file(void **state)
-{
-	int fd;
-
-	(void)state;
-	snprintf(file, sizeof(file), "/tmp/weft-costs-XXXXXX");
-	fd = mkstemp(file);
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_file(void **state)
-{
-	(void)state;
-	return unlink(file);
-}
+static char good[4096], text[8192];
 
 /* All that is required: step i costs i.25 a burst and 10 + i a packet. */
 static void make_good(void)
@@ -51,19 +37,10 @@ static void make_good(void)
 			10 + step);
 }
 
-static void write_file(const char *bytes, size_t length)
-{
-	FILE *stream = fopen(file, "w");
-
-	assert_non_null(stream);
-	assert_int_equal(fwrite(bytes, 1, length, stream), length);
-	fclose(stream);
-}
-
 static int read_text(const char *more, struct costs *costs, struct error *error)
 {
 	snprintf(text, sizeof(text), "%s%s", good, more);
-	write_file(text, strlen(text));
+	file_write(text, strlen(text));
 	return costs_read(costs, file, error);
 }
 
@@ -252,7 +229,7 @@ static int read_without(const char *begin, struct error *error)
 	struct costs costs;
 
 	snprintf(text, sizeof(text), "%.*s%s", (int)(from - good), good, to == NULL ? "" : to + 1);
-	write_file(text, strlen(text));
+	file_write(text, strlen(text));
 	return costs_read(&costs, file, error);
 }
 
@@ -288,7 +265,7 @@ static void every_key_but_the_remarks_is_required(void **state)
 
 		snprintf(text, sizeof(text), "%.*s%s", (int)(from - good), good,
 			strchr(from, '\n') + 1);
-		write_file(text, strlen(text));
+		file_write(text, strlen(text));
 		assert_int_equal(costs_read(&costs, file, &error), -1);
 		snprintf(key, sizeof(key), "%.*s:", (int)strcspn(keys[i], " "), keys[i]);
 		assert_error(&error, (const char *const[3]){key, "missing"});
@@ -355,7 +332,7 @@ static void garbage_is_refused_or_read_but_harms_nothing(void **state)
 		struct error error = {""};
 		struct costs costs;
 
-		write_file(text, length);
+		file_write(text, length);
 		if (costs_read(&costs, file, &error) != 0)
 			assert_int_equal(strncmp(error.text, file, strlen(file)), 0);
 		else
@@ -364,7 +341,7 @@ static void garbage_is_refused_or_read_but_harms_nothing(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, file_make, file_remove)
 
 int main(void)
 {

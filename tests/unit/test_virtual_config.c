@@ -12,6 +12,8 @@
 
 #include <rte_log.h>
 
+#include "file.h"
+
 #include "control/config.h"
 
 #define GOOD                                                                                       \
@@ -22,31 +24,9 @@
 	"[port db]\nnetwork = red\ntype = ring\nmac = 02:00:00:00:00:02\n"
 #define TRAFFIC "[traffic elephant]\nnetwork = blue\nfrom = 192.0.2.2\nto = web\n"
 
-static char file[64];
-
-static int make_file(void **state)
-{
-	int fd;
-
-	(void)state;
-	snprintf(file, sizeof(file), "/tmp/weft-virtual-XXXXXX");
-	fd = mkstemp(file);
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_file(void **state)
-{
-	(void)state;
-	return unlink(file);
-}
-
 static struct config *read_text(const char *text, struct error *error)
 {
-	FILE *stream = fopen(file, "w");
-
-	assert_non_null(stream);
-	assert_true(fputs(text, stream) >= 0);
-	fclose(stream);
+	file_write(text, strlen(text));
 	return config_read(file, error);
 }
 
@@ -227,5 +207,5 @@ int main(void)
 
 	/* What DPDK's parser says of files that are no configuration is of no interest. */
 	rte_log_set_global_level(RTE_LOG_EMERG);
-	return cmocka_run_group_tests(tests, make_file, remove_file);
+	return cmocka_run_group_tests(tests, file_make, file_remove);
 }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+char file[64];
+
+int file_make(void **state)
+{
+	int fd;
+
+	(void)state;
+	snprintf(file, sizeof(file), "/tmp/weft-unit-XXXXXX");
+	fd = mkstemp(file);
+	return fd < 0 ? -1 : close(fd);
+}
+
+int file_remove(void **state)
+{
+	(void)state;
+	return unlink(file);
+}
+
+void file_write(const char *bytes, size_t length)
+{
+	FILE *stream = fopen(file, "w");
+
+	assert_non_null(stream);
+	assert_int_equal(fwrite(bytes, 1, length, stream), length);
+	fclose(stream);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_UNIT_FILE_H
+#define WEFT_UNIT_FILE_H
+
+#include <stddef.h>
+
+/* The one file that a program's tests write for a reader to read. */
+extern char file[64];
+
+/* Setup and teardown of a group. */
+int file_make(void **state);
+int file_remove(void **state);
+
+/* Replaces what is in it. */
+void file_write(const char *bytes, size_t length);
+
+#endif
