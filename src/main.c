@@ -64,9 +64,10 @@ static void usage(void)
 	       "\n"
 	       "  -c FILE                 configuration (docs/configuration.md)\n"
 	       "  --mode MODE             wins over the file's:");
-	for (unsigned int i = 0; plan_mode_name(i) != NULL; i++)
-		printf(" %s", plan_mode_name(i));
-	printf("\n"
+	for (unsigned int i = 0; plan_mode(i) != NULL; i++)
+		printf(" %s", plan_mode(i)->name);
+	printf(",\n"
+	       "                          or one of the file's [mode NAME]\n"
 	       "  --stats-period SECONDS  print port statistics this often\n"
 	       "  --check                 read the configuration, say whether it is right, and "
 	       "end\n"
@@ -195,7 +196,7 @@ static void launch(const struct dataplane *dataplane)
 {
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
 		rte_eal_remote_launch(lcore_run, dataplane->lcores[i], dataplane->lcore_ids[i]);
-	printf("weft: ready, mode %s, %u worker lcore%s\n", dataplane->plan.mode,
+	printf("weft: ready, mode %s, %u worker lcore%s\n", dataplane->plan->mode,
 		dataplane->n_lcores, dataplane->n_lcores == 1 ? "" : "s");
 	fflush(stdout);
 }
@@ -293,13 +294,22 @@ static int run_on_virtual_lcores(
 	return run_virtual(config, &run, error);
 }
 
+static int set_mode(struct config *config, const char *mode, struct error *error)
+{
+	if (config_mode(config, mode, error) == NULL)
+		return error_prefix(error, "--mode: ");
+	snprintf(config->weft.mode, sizeof(config->weft.mode), "%s", mode);
+	return 0;
+}
+
 static struct config *read_config(const struct options *options, struct error *error)
 {
 	struct config *config = config_read(options->file, error);
 
-	if (config != NULL && options->mode != NULL)
-		snprintf(config->weft.mode, sizeof(config->weft.mode), "%s", options->mode);
-	return config;
+	if (config == NULL || options->mode == NULL || set_mode(config, options->mode, error) == 0)
+		return config;
+	config_free(config);
+	return NULL;
 }
 
 static int fail(const struct error *error)

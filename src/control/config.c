@@ -10,8 +10,10 @@
 #include <rte_vxlan.h>
 
 #include "control/ini.h"
+#include "control/mode.h"
 #include "control/value.h"
 #include "core/ipv4.h"
+#include "steer/policy.h"
 
 #define WORDS_MAX 64
 
@@ -30,23 +32,48 @@ static int for_each_word(const char *value, word_reader read, void *to, struct e
 	return 0;
 }
 
-static int read_lcore(const char *word, void *to, struct error *error)
+static int add_lcore(uint32_t *lcores, uint16_t *n, const char *word, struct error *error)
 {
-	struct uplink_config *uplink = to;
 	uint64_t id;
 
 	if (parse_number(word, 0, RTE_MAX_LCORE - 1, &id) != 0)
 		return error_set(error, "'%s' is no lcore id", word);
-	if (uplink->n_lcores == CONFIG_LCORES_MAX)
+	if (*n == CONFIG_LCORES_MAX)
 		return error_set(error, "more than %d lcores", CONFIG_LCORES_MAX);
-	uplink->lcores[uplink->n_lcores++] = id;
+	lcores[(*n)++] = id;
 	return 0;
+}
+
+static int read_lcore(const char *word, void *to, struct error *error)
+{
+	struct uplink_config *uplink = to;
+
+	return add_lcore(uplink->lcores, &uplink->n_lcores, word, error);
 }
 
 static int value_lcores(const struct key *key, const char *value, void *to, struct error *error)
 {
 	(void)key;
 	return for_each_word(value, read_lcore, to, error);
+}
+
+static int read_steering_lcore(const char *word, void *to, struct error *error)
+{
+	struct steering_config *steering = to;
+
+	if (add_lcore(steering->lcores, &steering->n_lcores, word, error) != 0)
+		return -1;
+	for (uint16_t i = 0; i < steering->n_lcores - 1; i++)
+		if (steering->lcores[i] == steering->lcores[steering->n_lcores - 1])
+			return error_set(error, "%s is given twice", word);
+	return 0;
+}
+
+static int value_steering_lcores(
+	const struct key *key, const char *value, void *to, struct error *error)
+{
+	(void)key;
+	return for_each_word(value, read_steering_lcore, to, error);
 }
 
 static int read_vtep(const char *word, void *to, struct error *error)
@@ -109,13 +136,31 @@ static int value_prefix(const struct key *key, const char *value, void *to, stru
 	return 0;
 }
 
+static int value_policy(const struct key *key, const char *value, void *to, struct error *error)
+{
+	char list[128];
+
+	policy_list(list, sizeof(list));
+	if (policy_find(value) == NULL)
+		return error_set(error, "no policy is called '%s'; there are %s", value, list);
+	return value_text(key, value, to, error);
+}
+
 /* ---- the keys of each section ---- */
 
 static const struct key weft_keys[] = {
-	{"mode", value_text, offsetof(struct weft_config, mode), 0, 32, 0},
+	{"mode", value_text, offsetof(struct weft_config, mode), 0, MODE_NAME_SIZE, 0},
 	{"mbufs", value_u32, offsetof(struct weft_config, mbufs), 1024, 1 << 24, 0},
 	{"mbuf-size", value_u32, offsetof(struct weft_config, mbuf_size), 512, 16384, 0},
 	{"credits", value_u32, offsetof(struct weft_config, credits), 64, 65536, 0},
+	{"gro", value_bool, offsetof(struct weft_config, gro), 0, 0, 0},
+	{0},
+};
+
+static const struct key steering_keys[] = {
+	{"lcores", value_steering_lcores, 0, 0, 0, KEY_LIST},
+	{"policy", value_policy, offsetof(struct steering_config, policy), 0, POLICY_NAME_SIZE, 0},
+	{"threshold", value_u32, offsetof(struct steering_config, threshold), 1, 100, 0},
 	{0},
 };
 
@@ -160,6 +205,7 @@ static const struct key container_keys[] = {
 	{"interface", value_text, PORT(interface), 0, 16, 0},
 	{"queues", value_u16, PORT(queues), 1, PORT_QUEUES_MAX, 0},
 	{"ring-size", value_u16, PORT(ring_size), 32, 32768, 0},
+	{"large-segments", value_bool, PORT(large_segments), 0, 0, 0},
 	{"lcore", value_u32, offsetof(struct container_config, lcore), 0, RTE_MAX_LCORE - 1, 0},
 	{0},
 };
@@ -242,7 +288,8 @@ static int read_network(struct config *config, const char *name,
 
 static void container_defaults(struct container_config *container, const char *name)
 {
-	*container = (struct container_config){.port.queues = 1, .lcore = CONFIG_NONE};
+	*container = (struct container_config){
+		.port.queues = 1, .port.large_segments = true, .lcore = CONFIG_NONE};
 	snprintf(container->port.name, sizeof(container->port.name), "%s", name);
 }
 
@@ -282,6 +329,45 @@ static int read_container(struct config *config, const char *name,
 	if (ini_read_keys(container_keys, entries, n, container, error) != 0)
 		return -1;
 	return check_container(container, error);
+}
+
+static int read_steering(struct config *config, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	(void)name;
+	return ini_read_keys(steering_keys, entries, n, &config->steering, error);
+}
+
+/* Of the file's own modes. */
+static const struct mode *find_mode(const struct config *config, const char *name)
+{
+	for (uint32_t i = 0; i < config->n_modes; i++)
+		if (strcmp(config->modes[i].name, name) == 0)
+			return &config->modes[i];
+	return NULL;
+}
+
+static const struct mode *find_built_in(const char *name)
+{
+	for (unsigned int i = 0; plan_mode(i) != NULL; i++)
+		if (strcmp(plan_mode(i)->name, name) == 0)
+			return plan_mode(i);
+	return NULL;
+}
+
+static int read_mode(struct config *config, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	struct mode *mode;
+
+	if (find_built_in(name) != NULL)
+		return error_set(error, "is one of weft's own modes; choose another name");
+	if (find_mode(config, name) != NULL)
+		return error_set(error, "a mode has this name already");
+	config->modes = grow(config->modes, &config->n_modes, sizeof(*mode));
+	mode = &config->modes[config->n_modes - 1];
+	snprintf(mode->name, sizeof(mode->name), "%s", name);
+	return mode_read(mode, entries, n, error);
 }
 
 static int read_pipeline(struct config *config, const char *name,
@@ -367,6 +453,8 @@ static const struct section_kind kinds[] = {
 	{"uplink", true, read_uplink},
 	{"network", true, read_network},
 	{"port", true, read_container},
+	{"steering", false, read_steering},
+	{"mode", true, read_mode},
 	{"pipeline", false, read_pipeline},
 	{"fdb", true, read_fdb},
 	{"virtual", false, read_virtual},
@@ -399,8 +487,8 @@ static int read_section(void *to, const char *section, const struct rte_cfgfile_
 	if (kind == NULL)
 		return error_set(error,
 			"[%s]: no such section; there are [weft], [uplink NAME], "
-			"[network NAME], [port NAME], [pipeline], [fdb NETWORK], [virtual], "
-			"[traffic NAME]",
+			"[network NAME], [port NAME], [steering], [mode NAME], [pipeline], "
+			"[fdb NETWORK], [virtual], [traffic NAME]",
 			section);
 	if ((kind->named && check_name(name, error) != 0) ||
 		kind->read(config, name, entries, n, error) != 0)
@@ -418,6 +506,8 @@ static int read_sections(struct config *config, const char *name, struct error *
 		return error_set(error, "[uplink NAME]: is missing; weft needs at least one");
 	if (config->n_networks == 0)
 		return error_set(error, "[network NAME]: is missing; weft needs at least one");
+	if (config_mode(config, config->weft.mode, error) == NULL)
+		return error_prefix(error, "[weft]: mode: ");
 	return virtual_settings_check(config, error);
 }
 
@@ -429,7 +519,8 @@ static struct config *defaults(const char *name)
 		abort();
 	snprintf(config->file, sizeof(config->file), "%s", name);
 	config->weft = (struct weft_config){
-		.mode = "vanilla", .mbufs = 65536, .mbuf_size = 2176, .credits = 1024};
+		.mode = "vanilla", .mbufs = 65536, .mbuf_size = 2176, .credits = 1024, .gro = true};
+	config->steering = (struct steering_config){.policy = "two-choice", .threshold = 85};
 	config->virtual = virtual_settings_default();
 	for (int stage = 0; stage < STAGE_COUNT; stage++)
 		config->pipeline[stage] = CONFIG_NONE;
@@ -449,6 +540,7 @@ struct config *config_read(const char *name, struct error *error)
 
 void config_free(struct config *config)
 {
+	free(config->modes);
 	free(config->uplinks);
 	free(config->networks);
 	free(config->containers);
@@ -481,6 +573,30 @@ int config_read_container(const char *name, const char *words, struct container_
 		check_container(container, error) != 0)
 		return error_prefix(error, "port %s: ", name);
 	return 0;
+}
+
+static int unknown_mode(const struct config *config, const char *name, struct error *error)
+{
+	char list[sizeof(error->text)] = "";
+
+	for (unsigned int i = 0; plan_mode(i) != NULL; i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
+			plan_mode(i)->name);
+	for (uint32_t i = 0; i < config->n_modes; i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), ", %s",
+			config->modes[i].name);
+	return error_set(error, "no mode is called '%s'; there are %s", name, list);
+}
+
+const struct mode *config_mode(const struct config *config, const char *name, struct error *error)
+{
+	const struct mode *mode = find_built_in(name);
+
+	if (mode == NULL)
+		mode = find_mode(config, name);
+	if (mode == NULL)
+		unknown_mode(config, name, error);
+	return mode;
 }
 
 const struct network_config *config_network(const struct config *config, const char *name)

@@ -20,13 +20,22 @@
 
 #define CONFIG_NETWORK_VTEPS_MAX 256
 #define CONFIG_LCORES_MAX 64
+#define POLICY_NAME_SIZE 16
 #define CONFIG_NONE UINT32_MAX /* an lcore id that was not given */
 
 struct weft_config {
-	char mode[32];
+	char mode[MODE_NAME_SIZE];
 	uint32_t mbufs;
 	uint32_t mbuf_size;
 	uint32_t credits;
+	bool gro; /* coalesce where a container takes large segments */
+};
+
+struct steering_config {
+	uint16_t n_lcores; /* 0: the workers that own no uplink queue */
+	uint32_t lcores[CONFIG_LCORES_MAX];
+	char policy[POLICY_NAME_SIZE];
+	uint32_t threshold; /* percent */
 };
 
 struct uplink_config {
@@ -74,6 +83,9 @@ struct fdb_config {
 struct config {
 	char file[256];
 	struct weft_config weft;
+	struct steering_config steering;
+	uint32_t n_modes; /* of the user's own, besides those of plan_mode() */
+	struct mode *modes;
 	uint32_t pipeline[STAGE_COUNT]; /* lcore ids, or CONFIG_NONE */
 	uint32_t n_uplinks, n_networks, n_containers, n_fdb;
 	struct uplink_config *uplinks;
@@ -88,6 +100,10 @@ struct config {
 /* Reads and checks the file. NULL and *error on failure; free with config_free(). */
 struct config *config_read(const char *file, struct error *error);
 void config_free(struct config *config);
+
+/* A mode of weft's or of the file's own, by its name. NULL and *error, which lists what there is.
+ */
+const struct mode *config_mode(const struct config *config, const char *name, struct error *error);
 
 /* By name; NULL if the file has none. */
 const struct network_config *config_network(const struct config *config, const char *name);

@@ -7,6 +7,7 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
+#include <rte_malloc.h>
 #include <rte_mbuf.h>
 
 #include "control/fdb.h"
@@ -121,7 +122,7 @@ static int find_uplink(
 static int choose_mtu(
 	const struct control *control, struct network_state *state, struct error *error)
 {
-	bool native = strcmp(control->dataplane->plan.mode, "native") == 0;
+	bool native = strcmp(control->dataplane->plan->mode, "native") == 0;
 	uint16_t uplink_mtu = control->ports[state->uplink]->mtu;
 	uint16_t most = uplink_mtu - (native ? 0 : VXLAN_OVERHEAD);
 
@@ -264,6 +265,60 @@ void control_free(struct control *control)
 	free(control);
 }
 
+/* ---- the mode ---- */
+
+static bool places_stages(const struct plan *plan)
+{
+	for (int stage = 0; stage < STAGE_COUNT; stage++)
+		if (plan->lcore[stage] != LCORE_INLINE)
+			return true;
+	return false;
+}
+
+static int check_change(const struct control *control, const struct mode *from,
+	const struct mode *to, struct error *error)
+{
+	if (strcmp(from->name, "native") == 0 || strcmp(to->name, "native") == 0)
+		return error_set(error,
+			"mode native has another MTU and other headers than mode %s; "
+			"choose it when weft starts (--mode)",
+			strcmp(to->name, "native") == 0 ? from->name : to->name);
+	if ((from->n_replacements > 0 || to->n_replacements > 0) &&
+		places_stages(control->dataplane->plan))
+		return error_set(error,
+			"modes %s and %s have different stages, and [pipeline] places stages, so "
+			"that "
+			"packets could overtake each other; choose the mode when weft starts "
+			"(--mode)",
+			from->name, to->name);
+	return ports_fit_mode(control, to->name, error);
+}
+
+static int set_plan(struct control *control, const struct mode *mode, struct error *error)
+{
+	struct plan plan, *old = control->dataplane->plan;
+
+	plan_set(&plan, mode);
+	memcpy(plan.lcore, old->lcore, sizeof(plan.lcore));
+	old = dataplane_set_plan(control->dataplane, &plan);
+	if (old == NULL)
+		return error_set(error, "not enough memory; give EAL more (-m, huge pages)");
+	deferred_add(&control->deferred, rte_free, old);
+	control->changed = true; /* grace periods begin when tables are published */
+	return 0;
+}
+
+int control_set_mode(struct control *control, const char *name, struct error *error)
+{
+	const struct mode *from =
+		config_mode(control->config, control->dataplane->plan->mode, error);
+	const struct mode *to = config_mode(control->config, name, error);
+
+	if (from == NULL || to == NULL || check_change(control, from, to, error) != 0)
+		return -1;
+	return set_plan(control, to, error);
+}
+
 /* ---- the round ---- */
 
 static void handle_notice(struct control *control, const struct notice *notice)
@@ -314,6 +369,7 @@ void control_poll(struct control *control)
 		&control->dataplane->seconds, control_now_seconds(control), __ATOMIC_RELAXED);
 	drain_notices(control);
 	ports_housekeep(control);
+	control->changed |= publish_coalesces(control) != control->dataplane->tables->coalesce;
 	neighbours_refresh(control);
 	fdb_age(control);
 	if (control->changed && publish_tables(control, &error) != 0)

@@ -90,6 +90,12 @@ void control_free(struct control *control);
 /* One round of control work; never blocks. */
 void control_poll(struct control *control);
 
+/* Goes over to another mode while packets flow: flow groups get their new paths in the background,
+ * each after one drain of its old one, so none is reordered. Stages that [pipeline] places stay
+ * where they are. -1 and *error, and nothing has changed, if no mode is called so, or if this one
+ * cannot be entered or left at run time. */
+int control_set_mode(struct control *control, const char *name, struct error *error);
+
 uint64_t control_now_ms(const struct control *control);
 uint32_t control_now_seconds(const struct control *control);
 

@@ -121,7 +121,7 @@ void neighbours_refresh(struct control *control)
 	uint64_t now = control_now_ms(control);
 
 	/* Nobody needs a next hop where nothing is encapsulated (mode native). */
-	if (control->dataplane->plan.instead[STAGE_ENCAP] != STAGE_ENCAP)
+	if (control->dataplane->plan->instead[STAGE_ENCAP] != STAGE_ENCAP)
 		return;
 	for (uint16_t i = 0; i < control->n_neighbours; i++)
 		if (now >= control->neighbours[i].due_ms)

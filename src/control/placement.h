@@ -6,8 +6,29 @@
 #include "core/dataplane.h"
 #include "core/error.h"
 
-/* Fills in the plan: the configuration's mode, and the stages that it puts on lcores of their own.
- * `dataplane` has its lcores already. 0, or -1 and *error, which names the file. */
+/*
+ * Which lcore does what, by the configuration: it names lcores by EAL's ids, the data path by
+ * indices. Main lcore.
+ */
+
+/* The worker lcores there are, by index. */
+struct workers {
+	const unsigned int *ids;
+	uint16_t n;
+};
+
+/* Index of the worker with that id. -1 and *error if there is none. */
+int placement_lcore(
+	const struct workers *workers, uint32_t id, uint16_t *index, struct error *error);
+
+/* Index of the lcore that owns a queue of an uplink: one of its `lcores`, or of all workers, in
+ * turn. -1 and *error, which names the key. */
+int placement_uplink_owner(const struct workers *workers, const struct uplink_config *uplink,
+	uint16_t queue, uint16_t *owner, struct error *error);
+
+/* Fills in the plan (the configuration's mode, and the stages that it puts on lcores of their own)
+ * and the steering lcores. `dataplane` has its lcores already. 0, or -1 and *error, which names the
+ * file. */
 int placement_plan(
 	const struct config *config, struct dataplane_config *dataplane, struct error *error);
 

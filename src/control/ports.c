@@ -12,22 +12,13 @@
 #include <rte_malloc.h>
 
 #include "control/fdb.h"
+#include "control/placement.h"
 
 /* ---- lcores and NUMA nodes ---- */
 
-static int find_lcore(
-	const struct control *control, uint32_t id, uint16_t *index, struct error *error)
+static struct workers workers_of(const struct control *control)
 {
-	for (uint16_t i = 0; i < control->dataplane->n_lcores; i++) {
-		if (control->dataplane->lcore_ids[i] == id) {
-			*index = i;
-			return 0;
-		}
-	}
-	return error_set(error,
-		"%u is no worker lcore; EAL's -l or --lcores names them, and the "
-		"first is the main lcore",
-		id);
+	return (struct workers){control->dataplane->lcore_ids, control->dataplane->n_lcores};
 }
 
 static int socket_of_lcore(const struct control *control, uint16_t lcore)
@@ -93,13 +84,11 @@ static struct port *make_port(const struct port_config *config)
 static int choose_uplink_owners(const struct control *control, struct port *port,
 	const struct uplink_config *config, struct error *error)
 {
-	for (uint16_t i = 0; i < port->n_queues; i++) {
-		port->queues[i].owner = i % control->dataplane->n_lcores;
-		if (config->n_lcores > 0 &&
-			find_lcore(control, config->lcores[i % config->n_lcores],
-				&port->queues[i].owner, error) != 0)
-			return error_prefix(error, "lcores: ");
-	}
+	const struct workers workers = workers_of(control);
+
+	for (uint16_t i = 0; i < port->n_queues; i++)
+		if (placement_uplink_owner(&workers, config, i, &port->queues[i].owner, error) != 0)
+			return -1;
 	return 0;
 }
 
@@ -132,9 +121,10 @@ int ports_add_uplink(struct control *control, uint16_t i, struct error *error)
 static int choose_owner(
 	struct control *control, struct port *port, uint32_t id, struct error *error)
 {
-	uint16_t owner = control->next_lcore % control->dataplane->n_lcores;
+	const struct workers workers = workers_of(control);
+	uint16_t owner = control->next_lcore % workers.n;
 
-	if (id != CONFIG_NONE && find_lcore(control, id, &owner, error) != 0)
+	if (id != CONFIG_NONE && placement_lcore(&workers, id, &owner, error) != 0)
 		return error_prefix(error, "lcore: ");
 	if (id == CONFIG_NONE)
 		control->next_lcore++;
@@ -170,7 +160,7 @@ static uint16_t count_containers(const struct control *control, uint16_t network
 
 static int check_mode(const struct control *control, uint16_t network, struct error *error)
 {
-	const char *mode = control->dataplane->plan.mode;
+	const char *mode = control->dataplane->plan->mode;
 
 	if (strcmp(mode, "native") == 0 && count_containers(control, NETWORK_NONE) > 0)
 		return error_set(error, "mode native joins the uplink with one container port; "
@@ -180,6 +170,17 @@ static int check_mode(const struct control *control, uint16_t network, struct er
 			"mode linux-overlay has one container port in a network; "
 			"this would be the second in %s",
 			control->networks[network].config->name);
+	return 0;
+}
+
+int ports_fit_mode(const struct control *control, const char *mode, struct error *error)
+{
+	for (uint16_t i = 0; i < control->n_networks && strcmp(mode, "linux-overlay") == 0; i++)
+		if (count_containers(control, i) > 1)
+			return error_set(error,
+				"mode linux-overlay has one container port in a network; there are "
+				"%u in %s",
+				count_containers(control, i), control->networks[i].config->name);
 	return 0;
 }
 

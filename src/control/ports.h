@@ -22,6 +22,9 @@ int ports_remove(struct control *control, const char *name, deferred_function do
 /* Detaches every port at once. No lcore runs. */
 void ports_remove_all(struct control *control);
 
+/* -1 and *error if there are more container ports than that mode can tell apart. */
+int ports_fit_mode(const struct control *control, const char *mode, struct error *error);
+
 /* Control work of the ports themselves. */
 void ports_housekeep(struct control *control);
 

@@ -213,6 +213,22 @@ static void build_ports(const struct control *control, struct tables *tables)
 	tables->owned_begin[control->dataplane->n_lcores] = n;
 }
 
+static bool takes_large_segments(const struct port *port)
+{
+	return __atomic_load_n(&port->large_segments, __ATOMIC_RELAXED);
+}
+
+bool publish_coalesces(const struct control *control)
+{
+	if (!control->config->weft.gro)
+		return false;
+	for (uint16_t i = 0; i < PORTS_MAX; i++)
+		if (control->ports[i] != NULL && !control->ports[i]->uplink &&
+			takes_large_segments(control->ports[i]))
+			return true;
+	return false;
+}
+
 static size_t count_queues(const struct control *control)
 {
 	size_t n = 0;
@@ -244,6 +260,7 @@ int publish_tables(struct control *control, struct error *error)
 	if (tables == NULL)
 		return error_set(error, "not enough memory for the tables; give EAL more (-m)");
 	tables->fdb = control->fdb;
+	tables->coalesce = publish_coalesces(control);
 	build_ports(control, tables);
 	build_exits(control, tables);
 	if (build_networks(control, tables) != 0 || build_remotes(control, tables) != 0) {

@@ -62,8 +62,8 @@ bool report_conservation(const struct control *control)
 				drop_table[drop].name, drop_table[drop].text);
 	}
 	printf("conservation: received %" PRIu64 " + created %" PRIu64 " = delivered %" PRIu64
-	       " + dropped %" PRIu64 " + consumed %" PRIu64 ": %s\n",
-		sum.received, sum.created, sum.delivered, sum.dropped, sum.consumed,
+	       " + dropped %" PRIu64 " + consumed %" PRIu64 " + coalesced %" PRIu64 ": %s\n",
+		sum.received, sum.created, sum.delivered, sum.dropped, sum.consumed, sum.coalesced,
 		held ? "held" : "VIOLATED");
 	return held;
 }

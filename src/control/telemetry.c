@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/telemetry.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <rte_ethdev.h>
 
+#include "control/answer.h"
 #include "control/fdb.h"
 #include "control/neighbours.h"
 #include "control/ports.h"
 #include "control/requests.h"
+#include "control/telemetry_steer.h"
 #include "control/value.h"
 #include "core/lcore.h"
 
@@ -21,75 +22,9 @@
 #define NEIGHBOURS_PAGE 96
 #define LCORES_PAGE 64
 
-/* ---- answers ---- */
-
-/* The library knows no arrays of dictionaries: a list is a dictionary whose keys count from 0. */
-struct list {
-	struct rte_tel_data *data;
-	unsigned int n;
-};
-
-static struct list start_list(struct request *request)
-{
-	rte_tel_data_start_dict(request->data);
-	return (struct list){.data = request->data};
-}
-
-static struct rte_tel_data *add_row(struct list *list)
-{
-	struct rte_tel_data *row = rte_tel_data_alloc();
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", list->n++);
-	rte_tel_data_start_dict(row);
-	rte_tel_data_add_dict_container(list->data, number, row, 0);
-	return row;
-}
-
-static void add_mac(struct rte_tel_data *row, const char *name, const struct rte_ether_addr *mac)
-{
-	char text[RTE_ETHER_ADDR_FMT_SIZE];
-
-	rte_ether_format_addr(text, sizeof(text), mac);
-	rte_tel_data_add_dict_string(row, name, text);
-}
-
-static void add_ipv4(struct rte_tel_data *row, const char *name, rte_be32_t address)
-{
-	char text[INET_ADDRSTRLEN];
-
-	inet_ntop(AF_INET, &address, text, sizeof(text));
-	rte_tel_data_add_dict_string(row, name, text);
-}
-
 static const char *network_name(const struct control *control, uint16_t network)
 {
 	return network == NETWORK_NONE ? "" : control->networks[network].config->name;
-}
-
-/* An error is a string: a dictionary's would be cut at 128 characters. */
-static void answer_error(struct request *request, const struct error *error)
-{
-	char text[sizeof(error->text) + 8];
-
-	snprintf(text, sizeof(text), "error: %s", error->text);
-	rte_tel_data_string(request->data, text);
-}
-
-static void answer_done(struct request *request, const char *what, const char *name)
-{
-	rte_tel_data_start_dict(request->data);
-	rte_tel_data_add_dict_string(request->data, what, name);
-}
-
-/* The row to begin with, from the last parameter; anything but a row's number is the end. */
-static uint32_t first_row(const char *text, uint32_t end)
-{
-	uint64_t row = 0;
-
-	if (*text == '\0')
-		return 0;
-	return parse_number(text, 0, end, &row) == 0 ? row : end;
 }
 
 /* ---- show ---- */
@@ -132,15 +67,16 @@ static void add_owners(
 	rte_tel_data_add_dict_string(row, "owners", text);
 }
 
-static void add_port(const struct control *control, struct list *list, const struct port *port)
+static void add_port(
+	const struct control *control, struct answer_list *list, const struct port *port)
 {
-	struct rte_tel_data *row = add_row(list);
+	struct rte_tel_data *row = answer_add_row(list);
 
 	rte_tel_data_add_dict_string(row, "name", port->config.name);
 	rte_tel_data_add_dict_string(row, "role", port->uplink ? "uplink" : "container");
 	rte_tel_data_add_dict_string(row, "type", port->config.type);
 	rte_tel_data_add_dict_string(row, "network", network_name(control, port->network));
-	add_mac(row, "mac", &port->mac);
+	answer_add_mac(row, "mac", &port->mac);
 	rte_tel_data_add_dict_u64(row, "mtu", port->mtu);
 	rte_tel_data_add_dict_u64(row, "up", port->ops->is_up(port));
 	add_owners(control, row, port);
@@ -151,10 +87,10 @@ static void add_port(const struct control *control, struct list *list, const str
  */
 static void show_ports(struct control *control, struct request *request)
 {
-	struct list list = start_list(request);
+	struct answer_list list = answer_start_list(request);
 	int rows = 0;
 
-	for (uint32_t i = first_row(request->parameters, PORTS_MAX); i < PORTS_MAX; i++) {
+	for (uint32_t i = answer_first_row(request->parameters, PORTS_MAX); i < PORTS_MAX; i++) {
 		if (control->ports[i] == NULL)
 			continue;
 		if (rows++ == PORTS_PAGE) {
@@ -176,7 +112,8 @@ static int64_t in_flight(const struct dataplane *dataplane, const struct lcore *
 
 static void show_lcores(struct control *control, struct request *request)
 {
-	struct list list = start_list(request);
+	struct answer_list list = answer_start_list(request);
+	uint64_t steering = steer_lcores(&control->dataplane->steering);
 
 	for (uint16_t i = 0; i < control->dataplane->n_lcores; i++) {
 		const struct lcore *lcore = control->dataplane->lcores[i];
@@ -186,7 +123,7 @@ static void show_lcores(struct control *control, struct request *request)
 			.back_pressured = counter_read(&lcore->counters.time.back_pressured),
 			.housekeeping = counter_read(&lcore->counters.time.housekeeping),
 		};
-		struct rte_tel_data *row = add_row(&list);
+		struct rte_tel_data *row = answer_add_row(&list);
 
 		rte_tel_data_add_dict_u64(row, "lcore", lcore->id);
 		rte_tel_data_add_dict_u64(row, "idle", time.idle);
@@ -198,24 +135,29 @@ static void show_lcores(struct control *control, struct request *request)
 		rte_tel_data_add_dict_u64(row, "in_flight", in_flight(control->dataplane, lcore));
 		rte_tel_data_add_dict_u64(
 			row, "notices_lost", counter_read(&lcore->counters.notices_lost));
+		rte_tel_data_add_dict_u64(row, "load", load_read(&lcore->load));
+		rte_tel_data_add_dict_u64(row, "steering", steering >> i & 1);
 	}
 }
 
-/* The lcores on which a stage has seen packets. */
-static void add_stage_lcores(const struct dataplane *dataplane, struct rte_tel_data *row, int stage)
+/* Where the plan says that it runs, if it steers the stage; else where it has seen packets. */
+static uint64_t stage_lcores(const struct control *control, int stage)
 {
-	char text[RTE_TEL_MAX_STRING_LEN] = "";
+	const struct dataplane *dataplane = control->dataplane;
+	uint64_t lcores = 0;
 
+	if (steer_is_steered(dataplane->plan, stage))
+		return steer_stage_lcores(control, stage);
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
 		if (counter_read(&dataplane->lcores[i]->counters.stages[stage].packets) > 0)
-			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u",
-				text[0] ? " " : "", dataplane->lcore_ids[i]);
-	rte_tel_data_add_dict_string(row, "lcores", text);
+			lcores |= 1ULL << i;
+	return lcores;
 }
 
-static void add_stage(const struct dataplane *dataplane, struct list *list, int stage)
+static void add_stage(const struct control *control, struct answer_list *list, int stage)
 {
-	struct rte_tel_data *row = add_row(list);
+	const struct dataplane *dataplane = control->dataplane;
+	struct rte_tel_data *row = answer_add_row(list);
 	struct stage_counters sum = {0};
 	uint64_t drops = 0;
 
@@ -231,7 +173,7 @@ static void add_stage(const struct dataplane *dataplane, struct list *list, int 
 		if ((int)drop_table[drop].stage == stage)
 			drops += dataplane_drops(dataplane, drop);
 	rte_tel_data_add_dict_string(row, "name", stage_table[stage].name);
-	add_stage_lcores(dataplane, row, stage);
+	answer_add_lcores(row, "lcores", dataplane, stage_lcores(control, stage));
 	rte_tel_data_add_dict_u64(row, "bursts", sum.bursts);
 	rte_tel_data_add_dict_u64(row, "packets", sum.packets);
 	rte_tel_data_add_dict_u64(row, "cycles", sum.cycles);
@@ -240,15 +182,15 @@ static void add_stage(const struct dataplane *dataplane, struct list *list, int 
 
 static void show_stages(struct control *control, struct request *request)
 {
-	struct list list = start_list(request);
+	struct answer_list list = answer_start_list(request);
 
 	for (int stage = 0; stage < STEP_COUNT; stage++)
-		add_stage(control->dataplane, &list, stage);
+		add_stage(control, &list, stage);
 }
 
 static void show_drops(struct control *control, struct request *request)
 {
-	struct list list = start_list(request);
+	struct answer_list list = answer_start_list(request);
 	bool all = strcmp(request->parameters, "all") == 0;
 
 	for (int drop = 0; drop < DROP_COUNT; drop++) {
@@ -257,7 +199,7 @@ static void show_drops(struct control *control, struct request *request)
 
 		if (packets == 0 && !all)
 			continue;
-		row = add_row(&list);
+		row = answer_add_row(&list);
 		rte_tel_data_add_dict_string(
 			row, "stage", stage_table[drop_table[drop].stage].name);
 		rte_tel_data_add_dict_string(row, "reason", drop_table[drop].name);
@@ -266,11 +208,11 @@ static void show_drops(struct control *control, struct request *request)
 	}
 }
 
-static void add_network(const struct control *control, struct list *list, uint16_t index)
+static void add_network(const struct control *control, struct answer_list *list, uint16_t index)
 {
 	const struct network_state *state = &control->networks[index];
 	const struct network_config *config = state->config;
-	struct rte_tel_data *row = add_row(list);
+	struct rte_tel_data *row = answer_add_row(list);
 	uint64_t ports = 0;
 
 	for (uint16_t i = 0; i < PORTS_MAX; i++)
@@ -291,8 +233,8 @@ static void add_network(const struct control *control, struct list *list, uint16
 
 static void show_networks(struct control *control, struct request *request)
 {
-	struct list list = start_list(request);
-	uint32_t first = first_row(request->parameters, control->n_networks);
+	struct answer_list list = answer_start_list(request);
+	uint32_t first = answer_first_row(request->parameters, control->n_networks);
 
 	for (uint32_t i = first; i < control->n_networks; i++) {
 		if (i == first + NETWORKS_PAGE) {
@@ -303,17 +245,17 @@ static void show_networks(struct control *control, struct request *request)
 	}
 }
 
-static void add_entry(const struct control *control, struct list *list, uint64_t key,
+static void add_entry(const struct control *control, struct answer_list *list, uint64_t key,
 	const union fdb_value *value)
 {
-	struct rte_tel_data *row = add_row(list);
+	struct rte_tel_data *row = answer_add_row(list);
 	struct rte_ether_addr mac;
 
 	memcpy(&mac, &key, sizeof(mac));
 	rte_tel_data_add_dict_string(row, "network", network_name(control, key >> 48));
-	add_mac(row, "mac", &mac);
+	answer_add_mac(row, "mac", &mac);
 	if (place_is_remote(value->place))
-		add_ipv4(row, "to", control->remotes[value->place & ~PLACE_REMOTE].address);
+		answer_add_ipv4(row, "to", control->remotes[value->place & ~PLACE_REMOTE].address);
 	else
 		rte_tel_data_add_dict_string(row, "to", control->ports[value->place]->config.name);
 	rte_tel_data_add_dict_string(row, "kind", value->fixed ? "static" : "learned");
@@ -326,8 +268,8 @@ static void show_fdb(struct control *control, struct request *request)
 {
 	const char *comma = strchr(request->parameters, ',');
 	size_t length = strcspn(request->parameters, ",");
-	uint32_t next = comma != NULL ? first_row(comma + 1, UINT32_MAX) : 0;
-	struct list list = start_list(request);
+	uint32_t next = comma != NULL ? answer_first_row(comma + 1, UINT32_MAX) : 0;
+	struct answer_list list = answer_start_list(request);
 	const void *key;
 	union fdb_value value;
 	int rows = 0;
@@ -348,8 +290,8 @@ static void show_fdb(struct control *control, struct request *request)
 
 static void show_neighbours(struct control *control, struct request *request)
 {
-	struct list list = start_list(request);
-	uint32_t first = first_row(request->parameters, control->n_neighbours);
+	struct answer_list list = answer_start_list(request);
+	uint32_t first = answer_first_row(request->parameters, control->n_neighbours);
 
 	for (uint32_t i = first; i < control->n_neighbours; i++) {
 		const struct neighbour *neighbour = &control->neighbours[i];
@@ -359,11 +301,11 @@ static void show_neighbours(struct control *control, struct request *request)
 			rte_tel_data_add_dict_u64(request->data, "next", i);
 			return;
 		}
-		row = add_row(&list);
-		add_ipv4(row, "address", neighbour->address);
+		row = answer_add_row(&list);
+		answer_add_ipv4(row, "address", neighbour->address);
 		rte_tel_data_add_dict_string(
 			row, "uplink", control->ports[neighbour->uplink]->config.name);
-		add_mac(row, "mac", &neighbour->mac);
+		answer_add_mac(row, "mac", &neighbour->mac);
 		rte_tel_data_add_dict_string(row, "state", neighbour_state_name(neighbour->state));
 	}
 }
@@ -380,16 +322,32 @@ static void show_conservation(struct control *control, struct request *request)
 	rte_tel_data_add_dict_u64(request->data, "delivered", sum.delivered);
 	rte_tel_data_add_dict_u64(request->data, "dropped", sum.dropped);
 	rte_tel_data_add_dict_u64(request->data, "consumed", sum.consumed);
+	rte_tel_data_add_dict_u64(request->data, "coalesced", sum.coalesced);
 	rte_tel_data_add_dict_u64(
 		request->data, "in_flight", RTE_MAX(conservation_in_flight(&sum), 0));
 	rte_tel_data_add_dict_u64(request->data, "mbufs", mbufs);
 	rte_tel_data_add_dict_u64(request->data, "mbufs_free", mbufs_free);
 }
 
+static void set_mode(struct control *control, struct request *request)
+{
+	char was[MODE_NAME_SIZE];
+	struct error error;
+
+	snprintf(was, sizeof(was), "%s", control->dataplane->plan->mode);
+	if (control_set_mode(control, request->parameters, &error) != 0)
+		return answer_error(request, &error);
+	rte_tel_data_start_dict(request->data);
+	rte_tel_data_add_dict_string(request->data, "mode", control->dataplane->plan->mode);
+	rte_tel_data_add_dict_string(request->data, "was", was);
+}
+
 static void show_mode(struct control *control, struct request *request)
 {
+	if (request->parameters[0] != '\0')
+		return set_mode(control, request);
 	rte_tel_data_start_dict(request->data);
-	rte_tel_data_add_dict_string(request->data, "mode", control->dataplane->plan.mode);
+	rte_tel_data_add_dict_string(request->data, "mode", control->dataplane->plan->mode);
 	rte_tel_data_add_dict_string(request->data, "version", WEFT_VERSION);
 	rte_tel_data_add_dict_u64(request->data, "uptime_ms", control_now_ms(control));
 	rte_tel_data_add_dict_u64(request->data, "hz", control->dataplane->clock.hz);
@@ -501,14 +459,18 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{"/weft/ports", show_ports, "Ports and their counters. Parameter: first port index"},
-	{"/weft/lcores", show_lcores, "Where each lcore's cycles go"},
+	{"/weft/lcores", show_lcores, "Where each lcore's cycles go, and its load, permille"},
 	{"/weft/stages", show_stages, "Packets, cycles and drops of each stage"},
 	{"/weft/drops", show_drops, "Drops by name. Parameter: all (those that are 0 too)"},
 	{"/weft/networks", show_networks, "Networks. Parameter: first network"},
 	{"/weft/fdb", show_fdb, "Where addresses are. Parameters: network, next"},
 	{"/weft/neighbours", show_neighbours, "Next hops on the underlay. Parameter: first one"},
 	{"/weft/conservation", show_conservation, "What went in and what became of it"},
-	{"/weft/mode", show_mode, "Mode, version and time since start"},
+	{"/weft/mode", show_mode, "Mode, version and time since start. Parameter: mode to go to"},
+	{"/weft/steer", steer_show, "How flows are steered: policy, and moves of flow groups"},
+	{"/weft/steer/gates", steer_show_gates, "Of each lcore that polls an uplink"},
+	{"/weft/steer/stages", steer_show_stages, "Where the mode's steered stages may run"},
+	{"/weft/steer/groups", steer_show_groups, "Flow groups. Parameter: first one"},
 	{"/weft/port/add", port_add, "Adds a container port. Parameters: name, key=value, ..."},
 	{"/weft/port/del", port_delete, "Removes a container port. Parameter: name"},
 	{"/weft/fdb/add", fdb_add,

@@ -43,6 +43,8 @@ struct lcore_counters {
 	uint64_t created;  /* of these, replicas made by weft */
 	uint64_t consumed;
 	uint64_t delivered;
+	uint64_t coalesced; /* packets that left as parts of larger ones */
+	uint64_t steered;   /* packets sent along a path */
 	uint64_t notices_lost;
 };
 

@@ -1,90 +1,78 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/dataplane.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
+#include "core/door.h"
 #include "core/lcore.h"
+#include "core/parcel.h"
 
 #define FROM_MAIN_SIZE 256
 
-static struct rte_ring *make_ring(const char *what, uint16_t from, uint16_t to, unsigned int stage,
-	uint32_t size, unsigned int lcore_id)
+/* Of its own memory: EAL's memzones are few, and many lcores have many rings. */
+static struct rte_ring *make_ring(size_t element, uint32_t size, unsigned int lcore_id)
 {
-	char name[RTE_RING_NAMESIZE];
+	struct rte_ring *ring = rte_malloc_socket("ring", rte_ring_get_memsize_elem(element, size),
+		RTE_CACHE_LINE_SIZE, rte_lcore_to_socket_id(lcore_id));
 
-	snprintf(name, sizeof(name), "weft_%s_%u_%u_%u", what, from, to, stage);
-	return rte_ring_create(name, rte_align32pow2(size + 1), rte_lcore_to_socket_id(lcore_id),
-		RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (ring != NULL && rte_ring_init(ring, "weft", size, RING_F_SP_ENQ | RING_F_SC_DEQ) == 0)
+		return ring;
+	rte_free(ring);
+	return NULL;
 }
 
-static struct lcore *make_lcore(struct dataplane *dataplane, uint16_t index, unsigned int id)
+static void *zmalloc(const struct lcore *lcore, size_t size)
+{
+	return rte_zmalloc_socket(
+		"lcore", size, RTE_CACHE_LINE_SIZE, rte_lcore_to_socket_id(lcore->id));
+}
+
+static int make_lcore(struct dataplane *dataplane, uint16_t index, unsigned int id)
 {
 	int socket = rte_lcore_to_socket_id(id);
 	struct lcore *lcore =
 		rte_zmalloc_socket("lcore", sizeof(*lcore), RTE_CACHE_LINE_SIZE, socket);
-	char name[RTE_RING_NAMESIZE];
 
+	dataplane->lcores[index] = lcore;
 	if (lcore == NULL)
-		return NULL;
+		return -1;
 	lcore->index = index;
 	lcore->id = id;
 	lcore->dataplane = dataplane;
-	snprintf(name, sizeof(name), "weft_notices_%u", index);
-	lcore->notices = rte_ring_create_elem(name, sizeof(struct notice), NOTICE_RING_SIZE, socket,
-		RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (lcore->notices == NULL) {
-		rte_free(lcore);
-		return NULL;
-	}
-	return lcore;
+	load_begin(&lcore->load, clock_read(&dataplane->clock), dataplane->clock.hz);
+	lcore->notices = make_ring(sizeof(struct notice), NOTICE_RING_SIZE, id);
+	lcore->outboxes = zmalloc(lcore, dataplane->n_lcores * sizeof(*lcore->outboxes));
+	lcore->tallies = zmalloc(lcore, dataplane->n_lcores * sizeof(*lcore->tallies));
+	lcore->door = door_create(socket);
+	if (lcore->notices == NULL || lcore->outboxes == NULL || lcore->tallies == NULL ||
+		lcore->door == NULL)
+		return -1;
+	dataplane->notices[index] = lcore->notices;
+	dataplane->paths[index] = lcore->door->moves.paths;
+	lcore->door->moves.n_lcores = dataplane->n_lcores;
+	return 0;
 }
 
-static int inbox_add(struct lcore *lcore, unsigned int stage, struct rte_ring *ring)
+static int inbox_add(struct lcore *lcore, struct rte_ring *ring)
 {
-	struct inbox *inbox = &lcore->inboxes[stage];
-
 	if (ring == NULL)
 		return -1;
-	inbox->rings[inbox->n++] = ring;
+	lcore->inbox[lcore->n_inbox++] = ring;
 	return 0;
 }
 
-/* A way from `from` to `to` for packets that go to `stage`. */
-static int link_lcores(struct lcore *from, struct lcore *to, unsigned int stage)
+static int link_lcores(struct lcore *from, struct lcore *to)
 {
 	const struct dataplane *dataplane = from->dataplane;
-	struct outbox *outbox = &from->outboxes[stage][to->index];
+	struct outbox *outbox = &from->outboxes[to->index];
+	uint32_t packets = dataplane->credits * dataplane->n_lcores;
 
-	outbox->stage = stage;
 	outbox->receiver = to->index;
-	outbox->ring = make_ring("inbox", from->index, to->index, stage,
-		dataplane->credits * dataplane->n_lcores, to->id);
-	return inbox_add(to, stage, outbox->ring);
-}
-
-/* The lcores that `stage` can run on other than where the stage before ran: the one that the plan
- * names, or, for the last steps, any that owns a queue. */
-static bool can_receive(const struct dataplane *dataplane, unsigned int stage, uint16_t index)
-{
-	return stage >= STAGE_COUNT || dataplane->plan.lcore[stage] == index;
-}
-
-static int link_stage(struct dataplane *dataplane, struct lcore *from, unsigned int stage)
-{
-	from->outboxes[stage] =
-		rte_zmalloc_socket("outboxes", dataplane->n_lcores * sizeof(struct outbox),
-			RTE_CACHE_LINE_SIZE, rte_lcore_to_socket_id(from->id));
-	if (from->outboxes[stage] == NULL)
-		return -1;
-	for (uint16_t to = 0; to < dataplane->n_lcores; to++)
-		if (to != from->index && can_receive(dataplane, stage, to) &&
-			link_lcores(from, dataplane->lcores[to], stage) != 0)
-			return -1;
-	return 0;
+	outbox->ring = make_ring(sizeof(void *), rte_align32pow2(packets + 1), to->id);
+	return inbox_add(to, outbox->ring);
 }
 
 static int link_all(struct dataplane *dataplane)
@@ -92,12 +80,11 @@ static int link_all(struct dataplane *dataplane)
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
 		struct lcore *lcore = dataplane->lcores[i];
 
-		for (unsigned int stage = 0; stage < STEP_COUNT; stage++)
-			if (link_stage(dataplane, lcore, stage) != 0)
+		for (uint16_t to = 0; to < dataplane->n_lcores; to++)
+			if (to != i && link_lcores(lcore, dataplane->lcores[to]) != 0)
 				return -1;
-		dataplane->from_main[i] = make_ring("main", dataplane_main(dataplane), i,
-			STAGE_SEND, FROM_MAIN_SIZE, lcore->id);
-		if (inbox_add(lcore, STAGE_SEND, dataplane->from_main[i]) != 0)
+		dataplane->from_main[i] = make_ring(sizeof(void *), FROM_MAIN_SIZE, lcore->id);
+		if (inbox_add(lcore, dataplane->from_main[i]) != 0)
 			return -1;
 	}
 	return 0;
@@ -106,21 +93,33 @@ static int link_all(struct dataplane *dataplane)
 void dataplane_link_credits(struct dataplane *dataplane)
 {
 	for (uint16_t door = 0; door < dataplane->n_lcores; door++)
-		for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
 			dataplane->lcores[door]->finished_at[i] =
 				&dataplane->lcores[i]->finished[door];
+			dataplane->lcores[door]->door->moves.tallies[i] =
+				&dataplane->lcores[i]->tallies[door];
+		}
 }
 
 static int make_lcores(struct dataplane *dataplane, const struct dataplane_config *config)
 {
-	for (uint16_t i = 0; i < config->n_lcores; i++) {
-		dataplane->lcores[i] = make_lcore(dataplane, i, config->lcore_ids[i]);
-		if (dataplane->lcores[i] == NULL)
+	for (uint16_t i = 0; i < config->n_lcores; i++)
+		if (make_lcore(dataplane, i, config->lcore_ids[i]) != 0)
 			return -1;
-		dataplane->notices[i] = dataplane->lcores[i]->notices;
-	}
 	dataplane_link_credits(dataplane);
 	return link_all(dataplane);
+}
+
+/* All lcores, if none are named. */
+static void set_steering(struct dataplane *dataplane, const struct steering *steering)
+{
+	dataplane->steering = *steering;
+	if (steering->n > 0)
+		return;
+	dataplane->steering.policy = policy_find("static");
+	dataplane->steering.threshold = LOAD_FULL;
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		dataplane->steering.lcores[dataplane->steering.n++] = i;
 }
 
 static int make_rcu(struct dataplane *dataplane)
@@ -131,18 +130,32 @@ static int make_rcu(struct dataplane *dataplane)
 	return dataplane->rcu == NULL ? -1 : rte_rcu_qsbr_init(dataplane->rcu, LCORES_MAX);
 }
 
+static int set_plan(struct dataplane *dataplane, const struct plan *plan)
+{
+	struct plan *copy = rte_malloc("plan", sizeof(*copy), RTE_CACHE_LINE_SIZE);
+
+	if (copy == NULL)
+		return -1;
+	*copy = *plan;
+	copy->number = ++dataplane->plans;
+	__atomic_store_n(&dataplane->plan, copy, __ATOMIC_RELEASE);
+	return 0;
+}
+
 struct dataplane *dataplane_create(const struct dataplane_config *config, struct error *error)
 {
 	struct dataplane *dataplane =
 		rte_zmalloc("dataplane", sizeof(*dataplane), RTE_CACHE_LINE_SIZE);
 
 	if (dataplane != NULL) {
-		dataplane->plan = config->plan;
 		dataplane->clock = config->clock;
 		dataplane->n_lcores = config->n_lcores;
 		dataplane->credits = config->credits;
 		memcpy(dataplane->lcore_ids, config->lcore_ids, sizeof(dataplane->lcore_ids));
-		if (make_rcu(dataplane) == 0 && make_lcores(dataplane, config) == 0)
+		set_steering(dataplane, &config->steering);
+		if (moves_register() == 0 && make_rcu(dataplane) == 0 &&
+			make_lcores(dataplane, config) == 0 &&
+			set_plan(dataplane, &config->plan) == 0)
 			return dataplane;
 		dataplane_free(dataplane);
 	}
@@ -155,12 +168,12 @@ struct dataplane *dataplane_create(const struct dataplane_config *config, struct
 
 static void free_lcore(struct lcore *lcore)
 {
-	for (unsigned int stage = 0; stage < STEP_COUNT; stage++) {
-		for (uint16_t i = 0; i < lcore->inboxes[stage].n; i++)
-			rte_ring_free(lcore->inboxes[stage].rings[i]);
-		rte_free(lcore->outboxes[stage]);
-	}
-	rte_ring_free(lcore->notices);
+	for (uint16_t i = 0; i < lcore->n_inbox; i++)
+		rte_free(lcore->inbox[i]);
+	rte_free(lcore->outboxes);
+	rte_free(lcore->tallies);
+	rte_free(lcore->door);
+	rte_free(lcore->notices);
 	rte_free(lcore);
 }
 
@@ -169,6 +182,7 @@ void dataplane_free(struct dataplane *dataplane)
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
 		if (dataplane->lcores[i] != NULL)
 			free_lcore(dataplane->lcores[i]);
+	rte_free(dataplane->plan);
 	rte_free(dataplane->rcu);
 	rte_free(dataplane);
 }
@@ -181,6 +195,13 @@ struct tables *dataplane_publish(struct dataplane *dataplane, struct tables *tab
 	return old;
 }
 
+struct plan *dataplane_set_plan(struct dataplane *dataplane, const struct plan *plan)
+{
+	struct plan *old = dataplane->plan;
+
+	return set_plan(dataplane, plan) == 0 ? old : NULL;
+}
+
 int dataplane_inject(struct dataplane *dataplane, struct rte_mbuf *mbuf, uint16_t uplink)
 {
 	uint16_t main = dataplane_main(dataplane);
@@ -188,9 +209,13 @@ int dataplane_inject(struct dataplane *dataplane, struct rte_mbuf *mbuf, uint16_
 	struct packet *packet = packet_of(mbuf);
 
 	mbuf->port = uplink;
-	*packet = (struct packet){
-		.door = main, .network = NETWORK_NONE, .source = PLACE_NONE, .destination = uplink};
-	if (rte_ring_sp_enqueue(dataplane->from_main[owner], mbuf) != 0) {
+	packet->group = GROUP_NONE;
+	packet->followers = 0;
+	packet->door = packet->first = main;
+	packet->network = NETWORK_NONE;
+	packet->source = PLACE_NONE;
+	packet->destination = uplink;
+	if (rte_ring_sp_enqueue(dataplane->from_main[owner], parcel_make(mbuf, STAGE_SEND)) != 0) {
 		rte_pktmbuf_free(mbuf);
 		return -1;
 	}
@@ -223,6 +248,7 @@ struct conservation dataplane_conservation(const struct dataplane *dataplane)
 		sum.created += counter_read(&counters->created);
 		sum.delivered += counter_read(&counters->delivered);
 		sum.consumed += counter_read(&counters->consumed);
+		sum.coalesced += counter_read(&counters->coalesced);
 	}
 	for (unsigned int drop = 0; drop < DROP_COUNT; drop++)
 		sum.dropped += dataplane_drops(dataplane, drop);
@@ -231,7 +257,8 @@ struct conservation dataplane_conservation(const struct dataplane *dataplane)
 
 int64_t conservation_in_flight(const struct conservation *sum)
 {
-	return sum->received + sum->created - sum->delivered - sum->dropped - sum->consumed;
+	return sum->received + sum->created - sum->delivered - sum->dropped - sum->consumed -
+	       sum->coalesced;
 }
 
 uint64_t dataplane_drops(const struct dataplane *dataplane, enum drop drop)

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/plan.h"
 #include "core/tables.h"
+#include "steer/path.h"
 
 struct lcore;
 
@@ -20,18 +21,21 @@ struct lcore;
  * while they run is in the second half, published with release stores.
  */
 struct dataplane {
-	struct plan plan;
 	struct clock clock;
+	struct steering steering;
 	uint16_t n_lcores;
 	uint32_t credits; /* packets that one lcore may have on their way */
 	struct lcore *lcores[LCORES_MAX];
-	unsigned int lcore_ids[LCORES_MAX]; /* EAL's */
+	const struct path *paths[LCORES_MAX]; /* of each lcore's flow groups: steer/moves.h */
+	unsigned int lcore_ids[LCORES_MAX];   /* EAL's */
 	struct rte_rcu_qsbr *rcu;
 	struct rte_ring *from_main[LCORES_MAX]; /* packets made by the main lcore, to `send` */
 	struct rte_ring *notices[LCORES_MAX];	/* from each lcore; elements are struct notice */
 	uint64_t main_created;			/* counted by the main lcore */
+	uint32_t plans;				/* published so far, by the main lcore */
 
 	struct tables *tables __rte_cache_aligned; /* release/acquire */
+	struct plan *plan;			   /* release/acquire */
 	uint32_t seconds;			   /* relaxed: coarse, since start */
 	bool closing; /* relaxed: receive nothing more, finish what is inside */
 	bool stop;    /* relaxed: real lcores leave their loop */
@@ -39,19 +43,20 @@ struct dataplane {
 
 struct dataplane_config {
 	struct plan plan;
+	struct steering steering; /* n = 0: all lcores, first choice */
 	struct clock clock;
 	uint16_t n_lcores;
 	unsigned int lcore_ids[LCORES_MAX]; /* EAL's */
 	uint32_t credits;
 };
 
-/* Makes the lcores and the rings that the plan needs between them. Main lcore; free with
+/* Makes the lcores and the rings between them. Main lcore; free with
  * dataplane_free() when no lcore runs. NULL and *error on failure. */
 struct dataplane *dataplane_create(const struct dataplane_config *config, struct error *error);
 void dataplane_free(struct dataplane *dataplane);
 
-/* Lets each door read the lcores' own counts of what ended there, which is how it begins. When no
- * lcore runs. */
+/* Lets each door read the lcores' own counts of what ended there, which is how it begins; also
+ * those of its flow groups. When no lcore runs. */
 void dataplane_link_credits(struct dataplane *dataplane);
 
 /* Index of the main lcore in doors and exits. */
@@ -62,6 +67,10 @@ static inline uint16_t dataplane_main(const struct dataplane *dataplane)
 
 /* Replaces the tables; returns the old ones, to be freed after a grace period. Main lcore. */
 struct tables *dataplane_publish(struct dataplane *dataplane, struct tables *tables);
+
+/* The same for the plan: with a copy of *plan; the old one is to be freed with rte_free(). NULL if
+ * memory is short, and then nothing has changed. */
+struct plan *dataplane_set_plan(struct dataplane *dataplane, const struct plan *plan);
 
 /* Hands a packet made by the main lcore to the lcore that sends for uplink `uplink` (port index).
  * Main lcore. Takes the mbuf, or frees it and returns -1 when there is no room just now. */
@@ -74,11 +83,12 @@ struct conservation {
 	uint64_t delivered;
 	uint64_t dropped;
 	uint64_t consumed;
+	uint64_t coalesced;
 };
 
 struct conservation dataplane_conservation(const struct dataplane *dataplane);
 
-/* received + created - delivered - dropped - consumed. */
+/* received + created - delivered - dropped - consumed - coalesced. */
 int64_t conservation_in_flight(const struct conservation *conservation);
 
 /* Drops of one reason, over all lcores. */

@@ -11,17 +11,19 @@
 #include "core/counters.h"
 #include "core/dataplane.h"
 #include "stages/stage.h"
+#include "steer/load.h"
+#include "steer/moves.h"
 
 /*
- * One lcore of the data path. lcore_poll() does one turn: its inboxes, downstream stages first,
- * then the queues it owns; then it flushes its outboxes. All state hangs off struct lcore, so any
- * thread may drive any number of them, one turn at a time.
+ * One lcore of the data path. lcore_poll() does one turn: its inbox, then the queues it owns; then
+ * it flushes its outboxes. All state hangs off struct lcore, so any thread may drive any number of
+ * them, one turn at a time.
  *
- * Between lcores: each (sender, receiver, stage) that the plan can use is a ring with one producer
- * and one consumer (the inbox of a stage is the receiver's rings for it), so nothing ever waits for
- * another lcore. Packets are admitted against credits: an lcore that has dataplane.credits packets
- * on their way receives nothing more until some are finished. A ring holds the credits of all
- * doors, so it cannot fill, and no circle of full rings can stand still.
+ * Between lcores: each (sender, receiver) is a ring with one producer and one consumer, so nothing
+ * ever waits for another lcore. Its elements are parcels: a packet and the step that it waits for.
+ * Packets are admitted against credits: an lcore that has dataplane.credits packets on their way
+ * receives nothing more until some are finished. A ring holds the credits of all doors, so it
+ * cannot fill, and no circle of full rings can stand still.
  */
 
 #define RECEIVE_BURST 32
@@ -33,20 +35,13 @@ struct vector {
 	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
 };
 
-/* Packets for a stage of another lcore, collected within a turn. */
+/* Packets for another lcore, collected within a turn. */
 struct outbox {
-	struct rte_ring *ring; /* NULL: the plan has no such way */
-	uint16_t stage;	       /* where it leads */
+	struct rte_ring *ring; /* NULL: to itself */
 	uint16_t receiver;
 	bool dirty; /* in the lcore's list of those to flush */
 	uint16_t n;
-	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
-};
-
-/* Rings whose packets are for one stage of this lcore. */
-struct inbox {
-	uint16_t n;
-	struct rte_ring *rings[LCORES_MAX + 1];
+	void *parcels[STAGE_BURST_MAX];
 };
 
 struct lcore {
@@ -54,21 +49,26 @@ struct lcore {
 	unsigned int id; /* EAL's */
 	struct dataplane *dataplane;
 	struct stage_context context;
-	uint64_t mark;	   /* the clock when cycles were last accounted for */
-	uint64_t returned; /* credits known to have come back */
+	const struct plan *plan; /* this turn's */
+	uint64_t mark;		 /* the clock when cycles were last accounted for */
+	uint64_t returned;	 /* credits known to have come back */
 	/* Where each lcore tells how many packets of this door ended there. */
 	const uint64_t *finished_at[LCORES_MAX];
 	uint16_t n_dirty;
-	uint16_t n_flushed; /* of the same list, at the end of the last turn */
-	struct outbox *dirty[STEP_COUNT * LCORES_MAX]; /* outboxes with packets */
+	uint16_t n_flushed;		  /* of the same list, at the end of the last turn */
+	struct outbox *dirty[LCORES_MAX]; /* outboxes with packets */
 	struct vector vectors[STEP_COUNT];
-	struct inbox inboxes[STEP_COUNT];
-	struct outbox *outboxes[STEP_COUNT]; /* [receiver]; NULL: the stage never crosses */
-	struct rte_ring *notices;	     /* to the main lcore: dataplane.notices */
+	uint16_t n_inbox;
+	struct rte_ring *inbox[LCORES_MAX + 1]; /* from each lcore, and from the main lcore */
+	struct outbox *outboxes;		/* [receiver] */
+	struct rte_ring *notices;		/* to the main lcore: dataplane.notices */
+	struct door *door;			/* what it knows as the first lcore of paths */
 
+	struct load load __rte_cache_aligned;
 	struct lcore_counters counters __rte_cache_aligned;
 	/* Packets of each door that ended here; doors sum these up. Written by this lcore only. */
 	uint64_t finished[LCORES_MAX + 1] __rte_cache_aligned;
+	struct tally *tallies; /* [door]: the same by flow group */
 };
 
 /* Before the first and after the last turn, by the driver. */

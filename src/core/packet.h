@@ -10,22 +10,32 @@
 
 /*
  * What weft notes about a packet on its way. It lies over fields of the mbuf's first cache line
- * that weft has no other use for (VLAN tags are never stripped or inserted by offload), because
- * that line is in the lcore's cache anyway; dynamic fields would pull in the second one.
- * The port that the packet came in by is in mbuf->port, where drivers put theirs.
+ * that weft has no other use for (packet types are not asked for, VLAN tags are never stripped or
+ * inserted by offload), because that line is in the lcore's cache anyway; dynamic fields would pull
+ * in the second one. The port that the packet came in by is in mbuf->port, where drivers put
+ * theirs.
  */
 struct packet {
-	uint16_t door;	    /* index of the lcore that admitted it; its credit goes back there */
+	uint16_t group;	    /* its flow group at `first`, or one of GROUP_... */
+	uint16_t followers; /* packets that hang behind it: core/followers.h */
+	uint8_t lengths[6]; /* the mbuf's own pkt_len and data_len */
+	uint8_t door;	    /* index of the lcore whose credit it has */
+	uint8_t first;	    /* index of the lcore that chose its path, and counts its group */
 	uint32_t flow_hash; /* where mbuf->hash.rss lies: the NIC's hash until weft takes its own */
 	uint16_t network;   /* index of the network, or NETWORK_NONE */
 	uint16_t source;    /* place it came from, or PLACE_NONE */
 	uint16_t destination; /* place it goes to; from tx on: the uplink's port index */
 } __attribute__((packed));
 
-#define PACKET_OFFSET offsetof(struct rte_mbuf, vlan_tci)
+#define PACKET_OFFSET offsetof(struct rte_mbuf, packet_type)
 static_assert(
 	PACKET_OFFSET + offsetof(struct packet, flow_hash) == offsetof(struct rte_mbuf, hash.rss),
 	"the flow hash lies where drivers put theirs");
+static_assert(
+	PACKET_OFFSET + offsetof(struct packet, lengths) == offsetof(struct rte_mbuf, pkt_len) &&
+		PACKET_OFFSET + offsetof(struct packet, door) ==
+			offsetof(struct rte_mbuf, vlan_tci),
+	"the mbuf's own lengths are left alone");
 static_assert(PACKET_OFFSET + sizeof(struct packet) <= offsetof(struct rte_mbuf, buf_len),
 	"the notes must not touch the buffer's length");
 static_assert(PACKET_OFFSET + sizeof(struct packet) <= RTE_CACHE_LINE_SIZE,
@@ -37,6 +47,12 @@ static inline struct packet *packet_of(struct rte_mbuf *mbuf)
 }
 
 #define NETWORK_NONE UINT16_MAX
+
+/* A flow group: the flows that share the low bits of the flow hash. */
+#define FLOW_GROUPS 256
+#define GROUP_UNSTEERED FLOW_GROUPS /* from an uplink while the plan steers nothing */
+#define GROUPS_COUNTED (FLOW_GROUPS + 1)
+#define GROUP_NONE UINT16_MAX /* from elsewhere */
 
 /* A place is where an address can be: a container port (its index), or a remote VTEP of a network
  * (its index, with the top bit set). */

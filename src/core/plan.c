@@ -4,38 +4,53 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Where a mode has no use for a stage, another stands in its place. */
-struct replacement {
-	enum stage stage;
-	enum stage by;
-};
-
-#define REPLACEMENTS_MAX 3
-
-struct mode {
-	const char *name;
-	unsigned int n_replacements;
-	struct replacement replacements[REPLACEMENTS_MAX];
-};
-
+/* Every way on from a stage that is not named goes inline. */
 static const struct mode modes[] = {
-	{"vanilla", 0, {{0}}},
-	{"linux-overlay", 1, {{STAGE_BRIDGE, STAGE_WIRE}}},
-	{"native", 3,
-		{{STAGE_GRO, STAGE_WIRE}, {STAGE_BRIDGE, STAGE_WIRE}, {STAGE_ENCAP, STAGE_TX}}},
+	{.name = "vanilla"},
+	{.name = "linux-overlay",
+		.n_replacements = 1,
+		.replacements = {{STAGE_BRIDGE, STAGE_WIRE}}},
+	{.name = "native",
+		.n_replacements = 3,
+		.replacements = {{STAGE_GRO, STAGE_WIRE}, {STAGE_BRIDGE, STAGE_WIRE},
+			{STAGE_ENCAP, STAGE_TX}}},
+	{.name = "rps", .row = {[STAGE_VXLAN] = {.kind = TRANSITION_FLOW}}},
+	{.name = "falcon-dev",
+		.gated = true,
+		.row = {[STAGE_VXLAN] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_BRIDGE] = {.kind = TRANSITION_FLOW_STAGE}}},
+	{.name = "falcon-func",
+		.gated = true,
+		.row = {[STAGE_GRO] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_VXLAN] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_BRIDGE] = {.kind = TRANSITION_FLOW_STAGE}}},
 };
 
-const char *plan_mode_name(unsigned int i)
+const struct mode *plan_mode(unsigned int i)
 {
-	return i < RTE_DIM(modes) ? modes[i].name : NULL;
+	return i < RTE_DIM(modes) ? &modes[i] : NULL;
 }
 
-static void apply(struct plan *plan, const struct mode *mode)
+static const struct mode *find(const char *name)
 {
-	plan->mode = mode->name;
+	for (unsigned int i = 0; i < RTE_DIM(modes); i++)
+		if (strcmp(modes[i].name, name) == 0)
+			return &modes[i];
+	return NULL;
+}
+
+void plan_set(struct plan *plan, const struct mode *mode)
+{
+	const struct mode *closed = mode->gated ? find("rps") : mode;
+
+	*plan = (struct plan){.gated = mode->gated};
+	snprintf(plan->mode, sizeof(plan->mode), "%s", mode->name);
+	memcpy(plan->open, mode->row, sizeof(plan->open));
+	memcpy(plan->closed, closed->row, sizeof(plan->closed));
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++) {
 		plan->instead[stage] = stage;
 		plan->lcore[stage] = LCORE_INLINE;
+		plan->steers |= mode->row[stage].kind != TRANSITION_INLINE;
 	}
 	for (unsigned int i = 0; i < mode->n_replacements; i++)
 		plan->instead[mode->replacements[i].stage] = mode->replacements[i].by;
@@ -43,7 +58,7 @@ static void apply(struct plan *plan, const struct mode *mode)
 
 static int unknown(const char *name, struct error *error)
 {
-	char list[256] = "";
+	char list[512] = "";
 
 	for (unsigned int i = 0; i < RTE_DIM(modes); i++)
 		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
@@ -51,13 +66,12 @@ static int unknown(const char *name, struct error *error)
 	return error_set(error, "no mode is called '%s'; there are %s", name, list);
 }
 
-int plan_set_mode(struct plan *plan, const char *mode, struct error *error)
+int plan_set_mode(struct plan *plan, const char *name, struct error *error)
 {
-	for (unsigned int i = 0; i < RTE_DIM(modes); i++) {
-		if (strcmp(modes[i].name, mode) == 0) {
-			apply(plan, &modes[i]);
-			return 0;
-		}
-	}
-	return unknown(mode, error);
+	const struct mode *mode = find(name);
+
+	if (mode == NULL)
+		return unknown(name, error);
+	plan_set(plan, mode);
+	return 0;
 }

@@ -2,30 +2,69 @@
 #ifndef WEFT_PLAN_H
 #define WEFT_PLAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/error.h"
 #include "stages/stage.h"
 
 /*
- * The plan says for each stage how a burst gets there from the stage before: inline (call on, same
- * lcore) or on an lcore of its own, in which case the burst crosses through that lcore's inbox. A
- * mode is a row of modes[] in plan.c. The last step, to the port itself, always goes to the owner
- * of the port's queue. Written before the lcores start, read-only afterwards.
+ * The plan says for each stage how a packet gets there from the stage before. A mode is a row of
+ * modes[] in plan.c, or of the user's configuration. The last step, to the port itself, always goes
+ * to the owner of the port's queue. A plan is a snapshot: the main lcore makes a new one for every
+ * change of mode, and never changes one that it has published.
  */
 
 #define LCORE_INLINE UINT16_MAX
+#define MODE_NAME_SIZE 32
 
-struct plan {
-	const char *mode;
-	uint16_t instead[STAGE_COUNT]; /* the stage that runs where a verdict names this one */
-	uint16_t lcore[STAGE_COUNT];   /* index of the lcore that runs it, or LCORE_INLINE */
+enum transition_kind {
+	TRANSITION_INLINE,     /* call on, on the same lcore or the one that the plan names */
+	TRANSITION_FLOW,       /* steer: every such stage of a flow group on one lcore */
+	TRANSITION_FLOW_STAGE, /* steer: on an lcore for this flow group and this stage */
+	TRANSITION_WITH,       /* stacked: on the lcore that runs another stage of the path */
 };
 
-/* Fills *plan with the mode's row. */
+struct transition {
+	uint8_t kind; /* enum transition_kind */
+	uint8_t with; /* TRANSITION_WITH: the stage, further up in the table */
+};
+
+/* Where a mode has no use for a stage, another stands in its place. */
+struct replacement {
+	enum stage stage;
+	enum stage by;
+};
+
+#define REPLACEMENTS_MAX 3
+
+struct mode {
+	char name[MODE_NAME_SIZE];
+	bool gated; /* goes as `rps` while the steering lcores have much to do (Falcon's gate) */
+	struct transition row[STAGE_COUNT];
+	unsigned int n_replacements;
+	struct replacement replacements[REPLACEMENTS_MAX];
+};
+
+struct plan {
+	uint32_t number; /* each one published has another */
+	char mode[MODE_NAME_SIZE];
+	bool gated;
+	bool steers;		       /* some stage is steered */
+	uint32_t salt;		       /* another one makes other choices for the same flows */
+	uint16_t instead[STAGE_COUNT]; /* the stage that runs where a verdict names this one */
+	uint16_t lcore[STAGE_COUNT];   /* where an inline stage runs: an index, or LCORE_INLINE */
+	struct transition open[STAGE_COUNT];   /* how a packet from an uplink gets there, */
+	struct transition closed[STAGE_COUNT]; /* and how while the gate is closed */
+};
+
+/* Fills *plan with the row of modes[] of that name. */
 int plan_set_mode(struct plan *plan, const char *mode, struct error *error);
 
-/* Name of the i-th mode, NULL behind the last. */
-const char *plan_mode_name(unsigned int i);
+/* Fills *plan with a row; every inline stage runs where the stage before it ran. */
+void plan_set(struct plan *plan, const struct mode *mode);
+
+/* The i-th row of modes[], NULL behind the last. */
+const struct mode *plan_mode(unsigned int i);
 
 #endif

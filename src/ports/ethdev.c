@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ports that are DPDK ethdevs: uplinks of any kind, TAP devices made in a container's network
- * namespace, and the kernel's vhost-net through virtio-user. They differ in how the device comes to
- * be, and in nothing after that.
+ * Ports that are DPDK ethdevs: uplinks of any kind, and the kernel's vhost-net through virtio-user.
+ * They differ in how the device comes to be, and in nothing after that.
  */
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,19 +13,16 @@
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 
-#include "ports/netns.h"
 #include "ports/port.h"
 #include "ports/uplink_rss.h"
 
 #define DEFAULT_RING_SIZE 1024
 #define DEVICE_NAME_SIZE 64
-#define TAP_CHECK_ROUNDS 100 /* about every half second */
 
 struct ethdev {
 	uint16_t id;
-	bool probed;	     /* by us, so it is removed again */
-	bool up;	     /* main lcore: wo, others: ro (relaxed) */
-	unsigned int rounds; /* of housekeeping */
+	bool probed; /* by us, so it is removed again */
+	bool up;     /* main lcore: wo, others: ro (relaxed) */
 };
 
 static uint16_t ethdev_receive(
@@ -230,46 +225,11 @@ static void ethdev_detach(struct port *port)
 	port->driver = NULL;
 }
 
-/* ---- the three types ---- */
+/* ---- the two types ---- */
 
 static int uplink_attach(struct port *port, struct error *error)
 {
 	return attach_device(port, port->config.device, error);
-}
-
-static const char *interface_of(const struct port *port)
-{
-	return port->config.interface[0] ? port->config.interface : port->config.name;
-}
-
-/* The device is made here and moved afterwards: sockets that the driver opened in the container's
- * namespace would keep the namespace alive when the container is gone. */
-static int tap_attach(struct port *port, struct error *error)
-{
-	char device[PORT_DEVICE_SIZE], mac[RTE_ETHER_ADDR_FMT_SIZE], name[IFNAMSIZ];
-
-	rte_ether_format_addr(mac, sizeof(mac), &port->config.mac);
-	/* Passing through: unlike any other weft's, until it has its name in its namespace. */
-	snprintf(name, sizeof(name), "wf%d.%u", getpid(), port->index);
-	snprintf(
-		device, sizeof(device), "net_tap_%s,iface=%s,mac=%s", port->config.name, name, mac);
-	if (attach_device(port, device, error) != 0)
-		return -1;
-	if (netns_move(name, port->config.netns, interface_of(port), error) == 0)
-		return 0;
-	ethdev_detach(port);
-	return -1;
-}
-
-/* The driver does not see the device where it is now. */
-static void tap_housekeep(struct port *port)
-{
-	struct ethdev *ethdev = port->driver;
-
-	if (ethdev->rounds++ % TAP_CHECK_ROUNDS == 0)
-		__atomic_store_n(&ethdev->up,
-			netns_device_is_up(port->config.netns, interface_of(port)),
-			__ATOMIC_RELAXED);
 }
 
 static int vhost_net_attach(struct port *port, struct error *error)
@@ -283,7 +243,7 @@ static int vhost_net_attach(struct port *port, struct error *error)
 	rte_ether_format_addr(mac, sizeof(mac), &port->config.mac);
 	snprintf(device, sizeof(device),
 		"net_virtio_user_%s,path=/dev/vhost-net,iface=%s,mac=%s,queues=%u,queue_size=%u",
-		port->config.name, interface_of(port), mac, port->n_queues,
+		port->config.name, port_interface(port), mac, port->n_queues,
 		port->config.ring_size ? port->config.ring_size : DEFAULT_RING_SIZE);
 	return attach_device(port, device, error);
 }
@@ -296,16 +256,6 @@ const struct port_ops uplink_port_ops = {
 	.send = ethdev_send,
 	.is_up = ethdev_is_up,
 	.housekeep = ethdev_housekeep,
-};
-
-const struct port_ops tap_port_ops = {
-	.type = "tap",
-	.attach = tap_attach,
-	.detach = ethdev_detach,
-	.receive = ethdev_receive,
-	.send = ethdev_send,
-	.is_up = ethdev_is_up,
-	.housekeep = tap_housekeep,
 };
 
 const struct port_ops vhost_net_port_ops = {

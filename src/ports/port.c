@@ -53,6 +53,11 @@ void port_type_list(char *text, size_t size)
 			port_types[i]->type);
 }
 
+const char *port_interface(const struct port *port)
+{
+	return port->config.interface[0] ? port->config.interface : port->config.name;
+}
+
 void port_quiesce(const struct port *port)
 {
 	uint64_t token = rte_rcu_qsbr_start(port->environment.rcu);

@@ -46,6 +46,7 @@ struct port_config {
 	uint16_t mtu;		       /* largest IP packet, bytes; 0: not given */
 	uint16_t queues;	       /* queue pairs */
 	uint16_t ring_size;	       /* descriptors a queue; 0: the type's default */
+	bool large_segments;	       /* tap, vhost-user: may be given large TCP segments */
 };
 
 /* What a port gets from the dataplane; set before attach. */
@@ -103,6 +104,11 @@ struct port {
 	uint16_t network; /* container ports: index of their network */
 	uint16_t mtu;	  /* largest IP packet it takes, bytes */
 	uint16_t n_queues;
+	bool hashes_inner; /* the hash in received mbufs covers the inner packet's 5-tuple */
+	/* The peer takes TCP segments, of IPv4 and IPv6, of up to 64 KB: mbuf chains that are
+	 * marked as DPDK marks what is to be segmented (RTE_MBUF_F_TX_TCP_SEG). Written by the port
+	 * when its peer attaches or goes, by whatever thread; lcores read it relaxed. */
+	bool large_segments;
 	struct rte_ether_addr mac;
 	uint16_t n_addresses4; /* addresses the container may send from; none: any */
 	uint16_t n_addresses6;
@@ -120,6 +126,9 @@ const struct port_ops *port_type_find(const char *type);
 void port_types_replace(const struct port_ops *ops);
 /* Writes "vhost-user, memif, tap, ..." */
 void port_type_list(char *text, size_t size);
+
+/* What the kernel's device of a tap or vhost-net port is called in its namespace. */
+const char *port_interface(const struct port *port);
 
 /* The counters of all the port's queues together. Any thread. */
 struct port_counters port_count(const struct port *port);

@@ -30,7 +30,7 @@ static struct rte_flow *make_rule(uint16_t ethdev, const struct rte_flow_action_
 	return rte_flow_create(ethdev, &ingress, pattern, actions, &error);
 }
 
-void uplink_rss(uint16_t ethdev, const char *name, uint16_t n_queues)
+bool uplink_rss(uint16_t ethdev, const char *name, uint16_t n_queues)
 {
 	uint16_t queues[PORT_QUEUES_MAX];
 	struct rte_flow_action_rss rss = {
@@ -39,9 +39,12 @@ void uplink_rss(uint16_t ethdev, const char *name, uint16_t n_queues)
 		.queue_num = n_queues,
 		.queue = queues,
 	};
+	bool inner;
 
 	for (uint16_t i = 0; i < n_queues; i++)
 		queues[i] = i;
+	inner = make_rule(ethdev, &rss) != NULL;
 	RTE_LOG(NOTICE, USER1, "uplink %s: %u queues, RSS over the %s headers\n", name, n_queues,
-		make_rule(ethdev, &rss) != NULL ? "inner" : "outer");
+		inner ? "inner" : "outer");
+	return inner;
 }

@@ -19,6 +19,7 @@
 #include <rte_malloc.h>
 #include <rte_vhost.h>
 
+#include "ports/large_segment.h"
 #include "ports/port.h"
 #include "ports/unix_socket.h"
 
@@ -28,8 +29,12 @@
 #define FEATURES_OFF                                                                               \
 	(1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |                         \
 		1ULL << VIRTIO_NET_F_HOST_UFO | 1ULL << VIRTIO_NET_F_HOST_ECN |                    \
-		1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6 |                \
 		1ULL << VIRTIO_NET_F_GUEST_UFO | 1ULL << VIRTIO_NET_F_GUEST_ECN)
+
+/* What a container has that takes large segments, and what offers them to it. */
+#define FEATURES_SEGMENTS (1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6)
+#define FEATURES_LARGE                                                                             \
+	(FEATURES_SEGMENTS | 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_MRG_RXBUF)
 
 struct vhost {
 	int device;	/* NO_DEVICE or the library's id; control thread: wo, lcores: ro */
@@ -59,6 +64,15 @@ static struct port *find_port(int device)
 	return found;
 }
 
+/* Mergeable buffers, as a container without them would need one of 64 KB for each packet. */
+static bool takes_large_segments(int device)
+{
+	uint64_t features;
+
+	return rte_vhost_get_negotiated_features(device, &features) == 0 &&
+	       (features & FEATURES_LARGE) == FEATURES_LARGE;
+}
+
 static int new_device(int device)
 {
 	struct port *port = find_port(device);
@@ -74,6 +88,7 @@ static int new_device(int device)
 	/* We poll: the container need not kick. */
 	for (uint16_t ring = 0; ring < rte_vhost_get_vring_num(device); ring++)
 		rte_vhost_enable_guest_notification(device, ring, 0);
+	__atomic_store_n(&port->large_segments, takes_large_segments(device), __ATOMIC_RELAXED);
 	__atomic_store_n(&vhost->device, device, __ATOMIC_RELEASE);
 	RTE_LOG(NOTICE, USER1, "port %s: container attached\n", port->config.name);
 	return 0;
@@ -89,6 +104,7 @@ static void destroy_device(int device)
 	vhost = port->driver;
 	if (vhost->device != device)
 		return;
+	__atomic_store_n(&port->large_segments, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&vhost->device, NO_DEVICE, __ATOMIC_RELEASE);
 	port_quiesce(port);
 	RTE_LOG(NOTICE, USER1, "port %s: container gone\n", port->config.name);
@@ -122,6 +138,42 @@ static uint16_t vhost_receive(
 	return rte_vhost_dequeue_burst(device, 2 * queue + 1, port->environment.pool, mbufs, n);
 }
 
+/* The library overwrites the checksum field of a large segment with what a NIC wants: a container
+ * that passes the packet on, cut again, would send wrong checksums. It leaves the field as it is
+ * where the headers are not all in the first mbuf, so they are parted here, without a copy. */
+static bool part_headers(struct rte_mbuf *mbuf)
+{
+	struct rte_mbuf *rest = rte_pktmbuf_alloc(mbuf->pool);
+
+	if (rest == NULL)
+		return false;
+	rte_pktmbuf_attach(rest, mbuf);
+	rte_pktmbuf_adj(rest, RTE_ETHER_HDR_LEN);
+	rest->next = mbuf->next;
+	mbuf->next = rest;
+	mbuf->nb_segs++;
+	mbuf->data_len = RTE_ETHER_HDR_LEN;
+	return true;
+}
+
+/* How many packets, from the front, the container can be given. A large segment may still be on its
+ * way when a container attaches that takes none. */
+static uint16_t prepare(const struct port *port, struct rte_mbuf **mbufs, uint16_t n)
+{
+	bool large_segments = __atomic_load_n(&port->large_segments, __ATOMIC_RELAXED);
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (likely(!large_segment_is(mbufs[i])))
+			continue;
+		if (!large_segments)
+			return i;
+		large_segment_for_virtio(mbufs[i]);
+		if (!part_headers(mbufs[i]))
+			return i;
+	}
+	return n;
+}
+
 static uint16_t vhost_send(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	const struct vhost *vhost = port->driver;
@@ -130,6 +182,7 @@ static uint16_t vhost_send(struct port *port, uint16_t queue, struct rte_mbuf **
 
 	if (device == NO_DEVICE)
 		return 0;
+	n = prepare(port, mbufs, n);
 	sent = rte_vhost_enqueue_burst(device, 2 * (queue % vhost->pairs), mbufs, n);
 	rte_pktmbuf_free_bulk(mbufs, sent);
 	return sent;
@@ -168,7 +221,8 @@ static int start(struct port *port, struct error *error)
 {
 	const char *path = port->config.path;
 	/* A container with one queue pair is not told that there could be more. */
-	uint64_t off = FEATURES_OFF | (port->n_queues == 1 ? 1ULL << VIRTIO_NET_F_MQ : 0);
+	uint64_t off = FEATURES_OFF | (port->n_queues == 1 ? 1ULL << VIRTIO_NET_F_MQ : 0) |
+		       (port->config.large_segments ? 0 : FEATURES_SEGMENTS);
 	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS |
 			 (port->config.client ? RTE_VHOST_USER_CLIENT : 0);
 

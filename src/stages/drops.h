@@ -3,6 +3,7 @@
  * Every way in which weft drops a packet: DROP(stage, NAME, name, text). A drop is counted under
  * its name, at the lcore that drops.
  */
+DROP(RX, PATH_FULL, path_full, "flow group has as many packets on its path as it may")
 DROP(RX, INBOX_FULL, inbox_full, "an inbox was full, which credits rule out: please report")
 DROP(GRO, OUTER_TRUNCATED, outer_truncated, "frame ends within the outer Ethernet header")
 DROP(GRO, OUTER_VLAN, outer_vlan, "outer frame has a VLAN tag")

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The first look at a packet from an uplink: checks the outer headers down to UDP, which whatever
- * coalesces packets must know to be sound, and sorts VXLAN from what is for the VTEP as a host.
+ * The first look at a packet from an uplink: checks the outer headers down to UDP, sorts VXLAN from
+ * what is for the VTEP as a host, and coalesces TCP packets if some container has use for that.
  */
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_udp.h>
 
 #include "core/ipv4.h"
+#include "stages/coalesce.h"
 #include "stages/stage.h"
 
 #define IPV4_VERSION_4 4
@@ -134,11 +135,25 @@ static uint16_t check_outer(const struct tables *tables, struct rte_mbuf *mbuf)
 	return check_ethertype(tables, mbuf, ether);
 }
 
-void gro_process(
-	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
+/* Coalescing reads the inner headers too, which begin in the second cache line. */
+static void prefetch_headers(struct rte_mbuf **mbufs, uint16_t n, bool inner)
 {
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+	if (!inner)
+		return;
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod_offset(mbufs[i], void *, RTE_CACHE_LINE_SIZE));
+}
+
+void gro_process(
+	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
+{
+	bool coalesces = context->tables->coalesce && n > 1;
+
+	prefetch_headers(mbufs, n, coalesces);
 	for (uint16_t i = 0; i < n; i++)
 		verdicts[i] = check_outer(context->tables, mbufs[i]);
+	if (coalesces)
+		coalesce(mbufs, n, verdicts);
 }

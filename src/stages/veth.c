@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The last check before a container: the port is still there, in this network, and takes the size.
+/*
+ * The last check before a container: the port is still there, in this network, and takes the size.
+ * Packets that were coalesced become one large segment here, if the container takes such.
  */
+#include "core/followers.h"
 #include "stages/stage.h"
 
 #define VLAN_TAG_SIZE 4
 
+static bool takes_large_segments(const struct port *port)
+{
+	return __atomic_load_n(&port->large_segments, __ATOMIC_RELAXED);
+}
+
+/* The size is that of a packet as it came, and of those behind it none is larger. */
 static uint16_t check(const struct tables *tables, struct rte_mbuf *mbuf)
 {
 	const struct packet *packet = packet_of(mbuf);
@@ -14,6 +23,9 @@ static uint16_t check(const struct tables *tables, struct rte_mbuf *mbuf)
 		return VERDICT_DROP + DROP_PORT_GONE;
 	if (mbuf->pkt_len > port->mtu + (uint32_t)RTE_ETHER_HDR_LEN + VLAN_TAG_SIZE)
 		return VERDICT_DROP + DROP_VETH_TOO_BIG;
+	/* Those that cannot be merged are delivered as they came. */
+	if (packet->followers > 0 && takes_large_segments(port))
+		followers_merge(mbuf);
 	return STAGE_DELIVER;
 }
 

@@ -7,7 +7,7 @@
 bool account_check(const struct account *account, char *text, size_t size)
 {
 	int64_t inside = account->received + account->created - account->delivered -
-			 account->dropped - account->consumed;
+			 account->dropped - account->consumed - account->coalesced;
 
 	if (inside != 0)
 		snprintf(text, size, "%" PRId64 " packets are neither out nor counted", inside);

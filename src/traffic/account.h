@@ -12,8 +12,8 @@
 
 /* Counts of weft, and what those outside say about the same. */
 struct account {
-	uint64_t received, created, delivered, dropped, consumed; /* weft's */
-	uint64_t given, taken;					  /* by the sources, by the sinks */
+	uint64_t received, created, delivered, dropped, consumed, coalesced; /* weft's */
+	uint64_t given, taken;	    /* by the sources, by the sinks */
 	uint64_t mbufs, mbufs_free; /* in the pool, after everything has come to rest */
 };
 

@@ -72,6 +72,16 @@ static unsigned int find_step(struct virtual_lcore *current, struct stage_counte
 	return step;
 }
 
+/* Packets that the lcore has sent along a path since the last reading: doors do so before the first
+ * step. */
+static uint64_t take_steered(struct virtual_lcore *current)
+{
+	uint64_t steered = current->lcore->counters.steered - current->seen_steered;
+
+	current->seen_steered += steered;
+	return steered;
+}
+
 /* A turn's end is paid for once: housekeeping may read the clock again. */
 static uint64_t cost_of_end(struct virtual_driver *driver)
 {
@@ -102,9 +112,10 @@ static uint64_t cost_of_step(struct virtual_driver *driver, unsigned int step,
 	if (driver->config.measured)
 		cost = COST_UNIT * judge(driver, step, new->packets, tsc - driver->read_at);
 	else
-		cost = cost_by_table(driver, step, new);
+		cost = cost_by_table(driver, step, new) +
+		       driver->config.costs->steer * take_steered(driver->current);
 	if (step < STEP_COUNT)
-		cost += wires_price(driver->current, step);
+		cost += wires_price(driver->current);
 	return RTE_MAX(cost + driver->charged, 0);
 }
 

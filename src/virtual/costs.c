@@ -108,6 +108,7 @@ static const struct key machine_keys[] = {
 static const struct key turn_keys[] = {
 	{"idle", value_cost, offsetof(struct costs, idle), 0, 0, KEY_REQUIRED},
 	{"busy", value_cost, offsetof(struct costs, busy), 0, 0, KEY_REQUIRED},
+	{"steer", value_cost, offsetof(struct costs, steer), 0, 0, KEY_REQUIRED},
 	{0},
 };
 

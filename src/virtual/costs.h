@@ -56,6 +56,8 @@ struct costs {
 	uint64_t hz;   /* cycles a second */
 	uint32_t idle; /* a turn that finds nothing */
 	uint32_t busy; /* a turn that moves packets, besides its steps */
+	/* A packet that its door sends along a path, besides its steps: hash, flow group, path. */
+	uint32_t steer;
 	struct step_cost steps[STEP_COUNT];
 	struct price price;
 	uint16_t n_receive, n_send;

@@ -68,6 +68,20 @@ void virtual_wake(struct virtual_driver *driver, uint16_t index, uint64_t time)
 	lcore->fraction = 0;
 }
 
+/* The sleeper whose nap is over first, or NULL. */
+static struct virtual_lcore *first_to_look(struct virtual_driver *driver)
+{
+	struct virtual_lcore *first = NULL;
+
+	for (uint16_t i = 0; i < driver->dataplane->n_lcores; i++) {
+		struct virtual_lcore *lcore = &driver->lcores[i];
+
+		if (lcore->asleep && (first == NULL || lcore->nap_until < first->nap_until))
+			first = lcore;
+	}
+	return first;
+}
+
 /* ---- turns and events ---- */
 
 /* What the last turn did is published at the turn's end, which is now; then comes the next one. */
@@ -87,6 +101,7 @@ static void turn(struct virtual_driver *driver, struct virtual_lcore *lcore)
 	clock_begin_turn(driver, lcore);
 	lcore->worked = lcore_poll(lcore->lcore);
 	lcore->asleep = !lcore->worked;
+	lcore->nap_until = lcore->lcore->load.due;
 	lcore->refused = lcore->lcore->counters.time.back_pressured != refused;
 	clock_end_turn(driver);
 	RTE_PER_LCORE(_lcore_id) = id;
@@ -150,8 +165,12 @@ void virtual_step(struct virtual_driver *driver)
 	const struct virtual_lcore *lcore = furthest_behind(driver);
 	uint64_t time = lcore == NULL ? NEVER : lcore->time;
 	uint64_t outside = next_outside(driver);
+	const struct virtual_lcore *sleeper = first_to_look(driver);
 
-	if (outside <= time && outside <= driver->control_time)
+	if (sleeper != NULL &&
+		sleeper->nap_until < RTE_MIN(time, RTE_MIN(outside, driver->control_time)))
+		virtual_wake(driver, sleeper->lcore->index, sleeper->nap_until);
+	else if (outside <= time && outside <= driver->control_time)
 		event(driver, outside, RTE_MIN(time, driver->control_time));
 	else if (driver->control_time <= time)
 		control_turn(driver);
@@ -219,6 +238,7 @@ static void take_lcore(struct virtual_driver *driver, uint16_t index)
 	*lcore = (struct virtual_lcore){
 		.lcore = driver->dataplane->lcores[index], .time = driver->now, .percent = 100};
 	memcpy(lcore->seen, lcore->lcore->counters.stages, sizeof(lcore->seen));
+	lcore->seen_steered = lcore->lcore->counters.steered;
 	memcpy(lcore->finished, lcore->lcore->finished, sizeof(lcore->finished));
 	lcore_begin(lcore->lcore);
 }

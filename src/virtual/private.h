@@ -14,10 +14,9 @@ struct wire {
 	struct rte_ring *staged; /* what the outbox leads to: sent, and not yet seen */
 	struct rte_ring *ring;	 /* the inbox's */
 	uint16_t receiver;
-	uint16_t stage;
-	uint32_t waiting;	       /* elements in the inbox when it was last looked at */
-	int64_t owed;		       /* price of their lines, to be paid when they are taken */
-	struct wire *next_of_receiver; /* that leads to the same stage there */
+	uint32_t waiting; /* elements in the inbox when it was last looked at */
+	int64_t owed;	  /* price of their lines, to be paid when they are taken */
+	struct wire *next_of_receiver;
 };
 
 struct virtual_lcore {
@@ -27,17 +26,20 @@ struct virtual_lcore {
 	bool refused;	   /* its last turn found no credits left */
 	bool worked;	   /* its last turn did, so that others may have something of it */
 	bool asleep;
-	uint64_t stall; /* cycles by which its turn is to be longer */
+	uint64_t nap_until; /* it looks at its load then, also if nothing woke it */
+	uint64_t stall;	    /* cycles by which its turn is to be longer */
 	uint32_t percent;
 	uint16_t n_wires;
 	struct wire *wires; /* as sender */
-	struct wire *outgoing[STEP_COUNT][LCORES_MAX];
-	struct wire *incoming[STEP_COUNT];
+	struct wire *outgoing[LCORES_MAX];
+	struct wire *incoming;
 	struct rte_ring *notices; /* the main lcore's end */
 	/* What the other doors see of lcore->finished. */
 	uint64_t finished[LCORES_MAX];
+	struct tally tallies[LCORES_MAX];
 	/* The lcore's counters when the clock was last read. */
 	struct stage_counters seen[STEP_COUNT];
+	uint64_t seen_steered;
 };
 
 #define ESTIMATE_STEPS (STEP_COUNT + 1) /* the last: the end of a turn */
@@ -83,8 +85,8 @@ void wires_hand_over(struct virtual_driver *driver, struct virtual_lcore *sender
 /* The same for its notices alone, which wait while the main lcore's end is full. */
 void wires_move_notices(struct virtual_lcore *sender);
 
-/* What the lcore owes, in hundredths, for packets that it has taken for this stage. */
-int64_t wires_price(struct virtual_lcore *receiver, unsigned int stage);
+/* What the lcore owes, in hundredths, for packets that it has taken. */
+int64_t wires_price(struct virtual_lcore *receiver);
 
 /* Packets that wait in the lcore's inboxes. */
 uint32_t wires_waiting(const struct virtual_lcore *receiver);

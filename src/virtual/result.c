@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control/config.h"
+#include "core/door.h"
 #include "core/lcore.h"
 
 #define NAME_SIZE 128
@@ -22,10 +23,27 @@ static void read_times(const struct dataplane *dataplane, struct time_counters *
 		times[i] = dataplane->lcores[i]->counters.time;
 }
 
+static struct result_door read_door(const struct lcore *lcore)
+{
+	return (struct result_door){.gate_changes = lcore->door->gate.changes,
+		.moves = lcore->door->moves.ended,
+		.refused = lcore->counters.drops[DROP_PATH_FULL]};
+}
+
 void result_begin(struct result *result)
 {
-	result->lcores.n = result->dataplane->n_lcores;
-	read_times(result->dataplane, result->lcores.begin);
+	const struct dataplane *dataplane = result->dataplane;
+
+	result->lcores.n = dataplane->n_lcores;
+	read_times(dataplane, result->lcores.begin);
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		result->doors[i] = read_door(dataplane->lcores[i]);
+	series_begin(&result->series, result->outside, dataplane);
+}
+
+void result_look(struct result *result, uint64_t now)
+{
+	series_look(&result->series, result->outside, result->dataplane, now);
 }
 
 void result_end(struct result *result)
@@ -187,7 +205,7 @@ static int64_t lost(const struct result *result)
 {
 	struct conservation sum = dataplane_conservation(result->dataplane);
 	const struct devices *devices = &result->outside->devices;
-	int64_t n = sum.created - sum.dropped - sum.consumed;
+	int64_t n = sum.created - sum.dropped - sum.consumed - sum.coalesced;
 
 	for (uint16_t i = 0; i < devices->n; i++)
 		n += devices->list[i].given - devices->list[i].taken;
@@ -361,7 +379,7 @@ static void write_run(FILE *file, const struct result *result, const struct figu
 
 	name_scenario(result, name, sizeof(name));
 	fprintf(file, "\"scenario\": \"%s\", \"system\": \"weft\", \"mode\": \"%s\"", name,
-		result->dataplane->plan.mode);
+		result->dataplane->plan->mode);
 	fprintf(file, ", \"lcores\": %u, \"clock\": \"virtual\"", result->lcores.n);
 	fprintf(file, ", \"cycles_per_packet\": ");
 	if (all->delivered_in_time == 0)
@@ -415,6 +433,44 @@ static void write_lcores(FILE *file, const struct result *result)
 	fprintf(file, "],\n");
 }
 
+static void write_door(FILE *file, const struct lcore *lcore, const struct result_door *begin)
+{
+	const struct door *door = lcore->door;
+	struct result_door end = read_door(lcore);
+
+	fprintf(file,
+		"{\"lcore\": %u, \"gate\": {\"open\": %s, \"changes\": %" PRIu64
+		"}, \"moves\": {\"ended\": %" PRIu64 ", \"most_held\": %u}, \"refused\": %" PRIu64
+		"}",
+		lcore->id, door->gate.open ? "true" : "false",
+		end.gate_changes - begin->gate_changes, end.moves - begin->moves,
+		door->moves.most_held, end.refused - begin->refused);
+}
+
+/* Of each lcore that packets came to, to be steered. */
+static void write_doors(FILE *file, const struct result *result)
+{
+	const struct dataplane *dataplane = result->dataplane;
+	const char *separator = "";
+
+	fprintf(file, "  \"doors\": [");
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
+		if (dataplane->lcores[i]->door->arrived == 0)
+			continue;
+		fprintf(file, "%s", separator);
+		write_door(file, dataplane->lcores[i], &result->doors[i]);
+		separator = ", ";
+	}
+	fprintf(file, "],\n");
+}
+
+static void write_series(FILE *file, const struct result *result)
+{
+	fprintf(file, "  \"series\": ");
+	series_write(&result->series, result->outside->costs->hz, file);
+	fprintf(file, ",\n");
+}
+
 /* Of each reason that there was. */
 static void write_drops(FILE *file, const struct result *result)
 {
@@ -456,7 +512,9 @@ int result_write_json(const struct result *result, const char *name, struct erro
 	fprintf(file, "{\n  \"weft\": \"%s\",\n", WEFT_VERSION);
 	write_machine(file, result);
 	write_lcores(file, result);
+	write_doors(file, result);
 	write_drops(file, result);
+	write_series(file, result);
 	write_rows(file, result);
 	fprintf(file, "}\n");
 	failed = ferror(file);

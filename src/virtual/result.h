@@ -8,6 +8,7 @@
 #include "core/counters.h"
 #include "core/error.h"
 #include "virtual/outside.h"
+#include "virtual/series.h"
 
 /*
  * What a virtual run has come to, for people and for programs. Nothing in it depends on the machine
@@ -19,15 +20,25 @@ struct result_lcores {
 	struct time_counters begin[LCORES_MAX], end[LCORES_MAX];
 };
 
+/* What a door had done about its flow groups' paths. */
+struct result_door {
+	uint64_t gate_changes;
+	uint64_t moves;
+	uint64_t refused; /* packets whose path was full */
+};
+
 struct result {
 	const struct outside *outside;
 	const struct dataplane *dataplane;
 	const struct virtual_counters *counters;
-	struct result_lcores lcores; /* while sources were on */
+	struct result_lcores lcores;	      /* while sources were on */
+	struct result_door doors[LCORES_MAX]; /* of each lcore, when they started */
+	struct series series;
 };
 
-/* The lcores' counters, when sources start and when they stop. */
+/* The lcores' counters, when sources start and when they stop; and now and then in between. */
 void result_begin(struct result *result);
+void result_look(struct result *result, uint64_t now);
 void result_end(struct result *result);
 
 /* Prints the table. True if no packet broke an invariant and none is missing. */

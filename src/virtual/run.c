@@ -206,7 +206,7 @@ static void run_slice(struct run *run, uint64_t until)
 
 static bool is_resolved(const struct control *control)
 {
-	if (control->dataplane->plan.instead[STAGE_ENCAP] != STAGE_ENCAP)
+	if (control->dataplane->plan->instead[STAGE_ENCAP] != STAGE_ENCAP)
 		return true;
 	for (uint16_t i = 0; i < control->n_neighbours; i++)
 		if (control->neighbours[i].state == NEIGHBOUR_UNRESOLVED)
@@ -231,8 +231,10 @@ static int send_traffic(struct run *run)
 	if (outside_start(&run->outside, start, end) != 0)
 		return -1;
 	result_begin(&run->result);
-	while (virtual_now(run->driver) < end && !is_interrupted(run))
+	while (virtual_now(run->driver) < end && !is_interrupted(run)) {
 		run_slice(run, end);
+		result_look(&run->result, virtual_now(run->driver));
+	}
 	result_end(&run->result);
 	outside_stop(&run->outside, virtual_now(run->driver));
 	return 0;
@@ -266,6 +268,7 @@ static bool check_account(const struct run *run)
 		.delivered = sum.delivered,
 		.dropped = sum.dropped,
 		.consumed = sum.consumed,
+		.coalesced = sum.coalesced,
 	};
 	char text[256];
 
@@ -304,7 +307,7 @@ static int perform(struct run *run, struct error *error)
 {
 	if (virtual_take(run->driver, run->dataplane) != 0)
 		return error_set(error, "not enough memory; give EAL more (-m, huge pages)");
-	printf("weft: ready, mode %s, %u virtual lcore%s\n", run->dataplane->plan.mode,
+	printf("weft: ready, mode %s, %u virtual lcore%s\n", run->dataplane->plan->mode,
 		run->dataplane->n_lcores, run->dataplane->n_lcores == 1 ? "" : "s");
 	fflush(stdout);
 	requests_open(run->options->wake);

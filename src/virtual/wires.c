@@ -10,6 +10,8 @@
 #include <rte_errno.h>
 #include <rte_mbuf_dyn.h>
 
+#include "core/door.h"
+#include "core/parcel.h"
 #include "virtual/private.h"
 
 #define MOVE_BURST 64
@@ -76,24 +78,23 @@ static struct rte_ring *make_ring(unsigned int element, unsigned int size)
 
 /* The stages up to the last one read a packet's headers; rx hands it on unread, but what comes
  * after it does not. The last steps free it, or copy it: virtual_copied(). */
-static int64_t price_of(
-	const struct virtual_driver *driver, struct rte_mbuf *mbuf, const struct wire *wire)
+static int64_t price_of(const struct virtual_driver *driver, void *parcel, const struct wire *wire)
 {
 	const struct price *price = &driver->config.costs->price;
-	struct home *home = home_of(driver, mbuf);
+	struct home *home = home_of(driver, parcel_mbuf(parcel));
 	int64_t cost = price->metadata; /* whoever sends a packet has written that */
 
 	home->metadata = wire->receiver + 1;
-	if (wire->stage < STAGE_COUNT)
+	if (parcel_step(parcel) < STAGE_COUNT)
 		cost += fetch(&home->header, wire->receiver + 1, price->header);
 	return cost;
 }
 
-int64_t wires_price(struct virtual_lcore *receiver, unsigned int stage)
+int64_t wires_price(struct virtual_lcore *receiver)
 {
 	int64_t cost = 0;
 
-	for (struct wire *wire = receiver->incoming[stage]; wire; wire = wire->next_of_receiver) {
+	for (struct wire *wire = receiver->incoming; wire; wire = wire->next_of_receiver) {
 		uint32_t left, taken;
 		int64_t share;
 
@@ -113,10 +114,8 @@ uint32_t wires_waiting(const struct virtual_lcore *receiver)
 {
 	uint32_t sum = 0;
 
-	for (unsigned int stage = 0; stage < STEP_COUNT; stage++)
-		for (const struct wire *wire = receiver->incoming[stage]; wire;
-			wire = wire->next_of_receiver)
-			sum += wire->waiting;
+	for (const struct wire *wire = receiver->incoming; wire; wire = wire->next_of_receiver)
+		sum += wire->waiting;
 	return sum;
 }
 
@@ -181,25 +180,26 @@ void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint
 /* ---- handing over ---- */
 
 static void move_burst(
-	struct virtual_driver *driver, struct wire *wire, struct rte_mbuf **mbufs, unsigned int n)
+	struct virtual_driver *driver, struct wire *wire, void **parcels, unsigned int n)
 {
-	unsigned int moved = rte_ring_sp_enqueue_burst(wire->ring, (void **)mbufs, n, NULL);
+	unsigned int moved = rte_ring_sp_enqueue_burst(wire->ring, parcels, n, NULL);
 
 	for (unsigned int i = 0; i < moved; i++)
-		wire->owed += price_of(driver, mbufs[i], wire);
+		wire->owed += price_of(driver, parcels[i], wire);
+	for (unsigned int i = moved; i < n; i++)
+		rte_pktmbuf_free(parcel_mbuf(parcels[i]));
 	wire->waiting += moved;
 	driver->counters.moved += moved;
 	driver->counters.overflowed += n - moved;
-	rte_pktmbuf_free_bulk(mbufs + moved, n - moved);
 }
 
 static void move(struct virtual_driver *driver, struct wire *wire)
 {
-	struct rte_mbuf *mbufs[MOVE_BURST];
+	void *parcels[MOVE_BURST];
 	unsigned int n;
 
-	while ((n = rte_ring_sc_dequeue_burst(wire->staged, (void **)mbufs, MOVE_BURST, NULL)) > 0)
-		move_burst(driver, wire, mbufs, n);
+	while ((n = rte_ring_sc_dequeue_burst(wire->staged, parcels, MOVE_BURST, NULL)) > 0)
+		move_burst(driver, wire, parcels, n);
 	/* From the front again: or it would pull all its memory through the cache in time. */
 	rte_ring_reset(wire->staged);
 }
@@ -207,8 +207,7 @@ static void move(struct virtual_driver *driver, struct wire *wire)
 static void move_packets(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
 	for (uint16_t i = 0; i < sender->lcore->n_flushed; i++) {
-		const struct outbox *outbox = sender->lcore->dirty[i];
-		struct wire *wire = sender->outgoing[outbox->stage][outbox->receiver];
+		struct wire *wire = sender->outgoing[sender->lcore->dirty[i]->receiver];
 
 		move(driver, wire);
 		virtual_wake(driver, wire->receiver, sender->time);
@@ -219,9 +218,13 @@ static void move_packets(struct virtual_driver *driver, struct virtual_lcore *se
 static void move_credits(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
 	for (uint16_t door = 0; door < driver->dataplane->n_lcores; door++) {
-		if (sender->finished[door] == sender->lcore->finished[door])
+		const struct tally *tally = &sender->lcore->tallies[door];
+
+		if (sender->finished[door] == sender->lcore->finished[door] &&
+			sender->tallies[door].changes == tally->changes)
 			continue;
 		sender->finished[door] = sender->lcore->finished[door];
+		sender->tallies[door] = *tally;
 		virtual_wake(driver, door, sender->time);
 	}
 }
@@ -246,20 +249,9 @@ void wires_hand_over(struct virtual_driver *driver, struct virtual_lcore *sender
 
 /* ---- laying ---- */
 
-static unsigned int count_outboxes(const struct dataplane *dataplane, const struct lcore *lcore)
+static int lay_wire(struct virtual_driver *driver, struct virtual_lcore *sender, uint16_t to)
 {
-	unsigned int n = 0;
-
-	for (unsigned int stage = 0; stage < STEP_COUNT; stage++)
-		for (uint16_t to = 0; to < dataplane->n_lcores; to++)
-			n += lcore->outboxes[stage][to].ring != NULL;
-	return n;
-}
-
-static int lay_wire(struct virtual_driver *driver, struct virtual_lcore *sender, unsigned int stage,
-	uint16_t to)
-{
-	struct outbox *outbox = &sender->lcore->outboxes[stage][to];
+	struct outbox *outbox = &sender->lcore->outboxes[to];
 	struct virtual_lcore *receiver = &driver->lcores[to];
 	struct wire *wire = &sender->wires[sender->n_wires];
 	struct rte_ring *staged = make_ring(sizeof(void *), rte_ring_get_size(outbox->ring));
@@ -270,10 +262,9 @@ static int lay_wire(struct virtual_driver *driver, struct virtual_lcore *sender,
 		.staged = staged,
 		.ring = outbox->ring,
 		.receiver = to,
-		.stage = stage,
-		.next_of_receiver = receiver->incoming[stage]};
-	receiver->incoming[stage] = wire;
-	sender->outgoing[stage][to] = wire;
+		.next_of_receiver = receiver->incoming};
+	receiver->incoming = wire;
+	sender->outgoing[to] = wire;
 	outbox->ring = staged;
 	sender->n_wires++;
 	return 0;
@@ -281,11 +272,9 @@ static int lay_wire(struct virtual_driver *driver, struct virtual_lcore *sender,
 
 static int lay_wires_of(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
-	for (unsigned int stage = 0; stage < STEP_COUNT; stage++)
-		for (uint16_t to = 0; to < driver->dataplane->n_lcores; to++)
-			if (sender->lcore->outboxes[stage][to].ring != NULL &&
-				lay_wire(driver, sender, stage, to) != 0)
-				return -1;
+	for (uint16_t to = 0; to < driver->dataplane->n_lcores; to++)
+		if (to != sender->lcore->index && lay_wire(driver, sender, to) != 0)
+			return -1;
 	return 0;
 }
 
@@ -305,22 +294,25 @@ static void lay_credits(struct virtual_driver *driver)
 {
 	uint16_t n = driver->dataplane->n_lcores;
 
-	for (uint16_t door = 0; door < n; door++)
-		for (uint16_t i = 0; i < n; i++)
-			if (i != door)
-				driver->lcores[door].lcore->finished_at[i] =
-					&driver->lcores[i].finished[door];
+	for (uint16_t door = 0; door < n; door++) {
+		struct lcore *lcore = driver->lcores[door].lcore;
+
+		for (uint16_t i = 0; i < n; i++) {
+			if (i == door)
+				continue;
+			lcore->finished_at[i] = &driver->lcores[i].finished[door];
+			lcore->door->moves.tallies[i] = &driver->lcores[i].tallies[door];
+		}
+	}
 }
 
 int wires_lay(struct virtual_driver *driver)
 {
 	struct dataplane *dataplane = driver->dataplane;
 	struct wire *next;
-	unsigned int n = 1;
 
-	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
-		n += count_outboxes(dataplane, dataplane->lcores[i]);
-	driver->wires = next = calloc(n, sizeof(*driver->wires));
+	driver->wires = next =
+		calloc((size_t)dataplane->n_lcores * dataplane->n_lcores, sizeof(*driver->wires));
 	if (next == NULL || register_home() != 0)
 		return -1;
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++) {

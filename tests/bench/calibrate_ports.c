@@ -34,7 +34,7 @@
 #define PEER_MBUFS 8191
 #define RING_SIZE 1024
 #define ATTACH_TRIES 3000 /* of 1 ms each */
-#define TRIES 64	  /* to get a burst that was sent */
+#define TRY_MS 1	  /* to get a burst that was sent */
 #define FAILED (-1e9)
 #define TAP_NAME "weft-tap"
 #define TAP_ADDRESS RTE_IPV4(10, 99, 0, 1)
@@ -467,19 +467,20 @@ static double send_once(struct subject *subject)
 	return sent == subject->burst ? (double)(end - begin) - rounds_tsc_cycles : FAILED;
 }
 
-/* weft asks for whole bursts, whatever there is. */
+/* weft asks for whole bursts, whatever there is. A TAP that was empty is not looked at for a while.
+ */
 static double receive_once(struct subject *subject)
 {
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
-	uint64_t begin, end;
-	uint16_t n = 0;
+	uint64_t begin, end, until = rte_rdtsc() + TRY_MS * rte_get_tsc_hz() / MS_PER_S;
+	uint16_t n;
 
 	rte_mb();
-	for (int i = 0; i < TRIES && n == 0; i++) {
+	do {
 		begin = rte_rdtsc();
 		n = subject->port.ops->receive(&subject->port, 0, mbufs, FIXTURE_BURST);
 		end = rte_rdtsc();
-	}
+	} while (n == 0 && end < until);
 	rte_pktmbuf_free_bulk(mbufs, n);
 	return n == subject->burst ? (double)(end - begin) - rounds_tsc_cycles : FAILED;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What steps cost: one lcore of the data path, driven by the main thread turn by turn, with a
- * source and a sink whose own time is measured and taken off. Four ways lead through all steps.
+ * source and a sink whose own time is measured and taken off. Four ways lead through all steps, and
+ * the first of them is gone once more with every transition steered, onto the same lcore: what that
+ * takes longer is what it costs to steer.
  *
  * A turn's own cost is what goes before the receive call and after the last step; a step's is all
  * from the end of the one before to its own, and for the first one from the end of the receive
@@ -25,24 +27,26 @@
 #define CREDITS 512
 #define FRAME_BYTES 60 /* inner, without FCS */
 
-struct path {
+struct way {
 	const char *name;
 	const char *mode;
 	struct port *source;
 	struct fixture_frame frame;
 };
 
-static struct path paths[] = {
+static struct way ways[] = {
 	{.name = "receive", .mode = "vanilla", .source = &fixture_uplink},
 	{.name = "transmit", .mode = "vanilla", .source = &fixture_container},
 	{.name = "receive without bridge", .mode = "linux-overlay", .source = &fixture_uplink},
 	{.name = "ping to the VTEP", .mode = "vanilla", .source = &fixture_uplink},
+	{.name = "receive, steered", .mode = "falcon-func", .source = &fixture_uplink},
 };
 
-#define PATHS RTE_DIM(paths)
+#define WAYS RTE_DIM(ways)
+#define STEERED (WAYS - 1)
 
-/* The path whose cost of a step goes into the file: the first that has it, but for these. */
-static const int path_of_step[STEP_COUNT] = {[STAGE_VTEP] = 3,
+/* The way whose cost of a step goes into the file: the first that has it, but for these. */
+static const int way_of_step[STEP_COUNT] = {[STAGE_VTEP] = 3,
 	[STAGE_VETH_RX] = 1,
 	[STAGE_WIRE] = 2,
 	[STAGE_ENCAP] = 1,
@@ -61,8 +65,8 @@ static struct {
 } seen;
 
 static struct tables *tables;
-static double steps[PATHS][STEP_COUNT][FIT_POINTS][ROUNDS_MAX];
-static double turns[PATHS][FIT_POINTS][ROUNDS_MAX], idle[ROUNDS_MAX];
+static double steps[WAYS][STEP_COUNT][FIT_POINTS][ROUNDS_MAX];
+static double turns[WAYS][FIT_POINTS][ROUNDS_MAX], idle[ROUNDS_MAX];
 
 /* ---- source and sink ---- */
 
@@ -94,7 +98,7 @@ static const struct port_ops timed_ops = {
 
 /* ---- a measurement ---- */
 
-static struct dataplane *make_dataplane(const struct path *path)
+static struct dataplane *make_dataplane(const struct way *way)
 {
 	struct dataplane_config config = {.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
 		.n_lcores = 1,
@@ -103,11 +107,11 @@ static struct dataplane *make_dataplane(const struct path *path)
 	struct dataplane *dataplane = NULL;
 	struct error error;
 
-	if (plan_set_mode(&config.plan, path->mode, &error) == 0)
+	if (plan_set_mode(&config.plan, way->mode, &error) == 0)
 		dataplane = dataplane_create(&config, &error);
 	if (dataplane == NULL)
 		rte_exit(EXIT_FAILURE, "%s\n", error.text);
-	tables->owned[0].port = path->source;
+	tables->owned[0].port = way->source;
 	dataplane_publish(dataplane, tables);
 	return dataplane;
 }
@@ -132,7 +136,7 @@ static void run_turns(struct lcore *lcore, uint16_t burst, unsigned int n)
 		lcore_poll(lcore);
 }
 
-/* The source's own time is in the path's first step, the sink's in its last. */
+/* The source's own time is in the way's first step, the sink's in its last. */
 static double own_cycles(const struct lcore *lcore, int step, int first)
 {
 	double cycles = lcore->counters.stages[step].cycles;
@@ -155,11 +159,11 @@ static void note(struct chunk *chunk, const struct lcore *lcore, int first, unsi
 	chunk->turn = RTE_MAX(rest / n - rounds_tsc_cycles, 0);
 }
 
-static void check_delivered(const struct lcore *lcore, const struct path *path, uint64_t packets)
+static void check_delivered(const struct lcore *lcore, const struct way *way, uint64_t packets)
 {
 	if (lcore->counters.delivered != packets)
 		rte_exit(EXIT_FAILURE,
-			"bench-calibrate: %s: %lu packets delivered instead of %lu\n", path->name,
+			"bench-calibrate: %s: %lu packets delivered instead of %lu\n", way->name,
 			lcore->counters.delivered, packets);
 }
 
@@ -172,33 +176,33 @@ static double median_chunk(const struct chunk *chunks, size_t offset)
 	return fixture_median(values, CHUNKS);
 }
 
-static void measure(unsigned int path, unsigned int point, unsigned int round)
+static void measure(unsigned int way, unsigned int point, unsigned int round)
 {
-	struct dataplane *dataplane = make_dataplane(&paths[path]);
+	struct dataplane *dataplane = make_dataplane(&ways[way]);
 	struct lcore *lcore = dataplane->lcores[0];
 	uint16_t burst = fit_bursts[point];
 	struct chunk chunks[CHUNKS];
 
-	paths[path].source->driver = &paths[path].frame;
+	ways[way].source->driver = &ways[way].frame;
 	lcore_begin(lcore);
 	for (int i = 0; i < CHUNKS; i++) {
 		run_turns(lcore, burst, PACKETS / burst);
-		check_delivered(lcore, &paths[path], PACKETS);
+		check_delivered(lcore, &ways[way], PACKETS);
 		note(&chunks[i], lcore,
-			paths[path].source == &fixture_uplink ? STAGE_RX : STAGE_VETH_RX,
+			ways[way].source == &fixture_uplink ? STAGE_RX : STAGE_VETH_RX,
 			PACKETS / burst);
 	}
 	lcore_end(lcore);
 	for (int step = 0; step < STEP_COUNT; step++)
-		steps[path][step][point][round] =
+		steps[way][step][point][round] =
 			median_chunk(chunks, offsetof(struct chunk, steps[step]));
-	turns[path][point][round] = median_chunk(chunks, offsetof(struct chunk, turn));
+	turns[way][point][round] = median_chunk(chunks, offsetof(struct chunk, turn));
 	dataplane_free(dataplane);
 }
 
 static void measure_idle(unsigned int round)
 {
-	struct dataplane *dataplane = make_dataplane(&paths[0]);
+	struct dataplane *dataplane = make_dataplane(&ways[0]);
 	struct lcore *lcore = dataplane->lcores[0];
 	double values[CHUNKS];
 
@@ -215,18 +219,19 @@ static void measure_idle(unsigned int round)
 
 void steps_round(unsigned int round)
 {
-	for (unsigned int path = 0; path < PATHS; path++)
+	for (unsigned int way = 0; way < WAYS; way++)
 		for (unsigned int point = 0; point < FIT_POINTS; point++)
-			measure(path, point, round);
+			measure(way, point, round);
 	measure_idle(round);
 }
 
 void steps_init(void)
 {
-	fixture_frame_vxlan(&paths[0].frame, FRAME_BYTES);
-	fixture_frame_inner(&paths[1].frame, FRAME_BYTES);
-	paths[2].frame = paths[0].frame;
-	fixture_frame_echo(&paths[3].frame);
+	fixture_frame_vxlan(&ways[0].frame, FRAME_BYTES);
+	fixture_frame_inner(&ways[1].frame, FRAME_BYTES);
+	ways[2].frame = ways[0].frame;
+	fixture_frame_echo(&ways[3].frame);
+	ways[STEERED].frame = ways[0].frame;
 	fixture_uplink.ops = &timed_ops;
 	fixture_container.ops = &timed_ops;
 	tables = fixture_tables(&fixture_uplink);
@@ -234,26 +239,26 @@ void steps_init(void)
 
 /* ---- rows ---- */
 
-static bool fit_step(unsigned int path, int step, struct fit *fit, unsigned int rounds)
+static bool fit_step(unsigned int way, int step, struct fit *fit, unsigned int rounds)
 {
 	double costs[1][FIT_POINTS];
 
 	for (int point = 0; point < FIT_POINTS; point++)
-		costs[0][point] = rounds_median(steps[path][step][point], rounds);
+		costs[0][point] = rounds_median(steps[way][step][point], rounds);
 	*fit = fit_series(costs, 1);
 	return costs[0][FIT_POINTS - 1] > 0;
 }
 
-static void print_step(unsigned int path, int step, const struct fit *fit)
+static void print_step(unsigned int way, int step, const struct fit *fit)
 {
 	const char *name = stage_table[step].name;
 	double packet = fit->packet[0];
 
 	printf("{\"scenario\": \"step: %s (%s)\", " ROW
 	       ", \"burst_cycles\": %.2f, \"cycles_per_packet\": %.2f, \"fit_error\": %.3f",
-		name, paths[path].name, paths[path].mode, 1, 64, "bench", fit->burst, packet,
+		name, ways[way].name, ways[way].mode, 1, 64, "bench", fit->burst, packet,
 		fit->error);
-	if ((int)path == path_of_step[step])
+	if ((int)way == way_of_step[step])
 		printf(", \"costs\": {\"section\": \"step %s\", \"burst\": %.2f, \"packet\": "
 		       "%.2f}",
 			name, fit->burst, packet);
@@ -263,24 +268,41 @@ static void print_step(unsigned int path, int step, const struct fit *fit)
 /* The same at all sizes of bursts, or it would not be the turn's. */
 static double median_turn(unsigned int rounds)
 {
-	double values[PATHS * FIT_POINTS];
+	double values[WAYS * FIT_POINTS];
 
-	for (unsigned int path = 0; path < PATHS; path++)
+	for (unsigned int way = 0; way < WAYS; way++)
 		for (int point = 0; point < FIT_POINTS; point++)
-			values[path * FIT_POINTS + point] =
-				rounds_median(turns[path][point], rounds);
+			values[way * FIT_POINTS + point] = rounds_median(turns[way][point], rounds);
 	return fixture_median(values, RTE_DIM(values));
+}
+
+/* Of a packet in bursts of that size, over the same way in the same round. */
+static double median_steer(unsigned int point, unsigned int rounds)
+{
+	double values[ROUNDS_MAX] = {0};
+
+	for (unsigned int round = 0; round < rounds; round++)
+		for (int step = 0; step < STEP_COUNT; step++)
+			values[round] += (steps[STEERED][step][point][round] -
+						 steps[0][step][point][round]) /
+					 fit_bursts[point];
+	return RTE_MAX(rounds_median(values, rounds), 0);
 }
 
 static void print_turn(unsigned int rounds)
 {
 	double nothing = rounds_median(idle, rounds), busy = median_turn(rounds);
+	double steer = median_steer(FIT_POINTS - 1, rounds);
 
 	printf("{\"scenario\": \"turn: idle\", " ROW ", \"burst_cycles\": %.2f}\n", "vanilla", 1,
 		64, "bench", nothing);
 	printf("{\"scenario\": \"turn: busy\", " ROW ", \"burst_cycles\": %.2f, "
-	       "\"costs\": {\"section\": \"turn\", \"idle\": %.2f, \"busy\": %.2f}}\n",
-		"vanilla", 1, 64, "bench", busy, nothing, busy);
+	       "\"costs\": {\"section\": \"turn\", \"idle\": %.2f, \"busy\": %.2f, "
+	       "\"steer\": %.2f}}\n",
+		"vanilla", 1, 64, "bench", busy, nothing, busy, steer);
+	printf("{\"scenario\": \"steer: onto the same lcore\", " ROW
+	       ", \"cycles_per_packet\": %.2f, \"alone_cycles_per_packet\": %.2f}\n",
+		ways[STEERED].mode, 1, 64, "bench", steer, median_steer(0, rounds));
 }
 
 void steps_print(unsigned int rounds)
@@ -288,8 +310,8 @@ void steps_print(unsigned int rounds)
 	struct fit fit;
 
 	print_turn(rounds);
-	for (unsigned int path = 0; path < PATHS; path++)
+	for (unsigned int way = 0; way < WAYS; way++)
 		for (int step = 0; step < STEP_COUNT; step++)
-			if (fit_step(path, step, &fit, rounds))
-				print_step(path, step, &fit);
+			if (fit_step(way, step, &fit, rounds))
+				print_step(way, step, &fit);
 }

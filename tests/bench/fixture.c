@@ -110,6 +110,15 @@ void fixture_frame_echo(struct fixture_frame *frame)
 	icmp->icmp_cksum = ~rte_raw_cksum(icmp, frame->bytes - sizeof(*ether) - sizeof(*ip));
 }
 
+void fixture_frame_flow(struct fixture_frame *frame, uint16_t port)
+{
+	struct rte_udp_hdr *udp =
+		(void *)(frame->data + VXLAN_OVERHEAD + sizeof(struct rte_ether_hdr) +
+			 sizeof(struct rte_ipv4_hdr));
+
+	udp->src_port = rte_cpu_to_be_16(port);
+}
+
 /* ---- source and sink ---- */
 
 uint16_t fixture_source(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
@@ -305,4 +314,20 @@ double fixture_middle(double *values, unsigned int n)
 	for (unsigned int i = first; i < end; i++)
 		sum += values[i];
 	return sum / (end - first);
+}
+
+/* Of n coins as many as half and about two standard deviations fall on one side. */
+void fixture_interval(const double *sorted, unsigned int n, double *low, double *high)
+{
+	unsigned int rank = 0;
+	double share = 1, sum;
+
+	for (unsigned int i = 0; i < n; i++)
+		share /= 2;
+	for (sum = share; sum <= 0.025 && rank < n / 2; sum += share) {
+		share = share * (n - rank) / (rank + 1);
+		rank++;
+	}
+	*low = sorted[rank > 0 ? rank - 1 : 0];
+	*high = sorted[n - (rank > 0 ? rank : 1)];
 }

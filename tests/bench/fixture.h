@@ -34,6 +34,9 @@ void fixture_frame_vxlan(struct fixture_frame *frame, uint16_t bytes);
 void fixture_frame_inner(struct fixture_frame *frame, uint16_t bytes);
 void fixture_frame_echo(struct fixture_frame *frame);
 
+/* The inner UDP source port of a frame from the remote VTEP: another flow. */
+void fixture_frame_flow(struct fixture_frame *frame, uint16_t port);
+
 /* Functions of a port. */
 uint16_t fixture_source(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 uint16_t fixture_nothing(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
@@ -54,5 +57,9 @@ double fixture_median(double *values, unsigned int n);
 /* Mean of the middle half: where the clock's steps are as large as the values, a median is not
  * enough. */
 double fixture_middle(double *values, unsigned int n);
+
+/* The order statistics of sorted values between which their median lies in 95 of 100 cases; the
+ * least and the greatest where there are too few. There is at least one. */
+void fixture_interval(const double *sorted, unsigned int n, double *low, double *high);
 
 #endif

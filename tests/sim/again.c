@@ -26,7 +26,7 @@ static const struct field {
 	FIELD("seed", seed, 0, UINT64_MAX),
 	FIELD("flows", flow_seed, 0, UINT64_MAX),
 	FIELD("lcores", n_lcores, 1, 16),
-	FIELD("credits", credits, 64, 512),
+	FIELD("credits", credits, 64, 4096),
 	FIELD("uplinks", n_uplinks, 1, SIM_UPLINKS_MAX),
 	FIELD("uplink-queues", uplink_queues, 1, SIM_QUEUES_MAX),
 	FIELD("container-queues", container_queues, 1, SIM_QUEUES_MAX),
@@ -40,6 +40,7 @@ static const struct field {
 	FIELD("learning", learning, 0, 1),
 	FIELD("churning", churning, 0, 1),
 	FIELD("stalling", stalling, 0, 1),
+	FIELD("steering", steering, 0, 1),
 	FIELD("compared", compared, 0, 1),
 };
 
@@ -133,7 +134,7 @@ struct world_config world_config_reference(const struct world_config *config)
 	reference.credits = 512;
 	reference.order = VIRTUAL_BY_COST;
 	reference.uplink_owner = reference.container_owner = 0;
-	reference.refusing = reference.churning = reference.stalling = false;
+	reference.refusing = reference.churning = reference.stalling = reference.steering = false;
 	reference.prefix = 0;
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
 		reference.placement[stage] = LCORE_INLINE;

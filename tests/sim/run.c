@@ -78,6 +78,8 @@ static void disturb(struct world *world)
 {
 	if (world->config.stalling && random_one_in(&world->random, 64))
 		change_speeds(world);
+	if (world->config.steering && random_one_in(&world->random, 16))
+		world_move(world);
 	if (world->churns > 0 && random_one_in(&world->random, 32)) {
 		world_churn(world);
 		if (--world->churns == 0)
@@ -190,6 +192,8 @@ static void settle(struct world *world)
 
 int world_run(struct world *world)
 {
+	if (world->config.steering)
+		world_move(world);
 	world_open(world);
 	run_until_exhausted(world);
 	if (!world->failed)

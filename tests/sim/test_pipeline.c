@@ -43,7 +43,7 @@ static bool wants_every(void)
 
 static uint32_t packets_of_world(void)
 {
-	uint64_t worlds = 2 * (RECEIVE_PLACEMENTS + TRANSMIT_PLACEMENTS) + 7 * SAMPLES;
+	uint64_t worlds = 2 * (RECEIVE_PLACEMENTS + TRANSMIT_PLACEMENTS) + 10 * SAMPLES;
 
 	if (wants_every())
 		worlds += ALL_PLACEMENTS;
@@ -315,6 +315,32 @@ static void addresses_are_learned_under_load(void **state)
 	}
 }
 
+static void groups_move_under_load_and_keep_their_order(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 2 * SAMPLES; i++) {
+		struct world_config config = sample(700000, i);
+
+		config.steering = true;
+		run(with_faults(config), NULL);
+	}
+}
+
+static void every_mode_delivers_the_same(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < SAMPLES; i++) {
+		struct world_config config = sample(800000, i);
+		struct world *reference = run_reference(config);
+
+		config.steering = true;
+		config.credits = 4096;
+		config.stalling = i % 2;
+		run(config, reference);
+		world_free(reference);
+	}
+}
+
 static void enough_packets_were_carried(void **state)
 {
 	(void)state;
@@ -363,6 +389,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(lcores_held_up_hold_up_the_others_and_lose_nothing),
 		cmocka_unit_test(ports_come_and_go_under_load),
 		cmocka_unit_test(addresses_are_learned_under_load),
+		cmocka_unit_test(groups_move_under_load_and_keep_their_order),
+		cmocka_unit_test(every_mode_delivers_the_same),
 		cmocka_unit_test(enough_packets_were_carried),
 	};
 

@@ -18,6 +18,7 @@
 #include "control/ports.h"
 #include "control/publish.h"
 #include "control/remotes.h"
+#include "core/door.h"
 #include "core/random.h"
 #include "ports.h"
 
@@ -123,13 +124,13 @@ void world_report(const struct world *world)
 	fprintf(stderr,
 		"FAILED: %s\n  seed %" PRIu64 " (flows %" PRIu64
 		"), %u lcores, %u credits, %u uplinks of %u queues, containers of %u, "
-		"order %d, %u packets%s%s%s%s%s, control turn %" PRIu64 "\n ",
+		"order %d, %u packets%s%s%s%s%s%s, control turn %" PRIu64 "\n ",
 		world->failure, config->seed, config->flow_seed, config->n_lcores, config->credits,
 		config->n_uplinks, config->uplink_queues, config->container_queues, config->order,
 		config->packets, config->faulty ? ", faulty" : "",
 		config->refusing ? ", refusing" : "", config->learning ? ", learning" : "",
 		config->churning ? ", churning" : "", config->stalling ? ", stalling" : "",
-		world->turns);
+		config->steering ? ", steering" : "", world->turns);
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
 		if (config->placement[stage] != LCORE_INLINE)
 			fprintf(stderr, " %s=%u", stage_table[stage].name,
@@ -398,6 +399,7 @@ static struct dataplane *make_dataplane(struct world *world, struct error *error
 		.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
 		.n_lcores = config->n_lcores,
 		.credits = config->credits,
+		.steering = {.policy = policy_find("two-choice"), .threshold = LOAD_FULL / 2},
 	};
 	unsigned int id = rte_get_main_lcore();
 
@@ -409,6 +411,7 @@ static struct dataplane *make_dataplane(struct world *world, struct error *error
 	for (uint16_t i = 0; i < config->n_lcores; i++) {
 		id = config->threads ? rte_get_next_lcore(id, 1, 0) : virtual_lcore_id(i);
 		dataplane.lcore_ids[i] = id;
+		dataplane.steering.lcores[dataplane.steering.n++] = i;
 	}
 	return dataplane_create(&dataplane, error);
 }
@@ -586,6 +589,48 @@ void world_restore(struct world *world)
 				toggle(world, &world->containers[i][j]);
 }
 
+/* ---- moves ---- */
+
+/* Rows of modes[], and some that a user might write. */
+static const struct mode own_modes[] = {
+	{.name = "every stage",
+		.row = {[STAGE_GRO] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_VXLAN] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_BRIDGE] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_VETH] = {.kind = TRANSITION_FLOW_STAGE}}},
+	{.name = "stacked",
+		.row = {[STAGE_GRO] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_BRIDGE] = {.kind = TRANSITION_WITH, .with = STAGE_RX},
+			[STAGE_VETH] = {.kind = TRANSITION_WITH, .with = STAGE_GRO}}},
+};
+static const char *const modes[] = {"vanilla", "rps", "falcon-dev", "falcon-func"};
+
+static struct plan random_plan(struct world *world)
+{
+	uint64_t choice = random_below(&world->random, RTE_DIM(modes) + RTE_DIM(own_modes));
+	struct plan plan;
+	struct error error;
+
+	if (choice >= RTE_DIM(modes))
+		plan_set(&plan, &own_modes[choice - RTE_DIM(modes)]);
+	else if (plan_set_mode(&plan, modes[choice], &error) != 0)
+		world_fail(world, "%s", error.text);
+	memcpy(plan.lcore, world->config.placement, sizeof(plan.lcore));
+	plan.salt = random_next(&world->random);
+	return plan;
+}
+
+void world_move(struct world *world)
+{
+	struct plan plan = random_plan(world);
+	struct plan *old = dataplane_set_plan(world->dataplane, &plan);
+
+	if (old == NULL)
+		return world_fail(world, "no memory for a plan");
+	deferred_add(&world->control->deferred, rte_free, old);
+	deferred_begin(&world->control->deferred, world->dataplane->rcu);
+}
+
 /* ---- what must hold in the end ---- */
 
 static void check_conservation(struct world *world, const struct sim_queue *sum)
@@ -597,6 +642,7 @@ static void check_conservation(struct world *world, const struct sim_queue *sum)
 		.delivered = all.delivered,
 		.dropped = all.dropped,
 		.consumed = all.consumed,
+		.coalesced = all.coalesced,
 		.given = sum->given,
 		.taken = sum->taken,
 		.mbufs = world->mbufs,
@@ -642,6 +688,8 @@ static bool depends_on_run(const struct world *world, enum drop drop)
 		return world->config.refusing;
 	case DROP_FLOOD_REFUSED:
 		return true;
+	case DROP_PATH_FULL:
+		return world->config.steering;
 	case DROP_PORT_GONE:
 	case DROP_FLOOD_NOBODY:
 	case DROP_BRIDGE_SPOOFED: /* sent by a port that has gone and come again meanwhile */
@@ -660,8 +708,9 @@ static void check_drops(struct world *world, const struct sim_queue *sum)
 	for (unsigned int i = 0; i < DROP_COUNT; i++) {
 		uint64_t drops = dataplane_drops(world->dataplane, i);
 
-		/* What a port that was removed meanwhile has sent goes before it is looked at. */
-		if (drops < sum->faulty[i] && world->config.churning)
+		/* What a port that was removed meanwhile has sent goes before it is looked at, as
+		 * does what is refused. */
+		if (drops < sum->faulty[i] && (world->config.churning || world->paths_refused > 0))
 			continue;
 		if (drops != sum->faulty[i] && !depends_on_run(world, i))
 			world_fail(world, "%" PRIu64 " packets were dropped as %s, not %" PRIu64,
@@ -692,12 +741,12 @@ static uint64_t missing(const struct world *world, const struct flow *flow)
 
 static void check_delivery(struct world *world, const struct sim_queue *sum)
 {
-	uint64_t most = sum->refused + world->floods_refused;
+	uint64_t most = sum->refused + world->floods_refused + SIM_PLACES * world->paths_refused;
 	uint64_t all = 0;
 
 	for (uint16_t i = 0; i < world->n_flows; i++)
 		all += missing(world, &world->flows[i]);
-	if (world->config.learning ? all > most : all != most)
+	if (world->config.learning || world->paths_refused > 0 ? all > most : all != most)
 		world_fail(world, "%" PRIu64 " deliveries did not happen, %" PRIu64 " were refused",
 			all, most);
 }
@@ -759,6 +808,21 @@ static void check_credits(struct world *world, const struct lcore *door)
 			door->index, door->counters.admitted, finished);
 }
 
+/* Nothing of a flow group is in flight, or waits at the door. */
+static void check_groups(struct world *world, const struct lcore *door)
+{
+	struct moves *moves = &door->door->moves;
+
+	for (uint16_t group = 0; group < FLOW_GROUPS; group++) {
+		moves_recount(moves, group);
+		if (moves_occupancy(moves, group) != 0)
+			world_fail(world,
+				"lcore %u: group %u has %u packets in flight and %u held",
+				door->index, group, moves->groups[group].in_flight,
+				moves->groups[group].n_held);
+	}
+}
+
 static void check_inboxes(struct world *world)
 {
 	if (world->driver != NULL && virtual_counters(world->driver)->overflowed > 0)
@@ -778,6 +842,7 @@ static void check_control(struct world *world)
 			check_learned(world, i, j);
 	for (uint16_t i = 0; i < world->config.n_lcores; i++) {
 		check_credits(world, world->dataplane->lcores[i]);
+		check_groups(world, world->dataplane->lcores[i]);
 		if (!world->config.threads)
 			check_time(world, world->dataplane->lcores[i]);
 	}
@@ -788,6 +853,7 @@ int world_check(struct world *world)
 	struct sim_queue sum = sum_up(world);
 
 	world->floods_refused = dataplane_drops(world->dataplane, DROP_FLOOD_REFUSED);
+	world->paths_refused = dataplane_drops(world->dataplane, DROP_PATH_FULL);
 	if (!world->failed) {
 		check_conservation(world, &sum);
 		check_drops(world, &sum);
@@ -808,7 +874,7 @@ int world_compare(const struct world *reference, struct world *world)
 {
 	char text[sizeof(world->failure)];
 
-	for (uint16_t i = 0; i < world->n_flows; i++)
+	for (uint16_t i = 0; i < world->n_flows && world->paths_refused == 0; i++)
 		if (is_comparable(world, &world->flows[i]) &&
 			!checker_compare_flow(
 				&reference->checker, &world->checker, i, text, sizeof(text)))

@@ -46,6 +46,7 @@ struct world_config {
 	bool learning;	  /* the hosts behind VTEPs have no static entries */
 	bool churning;	  /* container ports come and go */
 	bool stalling;	  /* lcores are held up, or slow, for a while */
+	bool steering;	  /* in modes that steer, which change, as do the choices */
 	bool compared;	  /* with the same packets through one lcore */
 	bool threads;	  /* for real lcores */
 };
@@ -105,6 +106,7 @@ struct world {
 	uint8_t queues[SIM_FLOWS_MAX][SIM_CONTAINERS]; /* that a flow came by, + 1; 0: none yet */
 	uint64_t removals, removed;		       /* ports taken out, and of those detached */
 	uint64_t floods_refused;		       /* set by world_check() */
+	uint64_t paths_refused;
 	int failed;				       /* atomic: the first one writes `failure` */
 	char failure[256];
 };
@@ -143,6 +145,7 @@ bool world_is_exhausted(const struct world *world);
 bool world_is_empty(const struct world *world);
 bool world_has_replies(const struct world *world); /* that weft has not received yet */
 void world_churn(struct world *world);
+void world_move(struct world *world); /* all flow groups, to other paths of maybe another mode */
 void world_restore(struct world *world);
 int world_check(struct world *world);
 

@@ -49,6 +49,11 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(config->weft.mbufs, 65536);
 	assert_int_equal(config->weft.mbuf_size, 2176);
 	assert_int_equal(config->weft.credits, 1024);
+	assert_true(config->weft.gro);
+	assert_int_equal(config->steering.n_lcores, 0);
+	assert_string_equal(config->steering.policy, "two-choice");
+	assert_int_equal(config->steering.threshold, 85);
+	assert_int_equal(config->n_modes, 0);
 	assert_int_equal(config->n_uplinks, 1);
 	assert_int_equal(config->uplinks[0].port.queues, 1);
 	assert_int_equal(config->uplinks[0].gateway, 0);
@@ -67,7 +72,8 @@ static void every_key_is_read(void **state)
 {
 	struct config *config = read_good(
 		"# a comment\n"
-		"[weft]\nmode = native\nmbufs = 4096\nmbuf-size = 4096\ncredits = 64\n"
+		"[weft]\nmode = native\nmbufs = 4096\nmbuf-size = 4096\ncredits = 64\ngro = off\n"
+		"[steering]\nlcores = 2 3\npolicy = least-loaded\nthreshold = 70\n"
 		"[uplink eth1]\ndevice = net_af_packet0,iface=eth1\naddress = 192.0.2.1/25\n"
 		"gateway = 192.0.2.126\nmac = 04:00:00:00:00:01\nmtu = 9000\nqueues = 2\n"
 		"lcores = 1 2\nring-size = 512\n"
@@ -86,6 +92,11 @@ static void every_key_is_read(void **state)
 	(void)state;
 	assert_string_equal(config->weft.mode, "native");
 	assert_int_equal(config->weft.credits, 64);
+	assert_false(config->weft.gro);
+	assert_int_equal(config->steering.n_lcores, 2);
+	assert_int_equal(config->steering.lcores[1], 3);
+	assert_string_equal(config->steering.policy, "least-loaded");
+	assert_int_equal(config->steering.threshold, 70);
 	assert_string_equal(uplink->port.device, "net_af_packet0,iface=eth1");
 	assert_int_equal(uplink->address, inet_addr("192.0.2.1"));
 	assert_int_equal(uplink->prefix, 25);
@@ -109,6 +120,75 @@ static void every_key_is_read(void **state)
 	config_free(config);
 }
 
+/* ---- modes ---- */
+
+static void a_mode_of_ones_own_is_a_row(void **state)
+{
+	struct config *config = read_good(
+		"[weft]\nmode = mine\n" GOOD "[mode mine]\ngro = flow+stage\nvxlan = with  rx\n"
+		"bridge = flow\nveth = with gro\n");
+	struct error error;
+	const struct mode *mode = config_mode(config, "mine", &error);
+
+	(void)state;
+	assert_non_null(mode);
+	assert_string_equal(mode->name, "mine");
+	assert_int_equal(mode->row[STAGE_GRO].kind, TRANSITION_FLOW_STAGE);
+	assert_int_equal(mode->row[STAGE_VXLAN].kind, TRANSITION_WITH);
+	assert_int_equal(mode->row[STAGE_VXLAN].with, STAGE_RX);
+	assert_int_equal(mode->row[STAGE_BRIDGE].kind, TRANSITION_FLOW);
+	assert_int_equal(mode->row[STAGE_VETH].kind, TRANSITION_WITH);
+	assert_int_equal(mode->row[STAGE_VETH].with, STAGE_GRO);
+	assert_int_equal(mode->n_replacements, 0);
+	config_free(config);
+}
+
+static void a_stage_that_a_mode_does_not_name_is_inline(void **state)
+{
+	struct config *config = read_good(GOOD "[mode mine]\nveth = flow\nbridge = inline\n");
+
+	(void)state;
+	for (int stage = 0; stage < STAGE_COUNT; stage++)
+		assert_int_equal(config->modes[0].row[stage].kind,
+			stage == STAGE_VETH ? TRANSITION_FLOW : TRANSITION_INLINE);
+	config_free(config);
+}
+
+/* As Falcon's: unless it is said otherwise, what steers by stage does so behind a gate. */
+static void steering_by_stage_has_a_gate(void **state)
+{
+	struct config *config = read_good(GOOD "[mode one]\nvxlan = flow+stage\n"
+					       "[mode two]\ngate = off\nvxlan = flow+stage\n"
+					       "[mode three]\nvxlan = flow\n"
+					       "[mode four]\nvxlan = flow\ngate = on\n");
+
+	(void)state;
+	assert_int_equal(config->n_modes, 4);
+	assert_true(config->modes[0].gated);
+	assert_false(config->modes[1].gated);
+	assert_false(config->modes[2].gated);
+	assert_true(config->modes[3].gated);
+	config_free(config);
+}
+
+static void modes_are_found_by_name(void **state)
+{
+	struct config *config = read_good(GOOD "[mode mine]\nvxlan = flow\n");
+	struct error error;
+
+	(void)state;
+	for (unsigned int i = 0; plan_mode(i) != NULL; i++)
+		assert_ptr_equal(config_mode(config, plan_mode(i)->name, &error), plan_mode(i));
+	assert_ptr_equal(config_mode(config, "mine", &error), &config->modes[0]);
+	assert_null(config_mode(config, "min", &error));
+	assert_non_null(strstr(error.text, "'min'"));
+	assert_non_null(strstr(error.text, "falcon-dev"));
+	assert_non_null(strstr(error.text, "mine"));
+	config_free(config);
+}
+
+/* ---- errors ---- */
+
 /* A file that is wrong, and what its one line must name. */
 struct wrong {
 	const char *text;
@@ -129,6 +209,9 @@ static const struct wrong wrongs[] = {
 	{GOOD "[weft]\ncredits = -64\n", {"[weft]", "credits:", "'-64'"}},
 	{GOOD "[weft]\ncredits = 64x\n", {"[weft]", "credits:", "'64x'"}},
 	{GOOD "[weft]\ncredits = 64\ncredits = 65\n", {"[weft]", "credits:", "twice"}},
+	{GOOD "[weft]\nmode = vanila\n", {"[weft]", "mode:", "'vanila'"}},
+	{GOOD "[weft]\nmode = min\n[mode mine]\nvxlan = flow\n", {"[weft]", "mode:", "mine"}},
+	{GOOD "[weft]\ngro = perhaps\n", {"[weft]", "gro:", "'perhaps'"}},
 	{"[uplink e]\naddress = 192.0.2.1/24\n" NETWORK, {"[uplink e]", "device:", "missing"}},
 	{"[uplink e]\ndevice = x\n" NETWORK, {"[uplink e]", "address:", "missing"}},
 	{"[uplink e]\ndevice = x\naddress = 192.0.2.1\n" NETWORK, {"[uplink e]", "address:"}},
@@ -171,6 +254,23 @@ static const struct wrong wrongs[] = {
 	{GOOD PORT "client = perhaps\n", {"[port web]", "client:", "'perhaps'"}},
 	{GOOD PORT "lcore = 128\n", {"[port web]", "lcore:"}},
 	{GOOD PORT PORT, {"[port web]", "already"}},
+	{GOOD "[steering]\nlcores = 1 two\n", {"[steering]", "lcores:", "'two'"}},
+	{GOOD "[steering]\nlcores = 1 2\nlcores = 3 1\n", {"[steering]", "lcores:", "twice"}},
+	{GOOD "[steering]\npolicy = best\n", {"[steering]", "policy:", "least-loaded"}},
+	{GOOD "[steering]\nthreshold = 0\n", {"[steering]", "threshold:", "100"}},
+	{GOOD "[steering]\nthreshold = 101\n", {"[steering]", "threshold:", "100"}},
+	{GOOD "[steering]\nlcore = 1\n", {"[steering]", "lcore:", "lcores"}},
+	{GOOD "[mode]\nvxlan = flow\n", {"[mode]", "no such section", "[mode NAME]"}},
+	{GOOD "[mode rps]\nvxlan = flow\n", {"[mode rps]", "another name"}},
+	{GOOD "[mode a]\n[mode a]\n", {"[mode a]", "already"}},
+	{GOOD "[mode a]\nrx = flow\n", {"[mode a]", "rx:", "veth"}},
+	{GOOD "[mode a]\nvxlan = stage\n", {"[mode a]", "vxlan:", "flow+stage"}},
+	{GOOD "[mode a]\nvxlan = with\n", {"[mode a]", "vxlan:", "with STAGE"}},
+	{GOOD "[mode a]\nvxlan = with bridge\n", {"[mode a]", "'with bridge'", "rx, gro"}},
+	{GOOD "[mode a]\nvxlan = with vxlan\n", {"[mode a]", "vxlan:", "rx, gro"}},
+	{GOOD "[mode a]\nveth = with veth_rx\n", {"[mode a]", "veth:", "vxlan, bridge"}},
+	{GOOD "[mode a]\ngate = ajar\n", {"[mode a]", "gate:", "'ajar'"}},
+	{GOOD "[mode a]\nvxlan = with rx\ngate = on\n", {"[mode a]", "gate:", "nothing"}},
 	{GOOD "[pipeline]\nbrigde = 1\n", {"[pipeline]", "brigde:", "no such stage"}},
 	{GOOD "[pipeline]\ndeliver = 1\n", {"[pipeline]", "deliver:"}},
 	{GOOD "[pipeline]\nbridge = one\n", {"[pipeline]", "bridge:", "'one'"}},
@@ -314,7 +414,8 @@ static size_t write_garbage(uint32_t *random, char *text, size_t size)
 {
 	static const char *const pieces[] = {UPLINK, NETWORK, PORT, "[weft]\n", "[pipeline]\n",
 		"[fdb blue]\n", "02:00:00:00:00:07 = port web\n", "bridge = 1\n", "=", "\n", "[",
-		"]", "#", "\\", " ", "mode = vanilla\n", "vteps = 192.0.2.2 192.0.2.3 ",
+		"]", "#", "\\", " ", "mode = vanilla\n", "[steering]\n", "[mode a]\n",
+		"vxlan = flow+stage\n", "bridge = with ", "vteps = 192.0.2.2 192.0.2.3 ",
 		"addresses = 10.0.0.1 fd00::1 ", "lcores = 1 2 3 ", "path = /a/b/c", "aaaaaaaaaa",
 		"[port ", "[network ", "mtu = 99999999999999999999\n", "\t", "\r\n"};
 	size_t length = 0;
@@ -396,6 +497,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_left_out_has_its_default),
 		TEST(every_key_is_read),
+		TEST(a_mode_of_ones_own_is_a_row),
+		TEST(a_stage_that_a_mode_does_not_name_is_inline),
+		TEST(steering_by_stage_has_a_gate),
+		TEST(modes_are_found_by_name),
 		TEST(errors_name_file_section_and_key),
 		TEST(a_file_that_is_not_there_is_named),
 		TEST(long_values_are_not_cut),

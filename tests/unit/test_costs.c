@@ -17,7 +17,7 @@
 #include "virtual/costs.h"
 
 #define MACHINE "[machine]\nhz = 2600000000\ncpu = AMD EPYC\ndistance = 130\n"
-#define TURN "[turn]\nidle = 45.5\nbusy = 60\n"
+#define TURN "[turn]\nidle = 45.5\nbusy = 60\nsteer = 21.5\n"
 #define PRICE                                                                                      \
 	"[price]\nmetadata = 30\nheader = 20.05\npayload = 9.9\nfree = 5\nback = -40.25\n"         \
 	"back-header = 7\nback-payload = 11\ncold = 12\ncold-payload = 13\n"
@@ -62,6 +62,7 @@ static void every_section_is_read_in_hundredths(void **state)
 	assert_int_equal(costs.hz, 2600000000);
 	assert_int_equal(costs.idle, 4550);
 	assert_int_equal(costs.busy, 6000);
+	assert_int_equal(costs.steer, 2150);
 	assert_int_equal(costs.price.metadata, 3000);
 	assert_int_equal(costs.price.header, 2005);
 	assert_int_equal(costs.price.payload, 990);
@@ -253,8 +254,8 @@ static void what_is_missing_is_named(void **state)
 
 static void every_key_but_the_remarks_is_required(void **state)
 {
-	static const char *const keys[] = {
-		"hz = ", "idle = ", "busy = ", "metadata = ", "header = ", "payload = ", "back = "};
+	static const char *const keys[] = {"hz = ", "idle = ", "busy = ", "steer = ", "metadata = ",
+		"header = ", "payload = ", "back = "};
 	char key[32];
 
 	(void)state;

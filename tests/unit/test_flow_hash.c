@@ -1,13 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
+#include <math.h>
+
 #include "steer/flow_hash.h"
 
-#define BUCKETS 64
 #define FLOWS 6400
 
-/* The chi-square sum of 64 even buckets is above this once in some 10^5 draws. */
-#define UNEVEN 120
+/* Outer headers of VTEP 2, and an inner frame. */
+struct tunnelled_ipv4 {
+	struct rte_ether_hdr ether;
+	struct rte_ipv4_hdr ip;
+	struct rte_udp_hdr udp;
+	struct rte_vxlan_hdr vxlan;
+	struct ipv4_frame inner;
+} __rte_packed __rte_aligned(2);
+
+static struct tunnelled_ipv4 tunnelled_ipv4(uint8_t protocol)
+{
+	struct vxlan_frame outer = vxlan_frame();
+	struct tunnelled_ipv4 frame = {.inner = ipv4_frame(protocol)};
+
+	memcpy(&frame, &outer, offsetof(struct tunnelled_ipv4, inner));
+	return frame;
+}
 
 static uint32_t hash_of(const void *frame, uint16_t length)
 {
@@ -134,66 +150,214 @@ static void cut_frames_are_not_read_beyond_their_end(void **state)
 	}
 }
 
-/* What is wrong with the evenness over the low or the high bits of FLOWS flows. */
-static double unevenness(void (*change)(struct ipv4_frame *frame, uint16_t i), int shift)
+/* ---- packets of a tunnel ---- */
+
+static uint32_t tunnelled_hash_of(const void *frame, uint16_t length)
+{
+	return flow_hash_tunnelled(mbuf_tight(frame, length));
+}
+
+/* The inner frame with outer headers of `header` bytes of IPv4. */
+static uint32_t hash_through_tunnel(
+	uint32_t vni, uint8_t header, const void *inner, uint16_t length)
+{
+	struct vxlan_frame outer = vxlan_frame();
+	uint16_t rest = sizeof(outer.udp) + sizeof(outer.vxlan);
+	uint8_t bytes[512] = {0}, *end = bytes + sizeof(outer.ether) + header;
+
+	outer.ip.version_ihl = 0x40 | header / 4;
+	outer.vxlan.vx_vni = rte_cpu_to_be_32(vni << 8);
+	memcpy(bytes, &outer, sizeof(outer.ether) + sizeof(outer.ip));
+	memcpy(end, &outer.udp, rest);
+	memcpy(end + rest, inner, length);
+	return tunnelled_hash_of(bytes, end + rest + length - bytes);
+}
+
+static void the_hash_of_a_tunnelled_packet_is_that_of_the_inner_frame(void **state)
+{
+	struct ipv4_frame ipv4 = ipv4_frame(IPPROTO_UDP), fragment = ipv4;
+	struct ipv6_frame ipv6 = ipv6_frame(IPPROTO_TCP);
+	struct arp_frame arp = arp_request();
+
+	(void)state;
+	fragment.ip.fragment_offset = RTE_BE16(RTE_IPV4_HDR_MF_FLAG);
+	for (uint8_t header = 20; header <= 60; header += 4) {
+		assert_int_equal(
+			hash_through_tunnel(0, header, &ipv4, sizeof(ipv4)), hash_of_frame(ipv4));
+		assert_int_equal(hash_through_tunnel(0, header, &fragment, sizeof(fragment)),
+			hash_of_frame(fragment));
+		assert_int_equal(
+			hash_through_tunnel(0, header, &ipv6, sizeof(ipv6)), hash_of_frame(ipv6));
+		assert_int_equal(
+			hash_through_tunnel(0, header, &arp, sizeof(arp)), hash_of_frame(arp));
+	}
+}
+
+/* One network's flows and fragments stay together, whatever VTEP and outer port they come by. */
+static void only_the_network_counts_of_the_outer_headers(void **state)
+{
+	struct tunnelled_ipv4 frame = tunnelled_ipv4(IPPROTO_UDP), other = frame;
+	uint32_t hash = tunnelled_hash_of(&frame, sizeof(frame));
+
+	(void)state;
+	other.ether.src_addr = mac_unknown;
+	other.ip.src_addr = VTEP_3;
+	other.ip.packet_id = 7;
+	other.udp.src_port ^= RTE_BE16(1);
+	other.udp.dst_port = RTE_BE16(8472);
+	other.vxlan.vx_vni ^= RTE_BE32(1); /* reserved */
+	assert_int_equal(tunnelled_hash_of(&other, sizeof(other)), hash);
+	for (int bit = 8; bit < 32; bit++) {
+		other = frame;
+		other.vxlan.vx_vni ^= RTE_BE32(1U << bit);
+		assert_int_not_equal(tunnelled_hash_of(&other, sizeof(other)), hash);
+	}
+}
+
+static void what_is_no_tunnelled_packet_hashes_as_it_is(void **state)
+{
+	struct vxlan_frame frame = vxlan_frame(), other = frame;
+	struct arp_frame arp = arp_request();
+	struct ipv4_frame echo = echo_request();
+
+	(void)state;
+	assert_int_equal(tunnelled_hash_of(&arp, sizeof(arp)), hash_of_frame(arp));
+	assert_int_equal(tunnelled_hash_of(&echo, sizeof(echo)), hash_of_frame(echo));
+	other.ip.fragment_offset = RTE_BE16(185);
+	assert_int_equal(tunnelled_hash_of(&other, sizeof(other)), hash_of_frame(other));
+	other = frame;
+	other.ether.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV6);
+	assert_int_equal(tunnelled_hash_of(&other, sizeof(other)), hash_of_frame(other));
+	for (uint16_t length = 0; length < offsetof(struct vxlan_frame, payload); length++)
+		assert_int_equal(tunnelled_hash_of(&frame, length), hash_of(&frame, length));
+}
+
+static void cut_tunnelled_packets_are_not_read_beyond_their_end(void **state)
+{
+	struct tunnelled_ipv4 frame = tunnelled_ipv4(IPPROTO_TCP), options = frame,
+			      no_header = frame;
+	struct ipv6_frame ipv6 = ipv6_frame(IPPROTO_UDP);
+
+	(void)state;
+	options.ip.version_ihl = 0x4f;
+	no_header.ip.version_ihl = 0x40;
+	for (uint16_t length = 0; length < sizeof(frame); length++) {
+		tunnelled_hash_of(&frame, length);
+		tunnelled_hash_of(&options, length);
+		tunnelled_hash_of(&no_header, length);
+	}
+	for (uint16_t length = 0; length < sizeof(ipv6); length++)
+		hash_through_tunnel(100, 20, &ipv6, length);
+}
+
+static void the_nics_hash_is_taken_where_it_covers_the_inner_headers(void **state)
+{
+	struct tunnelled_ipv4 frame = tunnelled_ipv4(IPPROTO_UDP);
+	struct rte_mbuf *mbuf = mbuf_tight(&frame, sizeof(frame));
+	uint32_t own = flow_hash_tunnelled(mbuf);
+
+	(void)state;
+	mbuf->hash.rss = 0x12345678;
+	assert_int_equal(flow_hash_received(mbuf, false), own);
+	assert_int_equal(flow_hash_received(mbuf, true), own);
+	mbuf->ol_flags = RTE_MBUF_F_RX_RSS_HASH;
+	assert_int_equal(flow_hash_received(mbuf, false), own);
+	assert_int_equal(flow_hash_received(mbuf, true), flow_hash_mix(0x12345678));
+}
+
+/* ---- evenness ---- */
+
+/* A way to number the flows of a tunnel. */
+typedef void change_t(struct tunnelled_ipv4 *frame, uint16_t i);
+
+static double chi_square(const unsigned int *counts, unsigned int n)
+{
+	double mean = (double)FLOWS / n, sum = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		sum += (counts[i] - mean) * (counts[i] - mean) / mean;
+	return sum;
+}
+
+/* What an even hash stays below but once in some 10^5 draws: five standard deviations, and what
+ * the distribution's skewness adds where there are few buckets. */
+static double chi_square_bound(unsigned int n)
+{
+	return n - 1 + 5 * sqrt(2 * (n - 1)) + 10;
+}
+
+static void hash_flows(change_t *change, uint32_t *hashes)
 {
 	static struct rte_mbuf mbuf;
-	struct ipv4_frame frame = ipv4_frame(IPPROTO_UDP);
-	unsigned int counts[BUCKETS] = {0};
-	double mean = (double)FLOWS / BUCKETS, sum = 0;
+	struct tunnelled_ipv4 frame = tunnelled_ipv4(IPPROTO_UDP);
 
 	mbuf = (struct rte_mbuf){
 		.buf_addr = &frame, .data_len = sizeof(frame), .pkt_len = sizeof(frame)};
 	for (uint16_t i = 0; i < FLOWS; i++) {
 		change(&frame, i);
-		counts[flow_hash(&mbuf) >> shift & (BUCKETS - 1)]++;
+		hashes[i] = flow_hash_tunnelled(&mbuf);
 	}
-	for (int i = 0; i < BUCKETS; i++)
-		sum += (counts[i] - mean) * (counts[i] - mean) / mean;
-	return sum;
 }
 
-static void next_source_port(struct ipv4_frame *frame, uint16_t i)
+static void assert_even(const uint32_t *hashes, int shift, unsigned int n)
 {
-	frame->udp.src_port = rte_cpu_to_be_16(30000 + i);
+	unsigned int counts[256] = {0};
+
+	for (unsigned int i = 0; i < FLOWS; i++)
+		counts[(hashes[i] >> shift) % n]++;
+	assert_true(chi_square(counts, n) < chi_square_bound(n));
 }
 
-static void next_destination_port(struct ipv4_frame *frame, uint16_t i)
+static void next_source_port(struct tunnelled_ipv4 *frame, uint16_t i)
 {
-	frame->udp.dst_port = rte_cpu_to_be_16(30000 + i);
+	frame->inner.udp.src_port = rte_cpu_to_be_16(30000 + i);
 }
 
-static void next_source(struct ipv4_frame *frame, uint16_t i)
+static void next_destination_port(struct tunnelled_ipv4 *frame, uint16_t i)
 {
-	frame->ip.src_addr = rte_cpu_to_be_32(0x0a000000 + i);
+	frame->inner.udp.dst_port = rte_cpu_to_be_16(30000 + i);
 }
 
-static void next_destination(struct ipv4_frame *frame, uint16_t i)
+static void next_source(struct tunnelled_ipv4 *frame, uint16_t i)
 {
-	frame->ip.dst_addr = rte_cpu_to_be_32(0x0a000000 + i);
+	frame->inner.ip.src_addr = rte_cpu_to_be_32(0x0a000000 + i);
 }
 
-static void next_of_both(struct ipv4_frame *frame, uint16_t i)
+static void next_destination(struct tunnelled_ipv4 *frame, uint16_t i)
 {
-	frame->ip.src_addr = rte_cpu_to_be_32(0x0a000000 + i);
-	frame->udp.src_port = rte_cpu_to_be_16(30000 + i);
+	frame->inner.ip.dst_addr = rte_cpu_to_be_32(0x0a000000 + i);
 }
 
-static void every_second_port(struct ipv4_frame *frame, uint16_t i)
+static void next_of_both(struct tunnelled_ipv4 *frame, uint16_t i)
 {
-	frame->udp.src_port = rte_cpu_to_be_16(30000 + 2 * i);
+	frame->inner.ip.src_addr = rte_cpu_to_be_32(0x0a000000 + i);
+	frame->inner.udp.src_port = rte_cpu_to_be_16(30000 + i);
 }
 
+static void every_second_port(struct tunnelled_ipv4 *frame, uint16_t i)
+{
+	frame->inner.udp.src_port = rte_cpu_to_be_16(30000 + 2 * i);
+}
+
+static void next_network(struct tunnelled_ipv4 *frame, uint16_t i)
+{
+	frame->vxlan.vx_vni = rte_cpu_to_be_32((100 + i) << 8);
+}
+
+/* Flow groups are the low bits, queues and policies take the remainder. */
 static void sequential_flows_spread_evenly(void **state)
 {
-	static void (*const changes[])(struct ipv4_frame *, uint16_t) = {next_source_port,
-		next_destination_port, next_source, next_destination, next_of_both,
-		every_second_port};
+	static change_t *const changes[] = {next_source_port, next_destination_port, next_source,
+		next_destination, next_of_both, every_second_port, next_network};
+	static uint32_t hashes[FLOWS];
 
 	(void)state;
 	for (size_t i = 0; i < RTE_DIM(changes); i++) {
-		assert_true(unevenness(changes[i], 0) < UNEVEN);
-		assert_true(unevenness(changes[i], 26) < UNEVEN);
+		hash_flows(changes[i], hashes);
+		assert_even(hashes, 0, 256);
+		assert_even(hashes, 24, 256);
+		for (unsigned int n = 2; n <= 20; n++)
+			assert_even(hashes, 0, n);
 	}
 }
 
@@ -209,6 +373,11 @@ int main(void)
 		TEST(vlan_tags_are_skipped),
 		TEST(other_frames_hash_on_their_addresses),
 		TEST(cut_frames_are_not_read_beyond_their_end),
+		TEST(the_hash_of_a_tunnelled_packet_is_that_of_the_inner_frame),
+		TEST(only_the_network_counts_of_the_outer_headers),
+		TEST(what_is_no_tunnelled_packet_hashes_as_it_is),
+		TEST(cut_tunnelled_packets_are_not_read_beyond_their_end),
+		TEST(the_nics_hash_is_taken_where_it_covers_the_inner_headers),
 		TEST(sequential_flows_spread_evenly),
 	};
 

@@ -24,6 +24,7 @@ static const struct costs costs = {
 	.hz = 1000000000,
 	.idle = 7 * COST_UNIT,
 	.busy = 11 * COST_UNIT,
+	.steer = 37 * COST_UNIT,
 	.steps =
 		{
 			[STAGE_RX] = {13 * COST_UNIT, 1 * COST_UNIT},
@@ -47,6 +48,7 @@ static struct {
 	struct tables *tables;
 	struct dataplane *dataplane;
 	struct virtual_driver *driver;
+	const char *mode; /* NULL: vanilla */
 	uint64_t random;
 	uint64_t next;	/* when the source has something again */
 	uint32_t left;	/* bursts that the source still has */
@@ -227,7 +229,8 @@ static void make_world(struct virtual_config config, uint16_t n_lcores)
 	dataplane.clock = virtual_clock(world.driver);
 	for (uint16_t i = 0; i < n_lcores; i++)
 		dataplane.lcore_ids[i] = virtual_lcore_id(i);
-	assert_int_equal(plan_set_mode(&dataplane.plan, "vanilla", &error), 0);
+	assert_int_equal(
+		plan_set_mode(&dataplane.plan, world.mode ? world.mode : "vanilla", &error), 0);
 	if (n_lcores > 1)
 		dataplane.plan.lcore[STAGE_VXLAN] = 1;
 	world.dataplane = dataplane_create(&dataplane, &error);
@@ -287,6 +290,20 @@ static void a_packet_costs_what_the_table_says(void **state)
 		RECEIVE_BURSTS + 5 * RECEIVE_PACKETS + 11);
 	assert_int_equal(
 		world.dataplane->lcores[0]->counters.stages[STAGE_BRIDGE].cycles, 23 + 5 * 4);
+	free_world();
+}
+
+static void a_steered_packet_costs_its_door_more(void **state)
+{
+	(void)state;
+	world.burst = 5;
+	world.mode = "rps";
+	run_world((struct virtual_config){0}, 1, 1);
+	assert_int_equal(world.dataplane->lcores[0]->counters.time.working,
+		RECEIVE_BURSTS + 5 * (RECEIVE_PACKETS + 37) + 11);
+	assert_int_equal(
+		world.dataplane->lcores[0]->counters.stages[STAGE_RX].cycles, 13 + 5 * (1 + 37));
+	world.mode = NULL;
 	free_world();
 }
 
@@ -451,6 +468,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_packet_costs_what_the_table_says),
+		TEST(a_steered_packet_costs_its_door_more),
 		TEST(a_hop_costs_its_lines),
 		TEST(an_mbuf_that_was_freed_elsewhere_costs_its_lines),
 		TEST(nothing_is_seen_before_its_time),

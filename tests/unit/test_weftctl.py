@@ -19,10 +19,26 @@ PORT = {"name": "web", "role": "container", "type": "tap", "network": "blue",
         "rx_packets": 1234567, "rx_bytes": 98765432, "tx_packets": 0, "tx_bytes": 0,
         "tx_refused": 3, "nic_missed": 0}
 LCORE = {"lcore": 1, "idle": 1, "working": 1, "back_pressured": 1, "housekeeping": 0, "total": 3,
-         "in_flight": 5, "notices_lost": 0}
+         "in_flight": 5, "notices_lost": 0, "load": 305, "steering": 1}
 STAGES = [{"name": "rx", "lcores": [1], "bursts": 100, "packets": 3200, "cycles": 64000,
            "drops": 1},
           {"name": "gro", "lcores": [1, 2], "bursts": 0, "packets": 0, "cycles": 0, "drops": 1500}]
+
+
+GROUP = {"door": 1, "group": 7, "packets": 1000, "in_flight": 3, "held": 0,
+         "path": "vxlan 2, bridge 3"}
+STEER = {"mode": "falcon-dev", "gated": 1, "policy": "two-choice", "threshold": 85,
+         "moves": {"ended": 256, "moving": 2, "held": 0, "most_held": 64, "refused": 0}}
+
+
+def steer_answers(before, after, **changes):
+    return {"/weft/steer": {**STEER, **changes},
+            "/weft/steer/gates": {"gates": [{"lcore": 1, "open": 0, "changes": 1,
+                                             "arrived": 123456, "average": 912}]},
+            "/weft/lcores": {"lcores": [LCORE]},
+            "/weft/steer/stages": {"stages": [{"stage": "vxlan", "way": "flow+stage",
+                                               "lcores": "2 3", "first": 1, "second": 2}]},
+            "/weft/steer/groups": [{"groups": before}, {"groups": after}]}
 
 
 def on_the_socket(answer):
@@ -127,7 +143,7 @@ def test_percentages_add_up(serve, weftctl):
     serve({"/weft/lcores": {"lcores": [LCORE]}})
     row = cells(weftctl("show", "lcores"))[1]
     assert sum(round(float(cell) * 10) for cell in row[1:5]) == 1000
-    assert row[5:] == ["5", "0"]
+    assert row[5:] == ["5", "0", "30.5"]
 
 
 def test_an_lcore_without_cycles_yet(serve, weftctl):
@@ -193,6 +209,54 @@ def test_changes(serve, weftctl):
     assert len(server.requests) == 3
 
 
+def test_mode_changes(serve, weftctl):
+    serve({"/weft/mode,rps": {"mode": "rps", "was": "vanilla"},
+           "/weft/mode,native": "error: mode native is chosen when weft starts"})
+    assert weftctl("mode", "rps") == "mode rps\nwas vanilla\n"
+    assert weftctl("mode", "native", status=1) == (
+        "weftctl: mode native is chosen when weft starts\n")
+
+
+def test_steer(serve, weftctl):
+    serve(steer_answers([GROUP], [{**GROUP, "packets": 1300}]))
+    rows = cells(weftctl("show", "steer"))
+    assert rows[0] == ["mode", "falcon-dev", "policy", "two-choice", "threshold", "85%"]
+    assert ["1", "30.5", "yes"] in rows
+    assert ["1", "closed", "1", "123,456", "91.2"] in rows
+    assert ["vxlan", "flow+stage", "2", "3", "1", "2"] in rows
+    assert ["256", "2", "0", "64", "0"] in rows
+    assert rows[-1][:2] == ["1", "7"] and 500 < int(rows[-1][2].replace(",", "")) <= 1000
+    assert rows[-1][3:] == ["1,300", "3", "0", "vxlan", "2,", "bridge", "3"]
+
+
+def test_steer_without_a_gate(serve, weftctl):
+    serve(steer_answers([], [], gated=0))
+    rows = cells(weftctl("show", "steer"))
+    assert ["1", "-", "1", "123,456", "-"] in rows
+    assert rows[-1] == ["(none)"]
+
+
+def test_steer_as_one_object(serve, weftctl):
+    serve(steer_answers([GROUP], [GROUP]))
+    answer = json.loads(weftctl("show", "steer", "--json"))
+    assert answer["gated"] is True and answer["moves"] == STEER["moves"]
+    assert answer["gates"] == [{"lcore": 1, "open": False, "changes": 1, "arrived": 123456,
+                                "average": 91.2}]
+    assert answer["lcores"] == [{"lcore": 1, "load": 30.5, "steering": True}]
+    assert answer["groups"] == [{**GROUP, "rate": 0}]
+
+
+def test_the_heaviest_groups_are_those_with_most_packets_now(serve, weftctl):
+    """Counters have 32 bits; a group that is new has all its packets from just now."""
+    before = [{**GROUP, "group": i, "packets": 2 ** 32 - 1 - i} for i in range(20)]
+    after = [{**group, "packets": (group["packets"] + 10 * group["group"]) % 2 ** 32}
+             for group in before] + [{**GROUP, "group": 99, "packets": 150}]
+    serve(steer_answers(before, after))
+    groups = json.loads(weftctl("show", "steer", "--json"))["groups"]
+    numbers = [group["group"] for group in groups]
+    assert sorted(numbers) == [*range(5, 20), 99] and numbers[:4] == [19, 18, 17, 16]
+
+
 def test_nobody_there(weftctl):
     assert f"no weft is running with file prefix '{PREFIX}'" in weftctl("show", "mode", status=1)
 
@@ -227,10 +291,25 @@ def test_top(serve, weftctl):
     serve({"/weft/mode": {"mode": "vanilla", "version": "0.1.0", "uptime_ms": 3723000},
            "/weft/ports": [{"ports": [PORT]}, {"ports": [later, new]}],
            "/weft/stages": [{"stages": STAGES}, {"stages": STAGES}],
-           "/weft/lcores": [{"lcores": [LCORE]}, {"lcores": [lcore]}]})
+           "/weft/lcores": [{"lcores": [LCORE]}, {"lcores": [lcore]}],
+           "/weft/steer/groups": [{"groups": []}, {"groups": []}]})
     output = weftctl("top", "--once")
     assert output.startswith("weft 0.1.0  mode vanilla  up 1:02:03\n")
     web = next(row for row in cells(output) if row[:1] == ["web"])
     assert web[1] == "down" and 3e6 < int(web[2].replace(",", "")) <= 5e6
-    assert ["1", "25.0", "75.0", "0.0", "0.0", "5"] in cells(output)
+    assert ["1", "25.0", "75.0", "0.0", "0.0", "5", "30.5"] in cells(output)
     assert "new" not in output.split()
+    assert "PATH" not in output
+
+
+def test_top_shows_the_heaviest_flow_groups(serve, weftctl):
+    busy, still = ({**GROUP, "group": 8, "packets": 9000}, {**GROUP, "group": 9})
+    serve({"/weft/mode": {"mode": "rps", "version": "0.1.0", "uptime_ms": 0},
+           "/weft/ports": [{"ports": []}] * 2, "/weft/stages": [{"stages": STAGES}] * 2,
+           "/weft/lcores": [{"lcores": [LCORE]}] * 2,
+           "/weft/steer/groups": [{"groups": [GROUP, GROUP | {"group": 8}, still]},
+                                  {"groups": [GROUP, busy, still]}]})
+    rows = cells(weftctl("top", "--once"))
+    shown = rows[[row[:1] for row in rows].index(["DOOR"]) + 1:]
+    assert [row[1] for row in shown] == ["8"]
+    assert 4000 < int(shown[0][2].replace(",", "")) <= 8000

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/answer.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/value.h"
+
+struct answer_list answer_start_list(struct request *request)
+{
+	rte_tel_data_start_dict(request->data);
+	return (struct answer_list){.data = request->data};
+}
+
+struct rte_tel_data *answer_add_row(struct answer_list *list)
+{
+	struct rte_tel_data *row = rte_tel_data_alloc();
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", list->n++);
+	rte_tel_data_start_dict(row);
+	rte_tel_data_add_dict_container(list->data, number, row, 0);
+	return row;
+}
+
+void answer_add_mac(struct rte_tel_data *row, const char *name, const struct rte_ether_addr *mac)
+{
+	char text[RTE_ETHER_ADDR_FMT_SIZE];
+
+	rte_ether_format_addr(text, sizeof(text), mac);
+	rte_tel_data_add_dict_string(row, name, text);
+}
+
+void answer_add_ipv4(struct rte_tel_data *row, const char *name, rte_be32_t address)
+{
+	char text[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &address, text, sizeof(text));
+	rte_tel_data_add_dict_string(row, name, text);
+}
+
+void answer_add_lcores(struct rte_tel_data *row, const char *name,
+	const struct dataplane *dataplane, uint64_t lcores)
+{
+	char text[RTE_TEL_MAX_STRING_LEN] = "";
+
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		if (lcores >> i & 1)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u",
+				text[0] ? " " : "", dataplane->lcore_ids[i]);
+	rte_tel_data_add_dict_string(row, name, text);
+}
+
+void answer_error(struct request *request, const struct error *error)
+{
+	char text[sizeof(error->text) + 8];
+
+	snprintf(text, sizeof(text), "error: %s", error->text);
+	rte_tel_data_string(request->data, text);
+}
+
+void answer_done(struct request *request, const char *what, const char *name)
+{
+	rte_tel_data_start_dict(request->data);
+	rte_tel_data_add_dict_string(request->data, what, name);
+}
+
+uint32_t answer_first_row(const char *text, uint32_t end)
+{
+	uint64_t row = 0;
+
+	if (*text == '\0')
+		return 0;
+	return parse_number(text, 0, end, &row) == 0 ? row : end;
+}

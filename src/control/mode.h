@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_CONTROL_MODE_H
+#define WEFT_CONTROL_MODE_H
+
+#include <rte_cfgfile.h>
+
+#include "core/error.h"
+#include "core/plan.h"
+
+/* Reads the keys of a section [mode NAME] into the row of *mode, whose name is set. Every stage
+ * that is not named goes on inline; docs/configuration.md describes the words. -1 and *error if a
+ * word is wrong. */
+int mode_read(
+	struct mode *mode, const struct rte_cfgfile_entry *entries, int n, struct error *error);
+
+#endif

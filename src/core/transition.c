@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/transition.h"
+
+#include <rte_mempool.h>
+
+#include "core/door.h"
+#include "core/followers.h"
+#include "core/parcel.h"
+#include "steer/flow_hash.h"
+
+/* ---- endings ---- */
+
+/* Whose account the end of a packet goes to; a packet's followers end with it. */
+struct ending {
+	uint8_t door;
+	uint8_t first;
+	uint16_t group;
+	uint16_t packets;
+};
+
+static void read_endings(struct rte_mbuf **mbufs, uint16_t n, struct ending *endings)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		const struct packet *packet = packet_of(mbufs[i]);
+
+		endings[i] = (struct ending){
+			packet->door, packet->first, packet->group, 1 + packet->followers};
+	}
+}
+
+static bool is_same_account(const struct ending *a, const struct ending *b)
+{
+	return a->door == b->door && a->first == b->first && a->group == b->group;
+}
+
+static void finish_packets(struct lcore *lcore, const struct ending *ending, uint32_t packets)
+{
+	struct tally *tally;
+	uint32_t *finished;
+
+	counter_add(&lcore->finished[ending->door], packets);
+	if (ending->group >= GROUPS_COUNTED)
+		return;
+	tally = &lcore->tallies[ending->first];
+	finished = &tally->finished[ending->group];
+	__atomic_store_n(finished, *finished + packets, __ATOMIC_RELEASE);
+	tally->changes++;
+}
+
+/* One store for each run of packets of one account: a door that has run short of credits reads its
+ * count all the time, and takes the line away each time. Returns the packets that ended. */
+static uint32_t finish(struct lcore *lcore, const struct ending *endings, uint16_t n)
+{
+	uint32_t all = 0;
+
+	for (uint16_t i = 0, end; i < n; i = end) {
+		uint32_t packets = endings[i].packets;
+
+		for (end = i + 1; end < n && is_same_account(&endings[end], &endings[i]); end++)
+			packets += endings[end].packets;
+		finish_packets(lcore, &endings[i], packets);
+		all += packets;
+	}
+	return all;
+}
+
+void transition_drop(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n, enum drop reason)
+{
+	struct ending endings[STAGE_BURST_MAX];
+
+	read_endings(mbufs, n, endings);
+	counter_add(&lcore->counters.drops[reason], finish(lcore, endings, n));
+	rte_pktmbuf_free_bulk(mbufs, n);
+}
+
+static void consume(struct lcore *lcore, struct rte_mbuf *mbuf)
+{
+	struct ending ending;
+
+	read_endings(&mbuf, 1, &ending);
+	counter_add(&lcore->counters.consumed, finish(lcore, &ending, 1));
+	rte_pktmbuf_free(mbuf);
+}
+
+/* ---- to other lcores ---- */
+
+static void outbox_flush(struct lcore *lcore, struct outbox *outbox)
+{
+	unsigned int sent =
+		rte_ring_sp_enqueue_burst(outbox->ring, outbox->parcels, outbox->n, NULL);
+
+	/* Credits rule it out; were they wrong, it must not go unseen. */
+	for (; unlikely(sent < outbox->n); sent++) {
+		struct rte_mbuf *mbuf = parcel_mbuf(outbox->parcels[sent]);
+
+		transition_drop(lcore, &mbuf, 1, DROP_INBOX_FULL);
+	}
+	outbox->n = 0;
+}
+
+static void outbox_add(struct lcore *lcore, struct outbox *outbox, uint16_t step,
+	struct rte_mbuf **mbufs, uint16_t n)
+{
+	if (outbox->n + n > STAGE_BURST_MAX)
+		outbox_flush(lcore, outbox);
+	if (!outbox->dirty)
+		lcore->dirty[lcore->n_dirty++] = outbox;
+	outbox->dirty = true;
+	for (uint16_t i = 0; i < n; i++)
+		outbox->parcels[outbox->n++] = parcel_make(mbufs[i], step);
+}
+
+void transition_flush(struct lcore *lcore)
+{
+	for (uint16_t i = 0; i < lcore->n_dirty; i++) {
+		outbox_flush(lcore, lcore->dirty[i]);
+		lcore->dirty[i]->dirty = false;
+	}
+	lcore->n_flushed = lcore->n_dirty;
+	lcore->n_dirty = 0;
+}
+
+/* ---- transitions ---- */
+
+static void run(struct lcore *lcore, enum stage stage);
+
+/* The lcore that does `step` for this packet. */
+static uint16_t target(const struct lcore *lcore, uint16_t step, struct rte_mbuf *mbuf)
+{
+	const struct tables *tables = lcore->context.tables;
+	const struct packet *packet = packet_of(mbuf);
+	uint16_t to;
+
+	if (step == STAGE_DELIVER)
+		return tables->ports[packet->destination]->queues[0].owner;
+	if (step == STAGE_SEND)
+		return tables->exits[packet->destination][lcore->index].owner;
+	if (packet->group < FLOW_GROUPS)
+		to = door_path(lcore->dataplane, packet)->lcore[step];
+	else
+		to = lcore->plan->lcore[step];
+	return to == LCORE_INLINE ? lcore->index : to;
+}
+
+/* All that it depends on, of the packet. */
+static uint32_t way_of(uint16_t step, struct rte_mbuf *mbuf)
+{
+	const struct packet *packet = packet_of(mbuf);
+
+	if (step >= STAGE_COUNT)
+		return packet->destination;
+	return packet->group | (uint32_t)packet->first << 16;
+}
+
+static void vector_add(struct lcore *lcore, uint16_t step, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct vector *vector = &lcore->vectors[step];
+
+	if (vector->n + n > STAGE_BURST_MAX)
+		run(lcore, step);
+	memcpy(&vector->mbufs[vector->n], mbufs, n * sizeof(mbufs[0]));
+	vector->n += n;
+}
+
+static void put(
+	struct lcore *lcore, uint16_t to, uint16_t step, struct rte_mbuf **mbufs, uint16_t n)
+{
+	if (to == lcore->index)
+		vector_add(lcore, step, mbufs, n);
+	else
+		outbox_add(lcore, &lcore->outboxes[to], step, mbufs, n);
+}
+
+/* In runs of packets for one lcore; mostly the burst is one. */
+void transition(struct lcore *lcore, uint16_t step, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint16_t begin = 0, to;
+	uint32_t way;
+
+	if (step < STAGE_COUNT)
+		step = lcore->plan->instead[step];
+	way = way_of(step, mbufs[0]);
+	to = target(lcore, step, mbufs[0]);
+	for (uint16_t i = 1; i < n; i++) {
+		uint16_t before = to;
+
+		if (likely(way_of(step, mbufs[i]) == way))
+			continue;
+		way = way_of(step, mbufs[i]);
+		to = target(lcore, step, mbufs[i]);
+		if (to == before)
+			continue;
+		put(lcore, before, step, mbufs + begin, i - begin);
+		begin = i;
+	}
+	put(lcore, to, step, mbufs + begin, n - begin);
+}
+
+/* ---- replication ---- */
+
+/* Before anybody can see its end, or that of the packet it is made of: steer/moves.c. */
+static void count_made(struct lcore *lcore, const struct packet *packet)
+{
+	struct tally *tally;
+
+	if (packet->group >= GROUPS_COUNTED)
+		return;
+	tally = &lcore->tallies[packet->first];
+	__atomic_store_n(
+		&tally->made[packet->group], tally->made[packet->group] + 1, __ATOMIC_RELAXED);
+	tally->changes++;
+}
+
+static struct rte_mbuf *replicate(struct lcore *lcore, struct rte_mbuf *mbuf)
+{
+	struct rte_mbuf *replica = NULL;
+
+	/* A copy, not a clone: each replica gets outer headers of its own. */
+	if (door_credits(lcore) > 0)
+		replica = rte_pktmbuf_copy(mbuf, mbuf->pool, 0, UINT32_MAX);
+	counter_add(&lcore->counters.created, 1);
+	if (replica == NULL) {
+		counter_add(&lcore->counters.drops[DROP_FLOOD_REFUSED], 1);
+		return NULL;
+	}
+	packet_of(replica)->door = lcore->index;
+	counter_add(&lcore->counters.admitted, 1);
+	count_made(lcore, packet_of(replica));
+	return replica;
+}
+
+static void send_to_place(struct lcore *lcore, struct rte_mbuf *mbuf, uint16_t place)
+{
+	packet_of(mbuf)->destination = place;
+	transition(lcore, place_is_remote(place) ? STAGE_ENCAP : STAGE_VETH, &mbuf, 1);
+}
+
+/* Head-end replication (RFC 7348, 4.2 without multicast): never back, never tunnel to tunnel. */
+static bool floods_to(uint16_t source, uint16_t place)
+{
+	return place != source && !(place_is_remote(source) && place_is_remote(place));
+}
+
+static void flood_packet(struct lcore *lcore, struct rte_mbuf *mbuf)
+{
+	const struct network *network = lcore->context.tables->networks[packet_of(mbuf)->network];
+	uint16_t source = packet_of(mbuf)->source;
+	uint16_t last = PLACE_NONE;
+
+	for (uint16_t i = 0; i < network->n_places; i++) {
+		struct rte_mbuf *replica;
+
+		if (!floods_to(source, network->places[i]))
+			continue;
+		replica = last != PLACE_NONE ? replicate(lcore, mbuf) : NULL;
+		if (replica != NULL)
+			send_to_place(lcore, replica, last);
+		last = network->places[i];
+	}
+	if (last != PLACE_NONE)
+		send_to_place(lcore, mbuf, last);
+	else
+		transition_drop(lcore, &mbuf, 1, DROP_FLOOD_NOBODY);
+}
+
+static void flood(struct lcore *lcore, struct rte_mbuf *mbuf)
+{
+	for (struct rte_mbuf *next; mbuf != NULL; mbuf = next) {
+		next = followers_take(mbuf);
+		flood_packet(lcore, mbuf);
+	}
+}
+
+/* ---- stages ---- */
+
+static void follow(struct lcore *lcore, struct rte_mbuf *mbuf, uint16_t verdict)
+{
+	if (verdict < STEP_COUNT)
+		transition(lcore, verdict, &mbuf, 1);
+	else if (verdict >= VERDICT_DROP)
+		transition_drop(lcore, &mbuf, 1, verdict - VERDICT_DROP);
+	else if (verdict == VERDICT_FLOOD)
+		flood(lcore, mbuf);
+	else if (verdict == VERDICT_CONSUMED)
+		consume(lcore, mbuf);
+}
+
+/* True if all go on to the same step, which for most bursts they do. */
+static bool is_uniform(const uint16_t *verdicts, uint16_t n)
+{
+	uint16_t different = 0;
+
+	for (uint16_t i = 1; i < n; i++)
+		different |= verdicts[i] ^ verdicts[0];
+	return different == 0 && verdicts[0] < STEP_COUNT;
+}
+
+static void process(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint16_t verdicts[STAGE_BURST_MAX];
+
+	stage_table[stage].process(&lcore->context, mbufs, n, verdicts);
+	if (likely(is_uniform(verdicts, n)))
+		return transition(lcore, verdicts[0], mbufs, n);
+	for (uint16_t i = 0; i < n; i++)
+		follow(lcore, mbufs[i], verdicts[i]);
+}
+
+/* ---- ports ---- */
+
+static enum drop refusal(const struct port *port)
+{
+	if (port->ops->is_up(port))
+		return port->uplink ? DROP_UPLINK_FULL : DROP_PORT_FULL;
+	return port->uplink ? DROP_UPLINK_DOWN : DROP_PORT_DOWN;
+}
+
+static void count_sent(struct lcore *lcore, struct port_counters *counters,
+	const struct ending *endings, uint16_t sent, uint32_t bytes)
+{
+	uint32_t packets = finish(lcore, endings, sent);
+
+	counter_add(&counters->tx_packets, sent);
+	counter_add(&counters->tx_bytes, bytes);
+	counter_add(&lcore->counters.delivered, sent);
+	counter_add(&lcore->counters.coalesced, packets - sent);
+}
+
+static void send_burst(
+	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct port_counters *counters = &port->queues[queue].counters;
+	struct ending endings[STAGE_BURST_MAX];
+	uint32_t bytes = bytes_of(mbufs, n);
+	uint16_t sent;
+
+	read_endings(mbufs, n, endings);
+	sent = port->ops->send(port, queue, mbufs, n);
+	if (unlikely(sent < n)) {
+		bytes -= bytes_of(mbufs + sent, n - sent);
+		counter_add(&counters->tx_refused, n - sent);
+		transition_drop(lcore, mbufs + sent, n - sent, refusal(port));
+	}
+	count_sent(lcore, counters, endings, sent, bytes);
+}
+
+/* Packets that hang behind others leave by themselves, unless they were made one with them. */
+static void send_apart(
+	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct rte_mbuf *burst[STAGE_BURST_MAX];
+	uint16_t filled = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		for (struct rte_mbuf *mbuf = mbufs[i], *next; mbuf != NULL; mbuf = next) {
+			next = followers_are_merged(mbuf) ? NULL : followers_take(mbuf);
+			burst[filled++] = mbuf;
+			if (filled < STAGE_BURST_MAX)
+				continue;
+			send_burst(lcore, port, queue, burst, filled);
+			filled = 0;
+		}
+	}
+	if (filled > 0)
+		send_burst(lcore, port, queue, burst, filled);
+}
+
+/* Which of its port's queues a packet leaves by. */
+static uint16_t queue_of(
+	const struct lcore *lcore, enum stage stage, const struct port *port, struct rte_mbuf *mbuf)
+{
+	if (stage == STAGE_SEND)
+		return lcore->context.tables->exits[port->index][lcore->index].queue;
+	return port->n_queues == 1 ? 0 : flow_hash(mbuf) % port->n_queues;
+}
+
+/* Packets of a burst that leave by the same queue. */
+struct leaving {
+	uint16_t n;
+	uint16_t followers; /* not 0 if any has some */
+	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
+};
+
+/* Takes the packets that leave by the same queue as the first out of mbufs[0..*n), in order. */
+static void take_group(const struct lcore *lcore, enum stage stage, const struct port *port,
+	uint16_t queue, struct rte_mbuf **mbufs, uint16_t *n, struct leaving *leaving)
+{
+	uint16_t left = 0;
+
+	leaving->n = leaving->followers = 0;
+	for (uint16_t i = 0; i < *n; i++) {
+		const struct packet *packet = packet_of(mbufs[i]);
+
+		if (packet->destination == port->index &&
+			queue_of(lcore, stage, port, mbufs[i]) == queue) {
+			leaving->followers |= packet->followers;
+			leaving->mbufs[leaving->n++] = mbufs[i];
+		} else {
+			mbufs[left++] = mbufs[i];
+		}
+	}
+	*n = left;
+}
+
+static void leave(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct leaving leaving;
+
+	while (n > 0) {
+		struct port *port = lcore->context.tables->ports[packet_of(mbufs[0])->destination];
+		uint16_t queue;
+
+		/* A port can go while its packets are on their way to the owner. */
+		if (unlikely(port == NULL)) {
+			transition_drop(lcore, mbufs, 1, DROP_PORT_GONE);
+			mbufs++;
+			n--;
+			continue;
+		}
+		queue = queue_of(lcore, stage, port, mbufs[0]);
+		take_group(lcore, stage, port, queue, mbufs, &n, &leaving);
+		if (unlikely(leaving.followers > 0))
+			send_apart(lcore, port, queue, leaving.mbufs, leaving.n);
+		else
+			send_burst(lcore, port, queue, leaving.mbufs, leaving.n);
+	}
+}
+
+/* In place: a packet only ever moves to a stage further down, so nothing is added to this vector.
+ */
+static void run(struct lcore *lcore, enum stage stage)
+{
+	struct vector *vector = &lcore->vectors[stage];
+	struct stage_counters *counters = &lcore->counters.stages[stage];
+	uint16_t n = vector->n;
+
+	vector->n = 0;
+	if (stage < STAGE_COUNT)
+		process(lcore, stage, vector->mbufs, n);
+	else
+		leave(lcore, stage, vector->mbufs, n);
+	counter_add(&counters->bursts, 1);
+	counter_add(&counters->packets, n);
+	lcore_account(lcore, &counters->cycles);
+}
+
+void transition_run_from(struct lcore *lcore, unsigned int step)
+{
+	for (; step < STEP_COUNT; step++)
+		if (lcore->vectors[step].n > 0)
+			run(lcore, step);
+}
+
+/* ---- from other lcores ---- */
+
+static uint16_t poll_ring(struct lcore *lcore, struct rte_ring *ring)
+{
+	void *parcels[RECEIVE_BURST];
+	unsigned int n = rte_ring_sc_dequeue_burst(ring, parcels, RECEIVE_BURST, NULL);
+	unsigned int first = STEP_COUNT;
+
+	/* All vectors are empty: a burst has room in any. */
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int step = parcel_step(parcels[i]);
+		struct vector *vector = &lcore->vectors[step];
+
+		vector->mbufs[vector->n++] = parcel_mbuf(parcels[i]);
+		first = RTE_MIN(first, step);
+	}
+	transition_run_from(lcore, first);
+	return n;
+}
+
+uint16_t transition_poll_inbox(struct lcore *lcore)
+{
+	uint16_t moved = 0;
+
+	for (uint16_t i = 0; i < lcore->n_inbox; i++)
+		moved += poll_ring(lcore, lcore->inbox[i]);
+	return moved;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * TAP ports: a device of the kernel's in a container's network namespace, whose frames weft reads
+ * and writes. Each frame has a virtio header before it, by which the kernel takes a large TCP
+ * segment as one packet; DPDK's own driver has no such header.
+ *
+ * The other way the kernel is promised nothing (TUNSETOFFLOAD is never called): what it hands us is
+ * cut to the MTU and has whole checksums, made on the container's time and not on an lcore's.
+ *
+ * To look into a queue is a system call, even where there is nothing. An empty queue is therefore
+ * left alone for a while, the longer the longer it has been empty, so that an lcore can serve many
+ * containers that have little to say.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_malloc.h>
+#include <rte_tcp.h>
+
+#include "core/frame.h"
+#include "ports/large_segment.h"
+#include "ports/netns.h"
+#include "ports/port.h"
+
+#define CHECK_ROUNDS 100      /* about every half second */
+#define PAUSE_MIN_US 10	      /* for a queue that has just been emptied */
+#define PAUSE_MAX_US 160      /* and the longest one */
+#define READ_SEGMENTS_MAX 32  /* the largest MTU in the smallest mbufs takes 26 */
+#define WRITE_SEGMENTS_MAX 96 /* more than GRO ever puts into a large segment */
+
+/* Used by the queue's owner only. */
+struct tap_queue {
+	int fd;
+	uint64_t look_again;			   /* TSC: not before then */
+	uint64_t pause;				   /* cycles from an empty queue to the next look */
+	struct rte_mbuf *spare[READ_SEGMENTS_MAX]; /* for the next frame; NULL: used up */
+} __rte_cache_aligned;
+
+struct tap {
+	bool up;	     /* main lcore: wo, others: ro (relaxed) */
+	unsigned int rounds; /* of housekeeping */
+	uint16_t n_segments; /* mbufs that are offered to a frame */
+	uint64_t pause_min;  /* cycles */
+	uint64_t pause_max;
+	struct tap_queue queues[];
+};
+
+/* ---- from the kernel ---- */
+
+static bool refill(struct tap_queue *queue, struct rte_mempool *pool, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		if (queue->spare[i] == NULL)
+			queue->spare[i] = rte_pktmbuf_alloc(pool);
+		if (queue->spare[i] == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* Makes a packet of as many spare mbufs as `length` bytes fill. */
+static struct rte_mbuf *take_spare(struct tap_queue *queue, uint32_t length)
+{
+	struct rte_mbuf *head = queue->spare[0];
+	struct rte_mbuf **link = &head;
+	uint16_t n = 0;
+
+	head->pkt_len = length;
+	do {
+		struct rte_mbuf *segment = queue->spare[n];
+
+		queue->spare[n++] = NULL;
+		segment->data_len = RTE_MIN(length, (uint32_t)rte_pktmbuf_tailroom(segment));
+		length -= segment->data_len;
+		*link = segment;
+		link = &segment->next;
+	} while (length > 0);
+	head->nb_segs = n;
+	return head;
+}
+
+/* The next frame, or NULL: there is none, there are no mbufs, or the device is gone. A frame that
+ * is too long for any stage to let it pass is cut. */
+static struct rte_mbuf *read_frame(
+	struct tap_queue *queue, struct rte_mempool *pool, uint16_t n_segments)
+{
+	struct virtio_net_hdr header;
+	struct iovec parts[1 + READ_SEGMENTS_MAX];
+	ssize_t length;
+
+	if (!refill(queue, pool, n_segments))
+		return NULL;
+	parts[0] = (struct iovec){&header, sizeof(header)};
+	for (uint16_t i = 0; i < n_segments; i++)
+		parts[1 + i] = (struct iovec){rte_pktmbuf_mtod(queue->spare[i], void *),
+			rte_pktmbuf_tailroom(queue->spare[i])};
+	length = readv(queue->fd, parts, 1 + n_segments);
+	if (length < (ssize_t)sizeof(header))
+		return NULL;
+	return take_spare(queue, length - sizeof(header));
+}
+
+/* When to look again, after `received` of at most `n` frames. */
+static void choose_pause(
+	const struct tap *tap, struct tap_queue *queue, uint64_t now, uint16_t received, uint16_t n)
+{
+	if (received > 0)
+		queue->pause = tap->pause_min;
+	else
+		queue->pause = RTE_MIN(2 * queue->pause, tap->pause_max);
+	queue->look_again = received == n ? now : now + queue->pause;
+}
+
+static uint16_t tap_receive(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct tap *tap = port->driver;
+	struct tap_queue *own = &tap->queues[queue];
+	uint64_t now = rte_rdtsc();
+	uint16_t received = 0;
+
+	if (now < own->look_again)
+		return 0;
+	while (received < n) {
+		mbufs[received] = read_frame(own, port->environment.pool, tap->n_segments);
+		if (mbufs[received] == NULL)
+			break;
+		received++;
+	}
+	choose_pause(tap, own, now, received, n);
+	return received;
+}
+
+/* ---- to the kernel ---- */
+
+/* Says to the kernel what a large segment is (virtio 1.2, 5.1.6). */
+static void describe(struct rte_mbuf *mbuf, struct virtio_net_hdr *header)
+{
+	uint16_t start = mbuf->l2_len + mbuf->l3_len;
+	const struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(mbuf, void *, start);
+
+	header->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	header->gso_type = mbuf->ol_flags & RTE_MBUF_F_TX_IPV4 ? VIRTIO_NET_HDR_GSO_TCPV4
+							       : VIRTIO_NET_HDR_GSO_TCPV6;
+	/* RFC 3168, 6.1.2: only the first of its packets says that the window was reduced. */
+	if (tcp->tcp_flags & RTE_TCP_CWR_FLAG)
+		header->gso_type |= VIRTIO_NET_HDR_GSO_ECN;
+	header->gso_size = mbuf->tso_segsz;
+	header->hdr_len = start + mbuf->l4_len;
+	header->csum_start = start;
+	header->csum_offset = offsetof(struct rte_tcp_hdr, cksum);
+}
+
+/* False if the kernel does not take it: the device is down or gone, or memory is short. */
+static bool write_frame(int fd, struct rte_mbuf *mbuf)
+{
+	struct virtio_net_hdr header = {0};
+	struct iovec parts[1 + WRITE_SEGMENTS_MAX];
+	int n = 1;
+
+	if (unlikely(mbuf->nb_segs > WRITE_SEGMENTS_MAX))
+		return false;
+	if (large_segment_is(mbuf)) {
+		large_segment_for_virtio(mbuf);
+		describe(mbuf, &header);
+	}
+	parts[0] = (struct iovec){&header, sizeof(header)};
+	for (struct rte_mbuf *segment = mbuf; segment != NULL; segment = segment->next)
+		parts[n++] = (struct iovec){rte_pktmbuf_mtod(segment, void *), segment->data_len};
+	return writev(fd, parts, n) == (ssize_t)(sizeof(header) + mbuf->pkt_len);
+}
+
+static uint16_t tap_send(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct tap *tap = port->driver;
+	struct tap_queue *own = &tap->queues[queue];
+	uint16_t sent = 0;
+
+	while (sent < n && write_frame(own->fd, mbufs[sent]))
+		sent++;
+	rte_pktmbuf_free_bulk(mbufs, sent);
+	/* The kernel works on a frame before the call returns: an answer may be there already. */
+	own->look_again = 0;
+	return sent;
+}
+
+/* ---- the main lcore ---- */
+
+static bool tap_is_up(const struct port *port)
+{
+	const struct tap *tap = port->driver;
+
+	return __atomic_load_n(&tap->up, __ATOMIC_RELAXED);
+}
+
+static void tap_housekeep(struct port *port)
+{
+	struct tap *tap = port->driver;
+
+	if (tap->rounds++ % CHECK_ROUNDS == 0)
+		__atomic_store_n(&tap->up,
+			netns_device_is_up(port->config.netns, port_interface(port)),
+			__ATOMIC_RELAXED);
+}
+
+/* Mbufs for the largest frame that any stage lets pass, and a byte more, so that a longer one is
+ * seen to be longer. */
+static uint16_t segments_of_frame(const struct port *port)
+{
+	uint32_t room = rte_pktmbuf_data_room_size(port->environment.pool) - RTE_PKTMBUF_HEADROOM;
+	uint32_t length = port->mtu + RTE_ETHER_HDR_LEN +
+			  FRAME_VLAN_TAGS_MAX * sizeof(struct rte_vlan_hdr) + 1;
+
+	return RTE_MIN((length + room - 1) / room, (uint32_t)READ_SEGMENTS_MAX);
+}
+
+static struct tap *make_tap(const struct port *port)
+{
+	uint64_t cycles_per_us = rte_get_tsc_hz() / US_PER_S;
+	struct tap *tap =
+		rte_zmalloc_socket("tap", sizeof(*tap) + port->n_queues * sizeof(tap->queues[0]),
+			RTE_CACHE_LINE_SIZE, port->environment.socket_id);
+
+	if (tap == NULL)
+		return NULL;
+	tap->n_segments = segments_of_frame(port);
+	tap->pause_min = PAUSE_MIN_US * cycles_per_us;
+	tap->pause_max = PAUSE_MAX_US * cycles_per_us;
+	for (uint16_t i = 0; i < port->n_queues; i++) {
+		tap->queues[i].fd = -1;
+		tap->queues[i].pause = tap->pause_min;
+	}
+	return tap;
+}
+
+/* A queue of the device `name`, which the first one makes. */
+static int open_queue(const struct port *port, const char *name, struct error *error)
+{
+	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(error,
+			"type: tap needs /dev/net/tun (%s); `modprobe tun` makes it",
+			strerror(errno));
+	if (port->n_queues > 1)
+		request.ifr_flags |= IFF_MULTI_QUEUE;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (ioctl(fd, TUNSETIFF, &request) == 0)
+		return fd;
+	error_set(error,
+		"type: cannot make a TAP device with %u queues (%s); it takes CAP_NET_ADMIN",
+		port->n_queues, strerror(errno));
+	close(fd);
+	return -1;
+}
+
+static int open_queues(const struct port *port, const char *name, struct error *error)
+{
+	struct tap *tap = port->driver;
+
+	for (uint16_t i = 0; i < port->n_queues; i++) {
+		tap->queues[i].fd = open_queue(port, name, error);
+		if (tap->queues[i].fd < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int set_address(int control, const struct port *port, struct ifreq *request)
+{
+	request->ifr_hwaddr.sa_family = ARPHRD_ETHER;
+	memcpy(request->ifr_hwaddr.sa_data, &port->config.mac, sizeof(port->config.mac));
+	return ioctl(control, SIOCSIFHWADDR, request);
+}
+
+static int set_mtu(int control, const struct port *port, struct ifreq *request)
+{
+	request->ifr_mtu = port->mtu;
+	return ioctl(control, SIOCSIFMTU, request);
+}
+
+static int configure(const struct port *port, const char *name, struct error *error)
+{
+	int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {0};
+	int status = 0;
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (set_address(control, port, &request) != 0)
+		status = error_set(error, "mac: the device does not take it: %s", strerror(errno));
+	else if (set_mtu(control, port, &request) != 0)
+		status = error_set(
+			error, "mtu: the device does not take %u: %s", port->mtu, strerror(errno));
+	close(control);
+	return status;
+}
+
+/* The kernel's device goes with the last of its queues, wherever it is. */
+static void tap_detach(struct port *port)
+{
+	struct tap *tap = port->driver;
+
+	for (uint16_t i = 0; i < port->n_queues; i++) {
+		if (tap->queues[i].fd >= 0)
+			close(tap->queues[i].fd);
+		rte_pktmbuf_free_bulk(tap->queues[i].spare, tap->n_segments);
+	}
+	rte_free(tap);
+	port->driver = NULL;
+}
+
+/* The device is made here and moved afterwards: queues that were opened in the container's
+ * namespace would keep the namespace alive when the container is gone. */
+static int tap_attach(struct port *port, struct error *error)
+{
+	char name[IFNAMSIZ];
+
+	/* Passing through: unlike any other weft's, until it has its name in its namespace. */
+	snprintf(name, sizeof(name), "wf%d.%u", getpid(), port->index);
+	port->mtu = port->config.mtu ? port->config.mtu : RTE_ETHER_MTU;
+	port->driver = make_tap(port);
+	if (port->driver == NULL)
+		return error_set(error, "no memory for the port; give EAL more (-m, huge pages)");
+	if (open_queues(port, name, error) != 0 || configure(port, name, error) != 0 ||
+		netns_move(name, port->config.netns, port_interface(port), error) != 0) {
+		tap_detach(port);
+		return -1;
+	}
+	port->large_segments = port->config.large_segments;
+	return 0;
+}
+
+const struct port_ops tap_port_ops = {
+	.type = "tap",
+	.attach = tap_attach,
+	.detach = tap_detach,
+	.receive = tap_receive,
+	.send = tap_send,
+	.is_up = tap_is_up,
+	.housekeep = tap_housekeep,
+};

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How a flow group gets another path without one of its packets overtaking another.
+ *
+ * The door sends all packets of a group along one path and counts them (`sent`). Whoever ends a
+ * packet, by delivery, drop or otherwise, counts it in its own tally of that door (`finished`); who
+ * makes a replica of a packet counts that first (`made`), and the replica then ends like any other.
+ * So nothing of the group is in flight when sent + made = finished, summed over the lcores.
+ *
+ * To change a path, the door
+ *   1. marks the group as moving: what arrives for it from now on is held here, in order;
+ *   2. sums up again each turn, until nothing is in flight;
+ *   3. writes the new path, sends what it held, and the group is no longer moving.
+ * As nothing new is sent, 2. takes one drain of the path, also under full load.
+ *
+ * The sum is not of one instant. All of `finished` is read before any of `made`: a replica whose
+ * end was seen has been counted as made before, so the sum can be too large, but never too small.
+ * Each `finished` is stored with release and read with acquire, after which two things are certain:
+ * the path of a packet that ended is no longer read, so it may be written; and whatever the
+ * packet's replicas did to `made` is visible. A new path reaches the others with the packets that
+ * take it, through their rings.
+ *
+ * While the plan steers nothing, packets are not told apart by group but counted as one class. When
+ * it begins to steer, every group is moving until nothing of that class is in flight; when it
+ * ceases to, all groups move to the path that goes on inline, and when the last has ended its move,
+ * the door no longer tells groups apart. That path's packets need not have ended: they cannot
+ * overtake each other, as they do not leave the lcore before the last step.
+ *
+ * tests/model/moves.pml is a model of this.
+ */
+#include "steer/moves.h"
+
+#include <rte_mbuf_dyn.h>
+
+static int next_offset = -1;
+
+int moves_register(void)
+{
+	static const struct rte_mbuf_dynfield field = {.name = "weft_dynfield_held",
+		.size = sizeof(struct rte_mbuf *),
+		.align = __alignof__(struct rte_mbuf *)};
+
+	next_offset = rte_mbuf_dynfield_register(&field);
+	return next_offset < 0 ? -1 : 0;
+}
+
+static struct rte_mbuf **next_of(struct rte_mbuf *mbuf)
+{
+	return RTE_MBUF_DYNFIELD(mbuf, next_offset, struct rte_mbuf **);
+}
+
+/* ---- counting ---- */
+
+static uint32_t count_in_flight(const struct moves *moves, uint16_t group, uint32_t sent)
+{
+	uint32_t n = sent;
+
+	for (uint16_t i = 0; i < moves->n_lcores; i++)
+		n -= __atomic_load_n(&moves->tallies[i]->finished[group], __ATOMIC_ACQUIRE);
+	for (uint16_t i = 0; i < moves->n_lcores; i++)
+		n += __atomic_load_n(&moves->tallies[i]->made[group], __ATOMIC_RELAXED);
+	return n;
+}
+
+void moves_recount(struct moves *moves, uint16_t group)
+{
+	struct flow_group *flow_group = &moves->groups[group];
+
+	flow_group->in_flight = count_in_flight(moves, group, flow_group->sent);
+}
+
+/* ---- moving ---- */
+
+void moves_wish(struct moves *moves, uint16_t group, const struct path *path)
+{
+	struct flow_group *flow_group = &moves->groups[group];
+
+	if (!flow_group->moving) {
+		if (!moves->waits && path_is(&moves->paths[group], path))
+			return;
+		flow_group->moving = true;
+		moves->moving[moves->n_moving++] = group;
+	}
+	flow_group->next = *path;
+}
+
+/* True from when nothing is in flight that was sent before groups were told apart. */
+static bool is_clear(struct moves *moves)
+{
+	if (moves->waits && count_in_flight(moves, GROUP_UNSTEERED, moves->unsteered) == 0)
+		moves->waits = false;
+	return !moves->waits;
+}
+
+bool moves_end(struct moves *moves, uint16_t i)
+{
+	uint16_t group = moves->moving[i];
+	struct flow_group *flow_group = &moves->groups[group];
+
+	if (!is_clear(moves))
+		return false;
+	moves_recount(moves, group);
+	if (flow_group->in_flight > 0)
+		return false;
+	moves->paths[group] = flow_group->next;
+	flow_group->moving = false;
+	moves->moving[i] = moves->moving[--moves->n_moving];
+	moves->ended++;
+	return true;
+}
+
+/* ---- holding ---- */
+
+static void hold(struct flow_group *flow_group, struct rte_mbuf *mbuf)
+{
+	*next_of(mbuf) = NULL;
+	if (flow_group->first_held == NULL)
+		flow_group->first_held = mbuf;
+	else
+		*next_of(flow_group->last_held) = mbuf;
+	flow_group->last_held = mbuf;
+}
+
+void moves_hold(struct moves *moves, uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		hold(&moves->groups[group], mbufs[i]);
+	moves->groups[group].n_held += n;
+	moves->n_held += n;
+	moves->most_held = RTE_MAX(moves->most_held, moves->n_held);
+}
+
+uint16_t moves_take_held(struct moves *moves, uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct flow_group *flow_group = &moves->groups[group];
+	uint16_t taken = 0;
+
+	for (; taken < n && flow_group->first_held != NULL; taken++) {
+		mbufs[taken] = flow_group->first_held;
+		flow_group->first_held = *next_of(mbufs[taken]);
+	}
+	flow_group->n_held -= taken;
+	moves->n_held -= taken;
+	return taken;
+}

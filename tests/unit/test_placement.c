@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <rte_log.h>
+
+#include "file.h"
+
+#include "control/placement.h"
+
+/* Workers 4, 5 and 6. */
+static struct dataplane_config workers(void)
+{
+	return (struct dataplane_config){.n_lcores = 3, .lcore_ids = {4, 5, 6}};
+}
+
+static int place(const char *words, struct dataplane_config *dataplane, struct error *error)
+{
+	char text[1024];
+	struct config *config;
+	int status;
+
+	snprintf(text, sizeof(text),
+		"[uplink eth1]\ndevice = net_null0\naddress = 192.0.2.1/24\n%s"
+		"[network blue]\nvni = 100\n",
+		words);
+	file_write(text, strlen(text));
+	config = config_read(file, error);
+	if (config == NULL)
+		fail_msg("%s", error->text);
+	*dataplane = workers();
+	status = placement_plan(config, dataplane, error);
+	config_free(config);
+	return status;
+}
+
+static struct dataplane_config place_good(const char *words)
+{
+	struct dataplane_config dataplane;
+	struct error error;
+
+	if (place(words, &dataplane, &error) != 0)
+		fail_msg("%s", error.text);
+	return dataplane;
+}
+
+static void lcores_that_own_no_uplink_queue_steer(void **state)
+{
+	struct dataplane_config dataplane = place_good("lcores = 5\n");
+
+	(void)state;
+	assert_int_equal(dataplane.steering.n, 2);
+	assert_int_equal(dataplane.steering.lcores[0], 0);
+	assert_int_equal(dataplane.steering.lcores[1], 2);
+	assert_string_equal(dataplane.steering.policy->name, "two-choice");
+	assert_int_equal(dataplane.steering.threshold, 850);
+}
+
+static void queues_go_to_all_workers_in_turn(void **state)
+{
+	struct dataplane_config dataplane = place_good("queues = 2\n");
+
+	(void)state;
+	assert_int_equal(dataplane.steering.n, 1);
+	assert_int_equal(dataplane.steering.lcores[0], 2);
+}
+
+static void all_steer_where_all_own_a_queue(void **state)
+{
+	struct dataplane_config dataplane = place_good("queues = 4\n");
+
+	(void)state;
+	assert_int_equal(dataplane.steering.n, 3);
+	for (uint16_t i = 0; i < 3; i++)
+		assert_int_equal(dataplane.steering.lcores[i], i);
+}
+
+static void named_lcores_steer_in_their_order(void **state)
+{
+	struct dataplane_config dataplane =
+		place_good("[steering]\nlcores = 6 4\npolicy = static\nthreshold = 40\n");
+
+	(void)state;
+	assert_int_equal(dataplane.steering.n, 2);
+	assert_int_equal(dataplane.steering.lcores[0], 2);
+	assert_int_equal(dataplane.steering.lcores[1], 0);
+	assert_string_equal(dataplane.steering.policy->name, "static");
+	assert_int_equal(dataplane.steering.threshold, 400);
+}
+
+static void the_plan_is_of_the_mode_with_placed_stages(void **state)
+{
+	struct dataplane_config dataplane = place_good("[weft]\nmode = mine\n"
+						       "[mode mine]\nvxlan = flow\n"
+						       "[pipeline]\nbridge = 6\n");
+
+	(void)state;
+	assert_string_equal(dataplane.plan.mode, "mine");
+	assert_true(dataplane.plan.steers);
+	assert_int_equal(dataplane.plan.open[STAGE_VXLAN].kind, TRANSITION_FLOW);
+	assert_int_equal(dataplane.plan.lcore[STAGE_BRIDGE], 2);
+	assert_int_equal(dataplane.plan.lcore[STAGE_VXLAN], LCORE_INLINE);
+}
+
+static void lcores_that_are_no_workers_are_named(void **state)
+{
+	static const char *const words[][2] = {
+		{"lcores = 5 7\nqueues = 2\n", "[uplink eth1]: lcores: 7 "},
+		{"[steering]\nlcores = 4 0\n", "[steering]: lcores: 0 "},
+		{"[pipeline]\nbridge = 1\n", "[pipeline]: bridge: 1 "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(words); i++) {
+		struct dataplane_config dataplane;
+		struct error error;
+
+		assert_int_equal(place(words[i][0], &dataplane, &error), -1);
+		assert_int_equal(strncmp(error.text, file, strlen(file)), 0);
+		if (strstr(error.text, words[i][1]) == NULL)
+			fail_msg("no '%s' in: %s", words[i][1], error.text);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, file_make, file_remove)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(lcores_that_own_no_uplink_queue_steer),
+		TEST(queues_go_to_all_workers_in_turn),
+		TEST(all_steer_where_all_own_a_queue),
+		TEST(named_lcores_steer_in_their_order),
+		TEST(the_plan_is_of_the_mode_with_placed_stages),
+		TEST(lcores_that_are_no_workers_are_named),
+	};
+
+	rte_log_set_global_level(RTE_LOG_EMERG); /* rte_cfgfile tells of each file */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

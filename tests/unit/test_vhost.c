@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_ip.h>
+#include <rte_malloc.h>
+#include <rte_tcp.h>
+
+#include "ports/port.h"
+
+/*
+ * A port of type vhost-user and, in the same process, virtio-user as the container, which takes
+ * large segments when its driver is told to (LRO).
+ */
+#define POOL 2047
+#define RING_SIZE 256
+#define SEGMENT 1398
+#define PATIENCE_MS 3000
+
+extern const struct port_ops vhost_port_ops;
+
+static struct rte_mempool *pool;
+static struct rte_rcu_qsbr *rcu;
+static char directory[64];
+static struct port port;
+static uint16_t container; /* its ethdev */
+
+/* ---- the two ends ---- */
+
+static void port_open(bool large_segments)
+{
+	struct error error;
+
+	memset(&port, 0, sizeof(port));
+	port.ops = &vhost_port_ops;
+	port.n_queues = 1;
+	port.environment = (struct port_environment){.pool = pool, .rcu = rcu, .socket_id = 0};
+	port.config.large_segments = large_segments;
+	snprintf(port.config.name, sizeof(port.config.name), "web");
+	snprintf(port.config.path, sizeof(port.config.path), "%s/socket", directory);
+	if (vhost_port_ops.attach(&port, &error) != 0)
+		fail_msg("%s", error.text);
+}
+
+static void container_probe(void)
+{
+	static unsigned int number; /* a name is used once */
+	char name[32], device[2 * PORT_PATH_SIZE];
+
+	snprintf(name, sizeof(name), "net_virtio_user%u", number++);
+	snprintf(device, sizeof(device), "%s,mac=02:00:00:00:00:07,queue_size=%u,path=%s", name,
+		RING_SIZE, port.config.path);
+	assert_int_equal(rte_dev_probe(device), 0);
+	assert_int_equal(rte_eth_dev_get_port_by_name(name, &container), 0);
+}
+
+static void container_start(uint64_t offloads)
+{
+	const struct rte_eth_conf conf = {
+		.rxmode.offloads = offloads, .rxmode.max_lro_pkt_size = 1530};
+
+	assert_int_equal(rte_eth_dev_configure(container, 1, 1, &conf), 0);
+	assert_int_equal(
+		rte_eth_rx_queue_setup(container, 0, RING_SIZE, SOCKET_ID_ANY, NULL, pool), 0);
+	assert_int_equal(rte_eth_tx_queue_setup(container, 0, RING_SIZE, SOCKET_ID_ANY, NULL), 0);
+	assert_int_equal(rte_eth_dev_start(container), 0);
+	for (int i = 0; i < PATIENCE_MS && !vhost_port_ops.is_up(&port); i++)
+		usleep(1000);
+	assert_true(vhost_port_ops.is_up(&port));
+}
+
+static uint64_t container_can(void)
+{
+	struct rte_eth_dev_info info;
+
+	assert_int_equal(rte_eth_dev_info_get(container, &info), 0);
+	return info.rx_offload_capa;
+}
+
+/* Whatever a test did: no mbuf is left. */
+static int close_both(void **state)
+{
+	struct rte_eth_dev_info info;
+
+	(void)state;
+	rte_eth_dev_info_get(container, &info);
+	rte_eth_dev_stop(container);
+	rte_eth_dev_close(container);
+	rte_dev_remove(info.device);
+	vhost_port_ops.detach(&port);
+	return !port.large_segments && rte_mempool_avail_count(pool) == POOL ? 0 : -1;
+}
+
+/* ---- a large segment ---- */
+
+static uint8_t frame[RTE_ETHER_HDR_LEN + 65535];
+
+static struct rte_tcp_hdr *make_headers(size_t length, bool ipv6)
+{
+	struct rte_ether_hdr *ether = (void *)frame;
+	struct rte_ipv4_hdr *ip = (void *)(ether + 1);
+	struct rte_ipv6_hdr *ip6 = (void *)(ether + 1);
+
+	for (size_t i = 0; i < length; i++)
+		frame[i] = (uint8_t)(i * 7 + (i >> 8));
+	ether->ether_type = ipv6 ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	if (ipv6) {
+		*ip6 = (struct rte_ipv6_hdr){.vtc_flow = RTE_BE32(6u << 28),
+			.payload_len = rte_cpu_to_be_16(length - sizeof(*ether) - sizeof(*ip6)),
+			.proto = IPPROTO_TCP,
+			.hop_limits = 64,
+			.src_addr = {0xfd, [15] = 1},
+			.dst_addr = {0xfd, [15] = 2}};
+		return (void *)(ip6 + 1);
+	}
+	*ip = (struct rte_ipv4_hdr){.version_ihl = RTE_IPV4_VHL_DEF,
+		.total_length = rte_cpu_to_be_16(length - sizeof(*ether)),
+		.time_to_live = 64,
+		.next_proto_id = IPPROTO_TCP,
+		.src_addr = RTE_BE32(RTE_IPV4(10, 9, 0, 1)),
+		.dst_addr = RTE_BE32(RTE_IPV4(10, 9, 0, 2))};
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	return (void *)(ip + 1);
+}
+
+static rte_be16_t pseudo_sum(bool ipv6, uint64_t flags)
+{
+	const void *ip = frame + RTE_ETHER_HDR_LEN;
+
+	return ipv6 ? rte_ipv6_phdr_cksum(ip, flags) : rte_ipv4_phdr_cksum(ip, flags);
+}
+
+static struct rte_mbuf *mbuf_of_frame(size_t length)
+{
+	struct rte_mbuf *head = rte_pktmbuf_alloc(pool);
+
+	for (size_t done = 0; done < length;) {
+		struct rte_mbuf *last = rte_pktmbuf_lastseg(head);
+		size_t part = RTE_MIN(length - done, (size_t)rte_pktmbuf_tailroom(last));
+
+		memcpy(rte_pktmbuf_append(head, part), frame + done, part);
+		done += part;
+		if (done < length)
+			assert_int_equal(rte_pktmbuf_chain(head, rte_pktmbuf_alloc(pool)), 0);
+	}
+	return head;
+}
+
+/* As the data path hands it over; `frame` is then as the container is to see it. */
+static struct rte_mbuf *make_large(size_t length, bool ipv6)
+{
+	struct rte_tcp_hdr *tcp = make_headers(length, ipv6);
+	struct rte_mbuf *mbuf;
+
+	*tcp = (struct rte_tcp_hdr){
+		.data_off = sizeof(*tcp) / 4 << 4, .tcp_flags = RTE_TCP_ACK_FLAG};
+	tcp->cksum = pseudo_sum(ipv6, RTE_MBUF_F_TX_TCP_SEG);
+	mbuf = mbuf_of_frame(length);
+	tcp->cksum = pseudo_sum(ipv6, 0);
+	mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM |
+			  (ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
+	mbuf->l2_len = RTE_ETHER_HDR_LEN;
+	mbuf->l3_len = (uint8_t *)tcp - frame - RTE_ETHER_HDR_LEN;
+	mbuf->l4_len = sizeof(*tcp);
+	mbuf->tso_segsz = SEGMENT;
+	return mbuf;
+}
+
+static struct rte_mbuf *container_got(void)
+{
+	struct rte_mbuf *mbuf = NULL;
+
+	for (int i = 0; i < 100 && rte_eth_rx_burst(container, 0, &mbuf, 1) == 0; i++)
+		usleep(100);
+	return mbuf;
+}
+
+static void assert_got(struct rte_mbuf *mbuf, size_t length, uint16_t segment)
+{
+	static uint8_t copy[sizeof(frame)];
+
+	assert_non_null(mbuf);
+	assert_int_equal(mbuf->pkt_len, length);
+	assert_int_equal((mbuf->ol_flags & RTE_MBUF_F_RX_LRO) != 0, segment != 0);
+	if (segment != 0)
+		assert_int_equal(mbuf->tso_segsz, segment);
+	assert_memory_equal(rte_pktmbuf_read(mbuf, 0, length, copy), frame, length);
+	rte_pktmbuf_free(mbuf);
+}
+
+/* ---- tests ---- */
+
+/* Also that the pseudo header's sum has the length, which librte_vhost would leave out. */
+static void large_segments_arrive_whole(void **state)
+{
+	static const size_t lengths[] = {3000, 9000, 64 * 1024};
+
+	(void)state;
+	port_open(true);
+	container_probe();
+	container_start(
+		container_can() & (RTE_ETH_RX_OFFLOAD_TCP_LRO | RTE_ETH_RX_OFFLOAD_TCP_CKSUM));
+	assert_true(port.large_segments);
+	for (size_t i = 0; i < 2 * RTE_DIM(lengths); i++) {
+		struct rte_mbuf *mbuf = make_large(lengths[i / 2], i % 2);
+
+		assert_int_equal(vhost_port_ops.send(&port, 0, &mbuf, 1), 1);
+		assert_got(container_got(), lengths[i / 2], SEGMENT);
+	}
+}
+
+static void a_container_without_them_is_given_none(void **state)
+{
+	struct rte_mbuf *mbufs[3];
+
+	(void)state;
+	port_open(true);
+	container_probe();
+	container_start(0);
+	assert_false(port.large_segments);
+	mbufs[1] = make_large(3000, false);
+	make_headers(1000, false);
+	mbufs[0] = mbuf_of_frame(1000);
+	mbufs[2] = mbuf_of_frame(1000);
+	assert_int_equal(vhost_port_ops.send(&port, 0, mbufs, 3), 1);
+	rte_pktmbuf_free_bulk(mbufs + 1, 2);
+	assert_got(container_got(), 1000, 0);
+	assert_null(container_got());
+}
+
+static void large_segments_can_be_switched_off(void **state)
+{
+	(void)state;
+	port_open(false);
+	container_probe();
+	assert_int_equal(container_can() & RTE_ETH_RX_OFFLOAD_TCP_LRO, 0);
+	container_start(0);
+	assert_false(port.large_segments);
+}
+
+/* ---- environment ---- */
+
+static int environment_make(void **state)
+{
+	char *arguments[] = {"test_vhost", "--no-huge", "-m", "128", "--no-pci", "--no-telemetry",
+		"--no-shconf", "--single-file-segments", "--log-level=*:error", NULL};
+
+	(void)state;
+	snprintf(directory, sizeof(directory), "/tmp/weft-vhost-XXXXXX");
+	if (mkdtemp(directory) == NULL || rte_eal_init(RTE_DIM(arguments) - 1, arguments) < 0)
+		return -1;
+	pool = rte_pktmbuf_pool_create("test", POOL, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(1), RTE_CACHE_LINE_SIZE);
+	return pool != NULL && rcu != NULL && rte_rcu_qsbr_init(rcu, 1) == 0 ? 0 : -1;
+}
+
+static int environment_end(void **state)
+{
+	(void)state;
+	rte_mempool_free(pool);
+	rte_free(rcu);
+	return rmdir(directory) == 0 ? rte_eal_cleanup() : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(large_segments_arrive_whole, close_both),
+		cmocka_unit_test_teardown(a_container_without_them_is_given_none, close_both),
+		cmocka_unit_test_teardown(large_segments_can_be_switched_off, close_both),
+	};
+
+	return cmocka_run_group_tests_name("vhost", tests, environment_make, environment_end);
+}
