@@ -189,7 +189,7 @@ static int bring_up(struct port *port, struct error *error)
 		return error_set(error, "device: the driver %s cannot start it (%s)",
 			info.driver_name, rte_strerror(rte_errno));
 	if (port->uplink && port->n_queues > 1)
-		uplink_rss(ethdev->id, port->config.name, port->n_queues);
+		port->hashes_inner = uplink_rss(ethdev->id, port->config.name, port->n_queues);
 	return 0;
 }
 

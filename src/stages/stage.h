@@ -35,10 +35,10 @@ enum drop {
 };
 
 /* A verdict is an enum stage (up to STAGE_SEND), or one of these. */
-#define VERDICT_FLOOD 0x100    /* to everybody in the packet's network but its source */
-#define VERDICT_CONSUMED 0x101 /* it was for weft itself; nothing more to do */
+#define VERDICT_FLOOD 0x100	/* to everybody in the packet's network but its source */
+#define VERDICT_CONSUMED 0x101	/* it was for weft itself; nothing more to do */
 #define VERDICT_COALESCED 0x102 /* it hangs behind an earlier packet of the burst */
-#define VERDICT_DROP 0x200     /* + enum drop */
+#define VERDICT_DROP 0x200	/* + enum drop */
 
 #define STAGE_BURST_MAX 64
 
