@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 
+import model.check
 import mutants
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -43,10 +44,16 @@ SIM_SANITIZED = {"WEFT_SIM_PACKETS": "1000000"}
 SIM_LONG_SECONDS = 2 * 3600
 E2E_MARKS = {"quick": "quick", "default": "not long", "long": "long or not long"}
 OUTPUT_LINES = 300  # of a failed test, the last ones
+LIST_LINES = 40     # and in the list at the end
 TAP_RESULT = re.compile(r"(not )?ok (\d+)(?: -)? (# SKIP )?(.*)")
 
 
 # --- results ---
+
+def print_output(output, most_lines):
+    lines = output.splitlines()[-most_lines:]
+    print("".join(f"    {line}\n" for line in lines), end="", flush=True)
+
 
 class Results:
     """Prints a line for each test as it ends, and counts them. Used by several threads."""
@@ -54,14 +61,30 @@ class Results:
     def __init__(self):
         self.lock = threading.Lock()
         self.counts = {"ok": 0, "FAILED": 0, "skipped": 0}
+        self.failures = []  # (name, output)
 
     def add(self, name, outcome, seconds, output="", note=""):
         with self.lock:
             self.counts[outcome] += 1
             print(f"{name} {outcome} {seconds:.1f} s{note and f' ({note})'}", flush=True)
             if outcome == "FAILED":
-                lines = output.splitlines()[-OUTPUT_LINES:]
-                print("".join(f"    {line}\n" for line in lines), end="", flush=True)
+                self.failures.append((name, output))
+                print_output(output, OUTPUT_LINES)
+
+    def put_off(self, name, seconds, output):
+        """A test that failed and is tried once more, which decides."""
+        with self.lock:
+            print(f"{name} failed, to be tried once more {seconds:.1f} s", flush=True)
+            print_output(output, OUTPUT_LINES)
+
+    def print_end(self):
+        """Once more what failed, for readers of the end of a log, and last the counts."""
+        if self.failures:
+            print("failed tests, with the end of what each printed:")
+        for name, output in self.failures:
+            print(name)
+            print_output(output, LIST_LINES)
+        print(self.summary(), flush=True)
 
     def summary(self):
         text = f"{self.counts['ok']} passed, {self.counts['FAILED']} failed"
@@ -196,27 +219,63 @@ def fixed_addresses():
 
 # --- pytest ---
 
-def run_pytest(results, directory, *options, seconds):
-    """Runs pytest with this file as a plugin, which reports each test through a pipe."""
+def run_pytest(add, target, *options, seconds):
+    """Runs pytest with this file as a plugin, which reports each test through a pipe. Calls
+    add(name, outcome, seconds, output, steady) for each; `steady`: a failure that a second try
+    does not excuse."""
     reader, writer = os.pipe()
     environment = {**os.environ, REPORT_FD: str(writer), TEST_SECONDS: str(seconds),
                    "PYTHONPATH": str(ROOT / "tests"), "PYTHONDONTWRITEBYTECODE": "1"}
     argv = [PYTHON, "-m", "pytest", "-p", "run_tests", "-p", "no:cacheprovider", *options,
-            directory]
-    failed_before = results.counts["FAILED"]
+            target]
+    outcomes = set()
     with tempfile.TemporaryFile("w+", errors="replace") as output:
         process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
                                    stdout=output, stderr=subprocess.STDOUT, pass_fds=[writer])
         os.close(writer)
         with os.fdopen(reader) as reports:
             for line in reports:
-                results.add(**json.loads(line))
+                report = json.loads(line)
+                outcomes.add(report["outcome"])
+                add(**report)
         returncode = process.wait()
-        none_collected = 5
-        if returncode not in (0, none_collected) and results.counts["FAILED"] == failed_before:
+        some_failed, none_collected = 1, 5
+        explained = [0, none_collected] + [some_failed] * ("FAILED" in outcomes)
+        if returncode not in explained:
             output.seek(0)
-            results.add(directory, "FAILED", 0.0,
-                        f"{output.read()[-10000:]}\npytest {ending(returncode)}")
+            add(target, "FAILED", 0.0,
+                f"{output.read()[-10000:]}\npytest {ending(returncode)}", steady=True)
+
+
+def run_unit_pytest(results):
+    def add(name, outcome, seconds, output, steady):
+        results.add(name, outcome, seconds, output)
+
+    run_pytest(add, "tests/unit", seconds=60)
+
+
+def run_end_to_end(results, level):
+    """These tests have real peers, on a machine that others may keep busy: one that fails is tried
+    once more, alone, after all others."""
+    options = ["-m", E2E_MARKS[level]]
+    seconds = 7200 if level == "long" else 300
+    again = []
+
+    def first(name, outcome, seconds, output, steady):
+        if outcome == "FAILED" and not steady:
+            again.append(name)
+            results.put_off(name, seconds, output)
+        else:
+            results.add(name, outcome, seconds, output)
+
+    def second(name, outcome, seconds, output, steady):
+        results.add(name, outcome, seconds, output)
+        if outcome != "FAILED":
+            print(f"unsteady: {name} failed once", flush=True)
+
+    run_pytest(first, "tests/e2e", *options, seconds=seconds)
+    for name in again:
+        run_pytest(second, name, *options, seconds=seconds)
 
 
 class TestReporter:
@@ -226,13 +285,13 @@ class TestReporter:
         self.file = os.fdopen(fd, "w")
         self.reports = []
 
-    def send(self, name, outcome, seconds, output):
+    def send(self, name, outcome, seconds, output, steady):
         print(json.dumps({"name": name, "outcome": outcome, "seconds": seconds,
-                          "output": output}), file=self.file, flush=True)
+                          "output": output, "steady": steady}), file=self.file, flush=True)
 
     def pytest_collectreport(self, report):
         if report.failed:
-            self.send(report.nodeid, "FAILED", 0.0, report.longreprtext)
+            self.send(report.nodeid, "FAILED", 0.0, report.longreprtext, steady=True)
 
     def pytest_runtest_logreport(self, report):
         self.reports.append(report)
@@ -246,7 +305,10 @@ class TestReporter:
         output = "\n".join([each.longreprtext for each in failed]
                            + [f"--- {title} ---\n{text}" for each in failed[-1:]
                               for title, text in each.sections])
-        self.send(report.nodeid, outcome, sum(each.duration for each in reports), output)
+        # What is wrong when all is over can be the doing of an earlier test, which a second try of
+        # this one alone would not show.
+        steady = any(each.when == "teardown" for each in failed)
+        self.send(report.nodeid, outcome, sum(each.duration for each in reports), output, steady)
 
     def pytest_runtest_setup(self, item):
         signal.signal(signal.SIGALRM, self.too_long)
@@ -277,18 +339,18 @@ def run_checks(results):
 def run_all(results, level):
     run_checks(results)
     run_programs(results, "build", "", settings=SIM_LONG if level == "long" else None)
-    run_pytest(results, "tests/unit", seconds=60)
+    run_unit_pytest(results)
     if level != "quick":
         if build_sanitized(results, "build-asan", SANITIZER_OPTIONS):
             run_programs(results, "build-asan", "asan/", settings=SIM_SANITIZED)
         if build_sanitized(results, "build-tsan", TSAN_BUILD_OPTIONS, TSAN_PROGRAMS):
             run_programs(results, "build-tsan", "tsan/", TSAN_PROGRAMS, fixed_addresses())
+        model.check.try_all(model.check.CASES, results.add)
         mutants.try_all(mutants.BUGS, results.add)
     if os.geteuid() != 0:
         results.add("tests/e2e (needs root)", "skipped", 0.0)
         return
-    run_pytest(results, "tests/e2e", "-m", E2E_MARKS[level],
-               seconds=7200 if level == "long" else 300)
+    run_end_to_end(results, level)
     if level != "quick":
         run_command(results, "quickstart", ["scripts/quickstart", "--seconds", "1"])
 
@@ -300,7 +362,7 @@ def main():
     try:
         run_all(results, parser.parse_args().level)
     finally:
-        print(results.summary(), flush=True)
+        results.print_end()
     sys.exit(1 if results.counts["FAILED"] else 0)
 
 
