@@ -347,20 +347,12 @@ static const struct mode *find_mode(const struct config *config, const char *nam
 	return NULL;
 }
 
-static const struct mode *find_built_in(const char *name)
-{
-	for (unsigned int i = 0; plan_mode(i) != NULL; i++)
-		if (strcmp(plan_mode(i)->name, name) == 0)
-			return plan_mode(i);
-	return NULL;
-}
-
 static int read_mode(struct config *config, const char *name,
 	const struct rte_cfgfile_entry *entries, int n, struct error *error)
 {
 	struct mode *mode;
 
-	if (find_built_in(name) != NULL)
+	if (plan_mode_find(name) != NULL)
 		return error_set(error, "is one of weft's own modes; choose another name");
 	if (find_mode(config, name) != NULL)
 		return error_set(error, "a mode has this name already");
@@ -590,7 +582,7 @@ static int unknown_mode(const struct config *config, const char *name, struct er
 
 const struct mode *config_mode(const struct config *config, const char *name, struct error *error)
 {
-	const struct mode *mode = find_built_in(name);
+	const struct mode *mode = plan_mode_find(name);
 
 	if (mode == NULL)
 		mode = find_mode(config, name);

@@ -39,6 +39,9 @@ static int place_stages(const struct config *config, const struct workers *worke
 			placement_lcore(workers, id, &plan->lcore[stage], error) != 0)
 			return error_prefix(error, "[pipeline]: %s: ", stage_table[stage].name);
 	}
+	/* What stands in another stage's place is found where that would be. */
+	for (int stage = 0; stage < STAGE_COUNT; stage++)
+		plan->lcore[stage] = plan->lcore[plan->instead[stage]];
 	return 0;
 }
 

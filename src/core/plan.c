@@ -31,7 +31,7 @@ const struct mode *plan_mode(unsigned int i)
 	return i < RTE_DIM(modes) ? &modes[i] : NULL;
 }
 
-static const struct mode *find(const char *name)
+const struct mode *plan_mode_find(const char *name)
 {
 	for (unsigned int i = 0; i < RTE_DIM(modes); i++)
 		if (strcmp(modes[i].name, name) == 0)
@@ -41,7 +41,7 @@ static const struct mode *find(const char *name)
 
 void plan_set(struct plan *plan, const struct mode *mode)
 {
-	const struct mode *closed = mode->gated ? find("rps") : mode;
+	const struct mode *closed = mode->gated ? plan_mode_find("rps") : mode;
 
 	*plan = (struct plan){.gated = mode->gated};
 	snprintf(plan->mode, sizeof(plan->mode), "%s", mode->name);
@@ -68,7 +68,7 @@ static int unknown(const char *name, struct error *error)
 
 int plan_set_mode(struct plan *plan, const char *name, struct error *error)
 {
-	const struct mode *mode = find(name);
+	const struct mode *mode = plan_mode_find(name);
 
 	if (mode == NULL)
 		return unknown(name, error);

@@ -64,7 +64,8 @@ int plan_set_mode(struct plan *plan, const char *mode, struct error *error);
 /* Fills *plan with a row; every inline stage runs where the stage before it ran. */
 void plan_set(struct plan *plan, const struct mode *mode);
 
-/* The i-th row of modes[], NULL behind the last. */
+/* The i-th row of modes[], NULL behind the last; the one of that name, or NULL. */
 const struct mode *plan_mode(unsigned int i);
+const struct mode *plan_mode_find(const char *name);
 
 #endif

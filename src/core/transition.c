@@ -152,6 +152,14 @@ static uint32_t way_of(uint16_t step, struct rte_mbuf *mbuf)
 	return packet->group | (uint32_t)packet->first << 16;
 }
 
+/* The vector of what runs for that step in this turn. Only here does a stage stand in another's
+ * place: while the mode changes, lcores disagree about it, and what a flow has on its way from one
+ * lcore to another must still come into one vector. */
+static uint16_t vector_of(const struct lcore *lcore, uint16_t step)
+{
+	return step < STAGE_COUNT ? lcore->plan->instead[step] : step;
+}
+
 static void vector_add(struct lcore *lcore, uint16_t step, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct vector *vector = &lcore->vectors[step];
@@ -166,7 +174,7 @@ static void put(
 	struct lcore *lcore, uint16_t to, uint16_t step, struct rte_mbuf **mbufs, uint16_t n)
 {
 	if (to == lcore->index)
-		vector_add(lcore, step, mbufs, n);
+		vector_add(lcore, vector_of(lcore, step), mbufs, n);
 	else
 		outbox_add(lcore, &lcore->outboxes[to], step, mbufs, n);
 }
@@ -177,8 +185,6 @@ void transition(struct lcore *lcore, uint16_t step, struct rte_mbuf **mbufs, uin
 	uint16_t begin = 0, to;
 	uint32_t way;
 
-	if (step < STAGE_COUNT)
-		step = lcore->plan->instead[step];
 	way = way_of(step, mbufs[0]);
 	to = target(lcore, step, mbufs[0]);
 	for (uint16_t i = 1; i < n; i++) {
@@ -461,7 +467,7 @@ static uint16_t poll_ring(struct lcore *lcore, struct rte_ring *ring)
 
 	/* All vectors are empty: a burst has room in any. */
 	for (unsigned int i = 0; i < n; i++) {
-		unsigned int step = parcel_step(parcels[i]);
+		unsigned int step = vector_of(lcore, parcel_step(parcels[i]));
 		struct vector *vector = &lcore->vectors[step];
 
 		vector->mbufs[vector->n++] = parcel_mbuf(parcels[i]);

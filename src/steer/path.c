@@ -66,7 +66,5 @@ struct path path_choose(const struct plan *plan, bool open, const struct steerin
 		path.lcore[way[i]] = lcore;
 		path.second |= second << way[i];
 	}
-	/* It stands where the bridge would. */
-	path.lcore[STAGE_WIRE] = path.lcore[STAGE_BRIDGE];
 	return path;
 }

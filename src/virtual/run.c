@@ -55,6 +55,9 @@ static int check_lcores(const struct config *config, struct error *error)
 	for (int stage = 0; stage < STAGE_COUNT; stage++)
 		if (check_lcore(config, config->pipeline[stage], error) != 0)
 			return error_prefix(error, "[pipeline]: %s: ", stage_table[stage].name);
+	for (uint16_t i = 0; i < config->steering.n_lcores; i++)
+		if (check_lcore(config, config->steering.lcores[i], error) != 0)
+			return error_prefix(error, "[steering]: lcores: ");
 	for (uint32_t i = 0; i < config->n_uplinks; i++)
 		if (check_uplink(config, &config->uplinks[i], error) != 0)
 			return -1;

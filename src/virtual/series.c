@@ -20,6 +20,8 @@ static void add_doors(struct series_sample *sample, const struct dataplane *data
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
 		const struct door *door = dataplane->lcores[i]->door;
 
+		if (door->arrived == 0)
+			continue;
 		sample->moves += door->moves.ended;
 		sample->gate_changes += door->gate.changes;
 	}

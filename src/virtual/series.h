@@ -15,7 +15,8 @@
 
 #define SERIES_SAMPLES 100
 
-/* Counts since the start of the traffic, of all sections and all doors. */
+/* Counts since the start of the traffic, of all sections, and of all lcores that packets came to,
+ * to be steered. */
 struct series_sample {
 	uint64_t time; /* cycles */
 	uint64_t sent;
