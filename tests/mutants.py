@@ -36,8 +36,10 @@ SEED = 1
 PIPELINE = "sim-pipeline"
 THREADS = "sim-lcores"
 UNIT = "unit-virtual"
-PACKETS = {PIPELINE: 1000000, THREADS: 12000, UNIT: 0}
-LCORE = "src/core/lcore.c"
+PACKETS = {PIPELINE: 1000000, THREADS: 21000, UNIT: 0}
+DOOR = "src/core/door.c"
+MOVES = "src/steer/moves.c"
+TRANSITION = "src/core/transition.c"
 DRIVER = "src/virtual/driver.c"
 
 
@@ -54,24 +56,24 @@ class Bug(typing.NamedTuple):
 
 BUGS = [
     # order
-    Bug("swapped-burst", "order", LCORE,
+    Bug("swapped-burst", "order", TRANSITION,
         """\
-		moved += vector->n;
+	unsigned int first = STEP_COUNT;
 """,
         """\
-		moved += vector->n;
-		if (vector->n > 1) {
-			struct rte_mbuf *first = vector->mbufs[0];
+	unsigned int first = STEP_COUNT;
 
-			vector->mbufs[0] = vector->mbufs[1];
-			vector->mbufs[1] = first;
-		}
+	if (n > 1) {
+		void *parcel = parcels[0];
+
+		parcels[0] = parcels[1];
+		parcels[1] = parcel;
+	}
 """,
         "The first two packets of a burst from another lcore change places."),
-    Bug("mixed-group", "order", LCORE,
+    Bug("mixed-group", "order", TRANSITION,
         """\
 	*n = left;
-	return taken;
 """,
         """\
 	if (left > 1) {
@@ -81,35 +83,101 @@ BUGS = [
 		mbufs[left - 1] = first;
 	}
 	*n = left;
-	return taken;
 """,
         "What is left of a burst after one port's packets were taken out is no longer in order."),
     Bug("hash-of-length", "order", "src/steer/flow_hash.c",
-        "<< 32 | ip->dst_addr, ip->next_proto_id);",
-        "<< 32 | ip->dst_addr, ip->next_proto_id + ip->total_length);",
+        "seed ^ ip->next_proto_id);", "seed ^ (ip->next_proto_id + ip->total_length));",
         "The flow hash differs between the packets of one flow."),
 
+    # moves of flow groups
+    Bug("moved-in-flight", "order", MOVES,
+        "	if (flow_group->in_flight > 0)\n", "	if (false)\n",
+        "A path changes while packets are on it."),
+    Bug("class-not-awaited", "order", DOOR,
+        "		door->moves.waits = true;", "",
+        "Groups are steered while packets are on their way that came before."),
+    Bug("never-held", "order", DOOR,
+        "	if (unlikely(moves->groups[group].moving))", "	if (false)",
+        "Packets of a group that is moving are sent along its old path, where it may have none."),
+    Bug("held-overtaken", "order", DOOR,
+        "	if (unlikely(moves->groups[group].moving))",
+        "	if (moves->groups[group].moving && moves->groups[group].n_held < 8)",
+        "When eight packets of a group are held, the next ones are sent on before them."),
+    Bug("held-in-reverse", "order", MOVES,
+        """\
+	*next_of(mbuf) = NULL;
+	if (flow_group->first_held == NULL)
+		flow_group->first_held = mbuf;
+	else
+		*next_of(flow_group->last_held) = mbuf;
+	flow_group->last_held = mbuf;
+""",
+        """\
+	*next_of(mbuf) = flow_group->first_held;
+	flow_group->first_held = mbuf;
+""",
+        "Held packets come out last in, first out."),
+    Bug("moved-at-once", "order", DOOR,
+        """\
+		moves_wish(&lcore->door->moves, group, &path);
+	}
+""",
+        """\
+		lcore->door->moves.paths[group] = path;
+	}
+""",
+        "Another plan, or a gate that changed, is gone by without a move."),
+    Bug("way-of-first", "order", TRANSITION,
+        "	return packet->group | (uint32_t)packet->first << 16;", "	return 0;",
+        "A burst of several flow groups goes the way of its first packet."),
+    Bug("path-of-door", "order", "src/core/door.h",
+        "dataplane->paths[packet->first]", "dataplane->paths[packet->door]",
+        "A replica goes by the paths of the lcore that made it, which does not wait for it."),
+    Bug("held-for-ever", "progress", DOOR,
+        "		while ((n = moves_take_held(moves, group, mbufs, RECEIVE_BURST)) > 0) {",
+        "		if ((n = moves_take_held(moves, group, mbufs, RECEIVE_BURST)) > 0) {",
+        "Of the packets that were held only a burst is sent."),
+    Bug("made-not-counted", "progress", TRANSITION,
+        "	count_made(lcore, packet_of(replica));", "",
+        "The door of a flow group does not hear of replicas, whose ends it counts."),
+    Bug("ended-at-wrong-door", "progress", TRANSITION,
+        "&lcore->tallies[ending->first];", "&lcore->tallies[ending->door];",
+        "The end of a replica is counted for the lcore that made it, not for its group's."),
+    Bug("refused-as-sent", "progress", DOOR,
+        "		packet_of(mbufs[i])->group = GROUP_NONE;", "		;",
+        "Packets that a path refuses end as if they had been sent along it."),
+    Bug("greedy-group", "progress", DOOR,
+        "	return RTE_MIN(RTE_MAX(room, 0), n);", "	return n;",
+        "A flow group whose path is slow may take all credits."),
+
     # conservation
-    Bug("lost-in-outbox", "conservation", LCORE,
-        "	outbox->n += n;", "	outbox->n += n > 8 ? n - 1 : n;",
-        "Of a larger burst for another lcore the last packet is forgotten."),
-    Bug("drop-without-free", "conservation", LCORE,
+    Bug("lost-in-outbox", "conservation", TRANSITION,
+        """\
+	for (uint16_t i = 0; i < n; i++)
+		outbox->parcels""",
+        """\
+	for (uint16_t i = n > 8; i < n; i++)
+		outbox->parcels""",
+        "Of a larger burst for another lcore the first packet is forgotten."),
+    Bug("drop-without-free", "conservation", TRANSITION,
         "	rte_pktmbuf_free_bulk(mbufs, n);", "",
         "Dropped packets never return to the pool."),
-    Bug("drop-without-count", "conservation", LCORE,
-        "	counter_add(&lcore->counters.drops[reason], n);", "	(void)reason;",
+    Bug("drop-without-count", "conservation", TRANSITION,
+        "	counter_add(&lcore->counters.drops[reason], finish(lcore, endings, n));",
+        "	(void)reason, finish(lcore, endings, n);",
         "Dropped packets are counted nowhere."),
-    Bug("replica-without-credit", "conservation", LCORE,
+    Bug("replica-without-credit", "conservation", TRANSITION,
         "	counter_add(&lcore->counters.admitted, 1);", "",
         "Replicas of flooded packets are made without taking a credit."),
-    Bug("lost-credit", "conservation", LCORE,
-        "	finish(lcore, &door, 1);", "",
+    Bug("lost-credit", "conservation", TRANSITION,
+        "	counter_add(&lcore->counters.consumed, finish(lcore, &ending, 1));",
+        "	counter_add(&lcore->counters.consumed, 1);",
         "The credit of a packet that was for weft itself does not come back."),
-    Bug("beyond-credits", "conservation", LCORE,
+    Bug("beyond-credits", "conservation", DOOR,
         "	return dataplane->credits - credits_out(lcore);", "	return dataplane->credits;",
         "An lcore admits packets however many are on their way, until rings overflow."),
     Bug("injected-at-wrong-door", "conservation", "src/core/dataplane.c",
-        ".door = main,", ".door = 0,",
+        "packet->door = packet->first = main;", "packet->door = packet->first = 0;",
         "The control side's packets give credits to an lcore that has not admitted them."),
     Bug("detach-without-grace", "conservation", "src/control/ports.c",
         "deferred_add(&control->deferred, detach, port);", "detach(port);",
@@ -119,16 +187,15 @@ BUGS = [
         "The old tables are freed while lcores still read them.", THREADS),
 
     # progress
-    Bug("lost-wake-up", "progress", LCORE,
+    Bug("lost-wake-up", "progress", TRANSITION,
         "		lcore->dirty[i]->dirty = false;", "",
         "An outbox that was flushed once is not flushed again."),
-    Bug("credits-never-read", "progress", LCORE,
+    Bug("credits-never-read", "progress", DOOR,
         "if (credits_out(lcore) + RECEIVE_BURST > dataplane->credits)", "if (false)",
         "A door does not notice that its credits have come back."),
     Bug("forgotten-inbox", "progress", "src/core/dataplane.c",
-        "	return inbox_add(to, stage, outbox->ring);",
-        "	return stage == STAGE_DELIVER && to->index == 1"
-        " ? 0 : inbox_add(to, stage, outbox->ring);",
+        "	return inbox_add(to, outbox->ring);",
+        "	return to->index == 1 ? 0 : inbox_add(to, outbox->ring);",
         "An lcore does not know of a ring that leads to it."),
     Bug("neighbour-not-published", "progress", "src/control/neighbours.c",
         """\
@@ -148,13 +215,13 @@ BUGS = [
         "What a turn sends is seen before the turn ends.", UNIT),
     Bug("not-woken", "progress", "src/virtual/wires.c",
         "virtual_wake(driver, wire->receiver, sender->time);", "",
-        "An lcore that is handed packets sleeps on."),
+        "An lcore that is handed packets sleeps on.", UNIT),
     Bug("credits-unnoticed", "progress", "src/virtual/wires.c",
         "virtual_wake(driver, door, sender->time);", "",
         "A door that waits for credits is not woken when they are there.", UNIT),
 
     # isolation
-    Bug("last-verdict-ignored", "isolation", LCORE,
+    Bug("last-verdict-ignored", "isolation", TRANSITION,
         """\
 	for (uint16_t i = 1; i < n; i++)
 		different |= verdicts[i]""",
@@ -196,8 +263,8 @@ BUGS = [
         "union fdb_value value = {.place = place, .heard",
         "union fdb_value value = {.place = place ^ 2, .heard",
         "A learned address is at a VTEP of the other network."),
-    Bug("used-by-another", "isolation", LCORE,
-        "return tables->ports[destination]->queues[0].owner;", "return LCORE_INLINE;",
+    Bug("used-by-another", "isolation", TRANSITION,
+        "return tables->ports[packet->destination]->queues[0].owner;", "return LCORE_INLINE;",
         "An lcore sends by a queue that another one owns."),
 
     # equivalence

@@ -38,9 +38,9 @@ TSAN_PROGRAMS = ["sim-lcores"]  # those with threads
 TSAN_ENVIRONMENT = {"TSAN_OPTIONS": "suppressions=tests/tsan.supp:halt_on_error=1:history_size=4"}
 # How much the simulation carries: in a normal build as its program says, or for --long all
 # placements of all stages, which takes most of an hour; with sanitizers less.
-SIMULATION = "test_pipeline"
-SIM_LONG = {"WEFT_SIM_PACKETS": "1000000000", "WEFT_SIM_EVERY": "1"}
-SIM_SANITIZED = {"WEFT_SIM_PACKETS": "1000000"}
+SIM_LONG = {"test_pipeline": {"WEFT_SIM_PACKETS": "1000000000", "WEFT_SIM_EVERY": "1"},
+            "test_lcores": {"WEFT_SIM_PACKETS": "6000000"}}
+SIM_SANITIZED = {"test_pipeline": {"WEFT_SIM_PACKETS": "1000000"}}
 SIM_LONG_SECONDS = 2 * 3600
 E2E_MARKS = {"quick": "quick", "default": "not long", "long": "long or not long"}
 OUTPUT_LINES = 300  # of a failed test, the last ones
@@ -171,7 +171,7 @@ def run_cmocka(results, name, test, command=(), settings=None):
     process = subprocess.Popen([*command, *test["cmd"]], cwd=ROOT, env=environment,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, errors="replace")
-    seconds = SIM_LONG_SECONDS if settings is SIM_LONG else test["timeout"]
+    seconds = SIM_LONG_SECONDS if settings in SIM_LONG.values() else test["timeout"]
     timer = threading.Timer(seconds, process.kill)
     timer.start()
     for line in process.stdout:
@@ -183,8 +183,8 @@ def run_cmocka(results, name, test, command=(), settings=None):
 
 def run_programs(results, build, prefix, programs=None, command=(), settings=None):
     """The unit and sim tests of a build, as many at a time as there are CPUs. `programs`: only
-    these. `command`: what runs them. `settings`: of the simulation's environment, where it has
-    none yet."""
+    these. `command`: what runs them. `settings`: by test, of its environment, where it has none
+    yet."""
     listing = subprocess.run(["/usr/bin/meson", "introspect", "--tests", build], cwd=ROOT,
                              check=True, stdout=subprocess.PIPE)
     tests = [test for test in json.loads(listing.stdout)
@@ -192,7 +192,7 @@ def run_programs(results, build, prefix, programs=None, command=(), settings=Non
 
     def run(test):
         suite = test["suite"][0].split(":")[-1]
-        own = settings if test["name"] == SIMULATION else None
+        own = (settings or {}).get(test["name"])
         run_cmocka(results, f"{prefix}{suite}/{test['name']}", test, command, own)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

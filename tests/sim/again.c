@@ -32,6 +32,7 @@ static const struct field {
 	FIELD("container-queues", container_queues, 1, SIM_QUEUES_MAX),
 	FIELD("uplink-owner", uplink_owner, 0, SIM_ANY),
 	FIELD("container-owner", container_owner, 0, SIM_ANY),
+	FIELD("n-flows", n_flows, 0, SIM_FLOWS_MAX),
 	FIELD("order", order, 0, VIRTUAL_ADVERSARIAL),
 	FIELD("packets", packets, 1, UINT32_MAX),
 	FIELD("prefix", prefix, 0, UINT64_MAX),

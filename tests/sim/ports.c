@@ -131,7 +131,7 @@ static const struct flow *check_frame(struct world *world, uint16_t place,
 static void check_queue(
 	struct world *world, const struct flow *flow, uint16_t place, uint16_t queue)
 {
-	uint8_t *known = &world->queues[flow->id][place];
+	uint8_t *known = &world->outcomes[flow->id].queues[place];
 
 	if (*known != 0 && *known != 1 + queue)
 		world_fail(
@@ -194,7 +194,7 @@ static uint16_t network_of(const struct sim_peer *peer, const struct frame_outer
 static void check_flow_port(struct world *world, const struct flow *flow, uint16_t vtep,
 	const struct frame_outer *outer)
 {
-	uint16_t *known = &world->source_ports[flow->id][vtep - 1];
+	uint16_t *known = &world->outcomes[flow->id].source_ports[vtep - 1];
 	uint16_t port = rte_be_to_cpu_16(outer->udp.src_port);
 
 	if (*known != 0 && *known != port)

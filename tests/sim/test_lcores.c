@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The worlds of test_pipeline.c on real lcores, which share the CPUs there are. */
+/*
+ * The worlds of test_pipeline.c on real lcores, which share the CPUs there are: with more lcores
+ * than CPUs each is preempted wherever that hurts most.
+ *
+ *   WEFT_SIM_PACKETS=N   how many packets in all
+ *   WEFT_SIM_SEED=N      begin with another seed
+ */
+#include <inttypes.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,11 +19,20 @@
 
 #include "world.h"
 
-#define WORKERS_MAX 3
-#define PACKETS 120000 /* of the whole program */
-#define WORLDS 12
+#define WORKERS_MAX 8
+#define WORKERS_FEW 3
+#define PACKETS 252000 /* of the whole program */
+#define WORLDS (3 * EACH + 3 * MOVING)
+#define EACH 4	 /* of each test with few lcores, */
+#define MOVING 3 /* and of each with moves */
 #define CHURN_ROUNDS 50
+#define MOVES_SECOND 1000
+#define MOVES_LEAST 2000 /* of flow groups, in the whole program */
 #define WAIT_SECONDS 60
+#define SLOWEST 1000 /* packets a second, where CPUs are busy with other things */
+
+static uint64_t moves;
+static uint32_t most_held;
 
 typedef bool (*condition)(const struct world *world);
 
@@ -29,19 +45,40 @@ static void churn(struct world *world)
 		world_restore(world);
 }
 
+/* Every flow group gets another path about once a millisecond. */
+static void move(struct world *world)
+{
+	static uint64_t due;
+
+	if (rte_rdtsc() < due)
+		return;
+	world_move(world);
+	due = rte_rdtsc() + rte_get_tsc_hz() / MOVES_SECOND;
+}
+
+/* Moves end with the sources: each one leaves an old plan to wait for a grace period. */
+static void disturb(struct world *world)
+{
+	if (world->config.churning)
+		churn(world);
+	if (world->config.steering && !world_is_exhausted(world))
+		move(world);
+}
+
 /* The control side's part, on the main lcore, until the condition holds. */
 static void serve_until(struct world *world, condition holds)
 {
-	uint64_t end = rte_rdtsc() + WAIT_SECONDS * rte_get_tsc_hz();
+	uint32_t seconds = WAIT_SECONDS + world->config.packets / SLOWEST;
+	uint64_t end = rte_rdtsc() + seconds * rte_get_tsc_hz();
 
 	while (!holds(world)) {
 		if (rte_rdtsc() > end) {
-			world_fail(world, "not done after %d s", WAIT_SECONDS);
+			world_fail(world, "not done after %u s", seconds);
 			return;
 		}
 		control_poll(world->control);
-		if (world->config.churning && world->open)
-			churn(world);
+		if (world->open)
+			disturb(world);
 		world->turns++;
 		sched_yield(); /* a worker has this CPU too */
 	}
@@ -76,6 +113,8 @@ static void run(struct world_config config)
 	__atomic_store_n(&world->dataplane->stop, true, __ATOMIC_RELAXED);
 	rte_eal_mp_wait_lcore();
 	status = world_check(world);
+	moves += world_moves(world);
+	most_held = RTE_MAX(most_held, world_most_held(world));
 	world_report(world);
 	world_free(world);
 	assert_int_equal(status, 0);
@@ -84,8 +123,8 @@ static void run(struct world_config config)
 static void real_lcores_keep_order_and_lose_nothing(void **state)
 {
 	(void)state;
-	for (unsigned int i = 0; i < WORLDS / 3; i++) {
-		struct world_config config = world_config_random(sim_seed() + i, 2, WORKERS_MAX);
+	for (unsigned int i = 0; i < EACH; i++) {
+		struct world_config config = world_config_random(sim_seed() + i, 2, WORKERS_FEW);
 
 		config.faulty = true;
 		run(config);
@@ -95,9 +134,9 @@ static void real_lcores_keep_order_and_lose_nothing(void **state)
 static void peers_that_refuse_disturb_nobody(void **state)
 {
 	(void)state;
-	for (unsigned int i = 0; i < WORLDS / 3; i++) {
+	for (unsigned int i = 0; i < EACH; i++) {
 		struct world_config config =
-			world_config_random(sim_seed() + 100 + i, 1, WORKERS_MAX);
+			world_config_random(sim_seed() + 100 + i, 1, WORKERS_FEW);
 
 		config.credits = 64;
 		config.refusing = config.faulty = true;
@@ -108,14 +147,57 @@ static void peers_that_refuse_disturb_nobody(void **state)
 static void ports_come_and_go_under_load(void **state)
 {
 	(void)state;
-	for (unsigned int i = 0; i < WORLDS / 3; i++) {
+	for (unsigned int i = 0; i < EACH; i++) {
 		struct world_config config =
-			world_config_random(sim_seed() + 200 + i, 2, WORKERS_MAX);
+			world_config_random(sim_seed() + 200 + i, 2, WORKERS_FEW);
 
 		config.churning = config.faulty = true;
 		config.learning = i % 2;
 		run(config);
 	}
+}
+
+/* Undisturbed on two lcores; with peers that refuse on four, and with ports that come and go on
+ * eight. */
+static void move_flows(uint16_t n_flows)
+{
+	for (uint16_t i = 0; i < MOVING; i++) {
+		uint16_t n_lcores = 2 << i;
+		struct world_config config =
+			world_config_random(sim_seed() + n_flows + i, n_lcores, n_lcores);
+
+		config.n_flows = n_flows;
+		config.steering = config.faulty = true;
+		config.refusing = n_lcores == 4;
+		config.churning = n_lcores == WORKERS_MAX;
+		run(config);
+	}
+}
+
+static void one_flow_keeps_its_order_while_it_moves(void **state)
+{
+	(void)state;
+	move_flows(1);
+}
+
+static void some_flows_keep_their_order_while_they_move(void **state)
+{
+	(void)state;
+	move_flows(64);
+}
+
+static void ten_thousand_flows_keep_their_order_while_they_move(void **state)
+{
+	(void)state;
+	move_flows(10000);
+}
+
+static void groups_moved_and_packets_were_held(void **state)
+{
+	(void)state;
+	print_message("%" PRIu64 " moves, %u packets held\n", moves, most_held);
+	assert_true(moves > MOVES_LEAST);
+	assert_true(most_held > 0);
 }
 
 static int start(void **state)
@@ -130,6 +212,10 @@ int main(void)
 		cmocka_unit_test(real_lcores_keep_order_and_lose_nothing),
 		cmocka_unit_test(peers_that_refuse_disturb_nobody),
 		cmocka_unit_test(ports_come_and_go_under_load),
+		cmocka_unit_test(one_flow_keeps_its_order_while_it_moves),
+		cmocka_unit_test(some_flows_keep_their_order_while_they_move),
+		cmocka_unit_test(ten_thousand_flows_keep_their_order_while_they_move),
+		cmocka_unit_test(groups_moved_and_packets_were_held),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

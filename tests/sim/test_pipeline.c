@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "core/random.h"
+#include "steer/flow_hash.h"
 #include "world.h"
 
 #define PACKETS 10000000 /* of the whole program */
@@ -31,8 +32,12 @@
 #define TRANSMIT_PLACEMENTS 203 /* 6 things */
 #define ALL_PLACEMENTS 677359	/* 11 things */
 #define SAMPLES 100
+#define ONE_FLOW_EVERY 8 /* worlds that steer */
 
 static uint64_t carried;
+static uint64_t moves; /* of flow groups */
+static uint32_t most_held;
+static unsigned int compared_moving; /* worlds that steered and were compared as a whole */
 
 /* ---- worlds ---- */
 
@@ -56,6 +61,8 @@ static struct world *run_world(const struct world_config *config)
 
 	world_run(world);
 	carried += world_given(world);
+	moves += world_moves(world);
+	most_held = RTE_MAX(most_held, world_most_held(world));
 	return world;
 }
 
@@ -77,8 +84,10 @@ static void run(struct world_config config, const struct world *reference)
 	config.packets = packets_of_world();
 	config.compared = reference != NULL;
 	world = run_world(&config);
-	if (!world->failed && reference != NULL)
+	if (!world->failed && reference != NULL) {
 		world_compare(reference, world);
+		compared_moving += config.steering && world->paths_refused == 0;
+	}
 	check(world);
 }
 
@@ -322,6 +331,7 @@ static void groups_move_under_load_and_keep_their_order(void **state)
 		struct world_config config = sample(700000, i);
 
 		config.steering = true;
+		config.n_flows = i % ONE_FLOW_EVERY == 0 ? 1 : 0;
 		run(with_faults(config), NULL);
 	}
 }
@@ -331,14 +341,139 @@ static void every_mode_delivers_the_same(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < SAMPLES; i++) {
 		struct world_config config = sample(800000, i);
-		struct world *reference = run_reference(config);
+		struct world *reference;
 
+		config.n_flows = i % ONE_FLOW_EVERY == 0 ? 1 : 0;
+		reference = run_reference(config);
 		config.steering = true;
 		config.credits = 4096;
 		config.stalling = i % 2;
 		run(config, reference);
 		world_free(reference);
 	}
+}
+
+/* ---- a slow path ---- */
+
+#define SLOW_LCORE 2
+#define SLOW_TIME (2 * 1000 * 1000) /* as long as this lcore is held up, ns */
+#define SLOW_PACKETS 40000
+
+/* Lcore 0 owns all queues, and what comes from the uplink goes over any of the three. */
+static struct world *make_slow_world(uint64_t seed)
+{
+	struct world_config config = world_config_random(seed, 3, 3);
+
+	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
+		config.placement[stage] = LCORE_INLINE;
+	config.mode = "rps";
+	config.n_uplinks = config.uplink_queues = config.container_queues = 1;
+	config.uplink_owner = config.container_owner = 0;
+	config.credits = 512;
+	config.n_flows = 8;
+	config.order = VIRTUAL_BY_COST;
+	config.packets = SLOW_PACKETS;
+	return world_create(&config);
+}
+
+static bool is_slow(const struct world *world, const struct flow *flow)
+{
+	struct flow copy = *flow;
+	struct rte_mbuf *mbuf;
+	uint16_t group;
+
+	if (!sim_is_remote(flow->source))
+		return false;
+	mbuf = flow_next(&copy, world->pool);
+	group = flow_hash_tunnelled(mbuf) % FLOW_GROUPS;
+	rte_pktmbuf_free(mbuf);
+	return world->dataplane->paths[0][group].lcore[STAGE_VXLAN] == SLOW_LCORE;
+}
+
+static uint16_t count_slow(const struct world *world)
+{
+	uint16_t n = 0;
+
+	for (uint16_t i = 0; i < world->n_flows; i++)
+		n += is_slow(world, &world->flows[i]);
+	return n;
+}
+
+/* A seed that makes a world in which one flow's path is slow. */
+static uint64_t find_slow_seed(void)
+{
+	uint64_t seed = sim_seed() + 900000;
+	uint16_t n;
+
+	do {
+		struct world *world = make_slow_world(++seed);
+
+		n = count_slow(world);
+		world_free(world);
+	} while (n != 1);
+	return seed;
+}
+
+/* Packets that came in of flows whose path is not slow, while another is. */
+static uint64_t let_in(struct world *world, uint64_t held_up)
+{
+	uint64_t sum = 0;
+
+	virtual_stall(world->driver, SLOW_LCORE, held_up);
+	world_open(world);
+	virtual_run(world->driver, virtual_now(world->driver) + SLOW_TIME);
+	for (uint16_t i = 0; i < world->n_flows; i++)
+		if (!is_slow(world, &world->flows[i]))
+			sum += world->flows[i].next;
+	return sum;
+}
+
+/* All of them come out, too. */
+static void check_others(struct world *world)
+{
+	for (uint16_t i = 0; i < world->n_flows; i++) {
+		uint64_t missing = world_missing(world, &world->flows[i]);
+
+		if (!is_slow(world, &world->flows[i]) && missing > world->floods_refused)
+			world_fail(world, "%" PRIu64 " packets of flow %u did not come out",
+				missing, i);
+	}
+	if (world->paths_refused == 0)
+		world_fail(world, "a path that was held up refused no packet");
+}
+
+static void a_slow_path_holds_up_no_other(void **state)
+{
+	uint64_t seed = find_slow_seed(), most, in;
+	struct world *world = make_slow_world(seed);
+
+	(void)state;
+	most = let_in(world, 0);
+	world_free(world);
+	world = make_slow_world(seed);
+	in = let_in(world, SLOW_TIME);
+	if (in < most * 9 / 10)
+		world_fail(world, "%" PRIu64 " packets were let in, not %" PRIu64, in, most);
+	world_run(world);
+	check_others(world);
+	print_message("%" PRIu64 " of %" PRIu64 " packets let in, %" PRIu64 " refused\n", in, most,
+		world->paths_refused);
+	world_report(world);
+	assert_false(world->failed);
+	world_free(world);
+}
+
+/* ---- the end ---- */
+
+/* Packets that a path refuses are no one's to compare. */
+static void groups_moved_and_packets_were_held(void **state)
+{
+	(void)state;
+	print_message("%" PRIu64 " moves, %u packets held, %u worlds compared\n", moves, most_held,
+		compared_moving);
+	assert_true(moves > SAMPLES * FLOW_GROUPS);
+	assert_true(most_held > 0);
+	assert_true(compared_moving > SAMPLES / 4);
 }
 
 static void enough_packets_were_carried(void **state)
@@ -391,6 +526,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(addresses_are_learned_under_load),
 		cmocka_unit_test(groups_move_under_load_and_keep_their_order),
 		cmocka_unit_test(every_mode_delivers_the_same),
+		cmocka_unit_test(a_slow_path_holds_up_no_other),
+		cmocka_unit_test(groups_moved_and_packets_were_held),
 		cmocka_unit_test(enough_packets_were_carried),
 	};
 

@@ -26,6 +26,8 @@
 #define POOL_CACHE 128
 #define UPLINK_MTU 1500
 #define FLOWS_MIN 16
+#define ELEPHANT 8   /* times the packets of another flow */
+#define FLOWS_MAX 64 /* unless the configuration says how many */
 
 static struct rte_mempool *pool;
 /* ---- the program ---- */
@@ -124,10 +126,10 @@ void world_report(const struct world *world)
 	fprintf(stderr,
 		"FAILED: %s\n  seed %" PRIu64 " (flows %" PRIu64
 		"), %u lcores, %u credits, %u uplinks of %u queues, containers of %u, "
-		"order %d, %u packets%s%s%s%s%s%s, control turn %" PRIu64 "\n ",
+		"order %d, %u flows, %u packets%s%s%s%s%s%s, control turn %" PRIu64 "\n ",
 		world->failure, config->seed, config->flow_seed, config->n_lcores, config->credits,
 		config->n_uplinks, config->uplink_queues, config->container_queues, config->order,
-		config->packets, config->faulty ? ", faulty" : "",
+		world->n_flows, config->packets, config->faulty ? ", faulty" : "",
 		config->refusing ? ", refusing" : "", config->learning ? ", learning" : "",
 		config->churning ? ", churning" : "", config->stalling ? ", stalling" : "",
 		config->steering ? ", steering" : "", world->turns);
@@ -172,31 +174,45 @@ static struct sim_peer *peer_of(struct world *world, const struct flow *flow)
 	return &world->containers[flow->network][flow->source];
 }
 
+static uint16_t choose_source(uint64_t *random, const struct world_config *config)
+{
+	if (config->n_flows == 1)
+		return SIM_CONTAINERS + random_below(random, SIM_REMOTES);
+	return random_below(random, SIM_PLACES);
+}
+
+static void queue_flow(struct world *world, struct flow *flow)
+{
+	const struct world_config *config = &world->config;
+	uint16_t queues =
+		sim_is_remote(flow->source) ? config->uplink_queues : config->container_queues;
+	struct sim_queue *queue = &peer_of(world, flow)->queues[flow->id % queues];
+
+	queue->flows = realloc(queue->flows, (queue->n_flows + 1) * sizeof(*queue->flows));
+	queue->flows[queue->n_flows++] = flow;
+}
+
 /* The first flow is an elephant. */
 static void make_flow(struct world *world, uint64_t *random, uint32_t share)
 {
 	const struct world_config *config = &world->config;
-	uint16_t queues;
 	struct flow *flow = &world->flows[world->n_flows];
-	struct sim_queue *queue;
 
 	flow->id = world->n_flows++;
 	flow->network = random_below(random, SIM_NETWORKS);
-	flow->source = random_below(random, SIM_PLACES);
+	flow->source = choose_source(random, config);
 	flow->destination = choose_destination(random, flow->source);
-	flow->budget = share * (flow->id == 0 ? 8 : 1);
-	if (random_one_in(random, 5) && config->faulty)
+	flow->budget = share * (flow->id == 0 ? ELEPHANT : 1);
+	if (random_one_in(random, 5) && config->faulty && config->n_flows != 1)
 		flow->fault = choose_fault(random, config, sim_is_remote(flow->source));
-	queues = sim_is_remote(flow->source) ? config->uplink_queues : config->container_queues;
 	flow_build(flow, flow->network % config->n_uplinks);
-	queue = &peer_of(world, flow)->queues[flow->id % queues];
-	queue->flows[queue->n_flows++] = flow;
+	queue_flow(world, flow);
 }
 
 static void make_checker(struct world *world)
 {
 	bool strays = world->config.learning || world->config.churning;
-	struct checker_flow flows[SIM_FLOWS_MAX];
+	struct checker_flow *flows = calloc(world->n_flows, sizeof(*flows));
 
 	for (uint16_t i = 0; i < world->n_flows; i++) {
 		const struct flow *flow = &world->flows[i];
@@ -209,14 +225,20 @@ static void make_checker(struct world *world)
 	}
 	if (checker_init(&world->checker, flows, world->n_flows) < 0)
 		abort();
+	free(flows);
 }
 
 static void make_flows(struct world *world)
 {
 	uint64_t random = world->config.flow_seed;
-	uint16_t n = FLOWS_MIN + random_below(&random, SIM_FLOWS_MAX - FLOWS_MIN + 1);
-	uint32_t share = world->config.packets / (n + 7) + 1;
+	uint16_t n = FLOWS_MIN + random_below(&random, FLOWS_MAX - FLOWS_MIN + 1);
+	uint32_t share;
 
+	if (world->config.n_flows > 0)
+		n = world->config.n_flows;
+	share = world->config.packets / (n - 1 + ELEPHANT) + 1;
+	world->flows = calloc(n, sizeof(*world->flows));
+	world->outcomes = calloc(n, sizeof(*world->outcomes));
 	for (uint16_t i = 0; i < n; i++)
 		make_flow(world, &random, share);
 	make_checker(world);
@@ -403,7 +425,7 @@ static struct dataplane *make_dataplane(struct world *world, struct error *error
 	};
 	unsigned int id = rte_get_main_lcore();
 
-	if (plan_set_mode(&dataplane.plan, "vanilla", error) != 0)
+	if (plan_set_mode(&dataplane.plan, config->mode ? config->mode : "vanilla", error) != 0)
 		return NULL;
 	if (!config->threads)
 		dataplane.clock = virtual_clock(world->driver);
@@ -460,16 +482,6 @@ void world_end(struct world *world)
 	world->dataplane = NULL;
 }
 
-void world_free(struct world *world)
-{
-	if (world->dataplane != NULL)
-		world_end(world);
-	free(world->settings.uplinks);
-	free(world->settings.networks);
-	checker_free(&world->checker);
-	free(world);
-}
-
 /* ---- all queues ---- */
 
 typedef void (*queue_visitor)(const struct sim_queue *queue, void *argument);
@@ -487,6 +499,25 @@ static void visit_queues(const struct world *world, queue_visitor visit, void *a
 	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
 		for (uint16_t j = 0; j < SIM_CONTAINERS; j++)
 			visit_peer(&world->containers[i][j], visit, argument);
+}
+
+static void free_flows(const struct sim_queue *queue, void *argument)
+{
+	(void)argument;
+	free(queue->flows);
+}
+
+void world_free(struct world *world)
+{
+	if (world->dataplane != NULL)
+		world_end(world);
+	free(world->settings.uplinks);
+	free(world->settings.networks);
+	visit_queues(world, free_flows, NULL);
+	free(world->flows);
+	free(world->outcomes);
+	checker_free(&world->checker);
+	free(world);
 }
 
 static void add_sums(const struct sim_queue *queue, void *argument)
@@ -628,7 +659,7 @@ void world_move(struct world *world)
 	if (old == NULL)
 		return world_fail(world, "no memory for a plan");
 	deferred_add(&world->control->deferred, rte_free, old);
-	deferred_begin(&world->control->deferred, world->dataplane->rcu);
+	world->control->changed = true; /* grace periods begin when tables are published */
 }
 
 /* ---- what must hold in the end ---- */
@@ -689,7 +720,7 @@ static bool depends_on_run(const struct world *world, enum drop drop)
 	case DROP_FLOOD_REFUSED:
 		return true;
 	case DROP_PATH_FULL:
-		return world->config.steering;
+		return world->config.steering || world->config.mode != NULL;
 	case DROP_PORT_GONE:
 	case DROP_FLOOD_NOBODY:
 	case DROP_BRIDGE_SPOOFED: /* sent by a port that has gone and come again meanwhile */
@@ -728,8 +759,7 @@ static uint64_t received(const struct world *world, const struct flow *flow, uin
 	return checker_state(&world->checker, flow->id, sim_place(flow->network, place))->received;
 }
 
-/* Deliveries of a flow that did not happen. */
-static uint64_t missing(const struct world *world, const struct flow *flow)
+uint64_t world_missing(const struct world *world, const struct flow *flow)
 {
 	uint64_t sum = 0;
 
@@ -745,7 +775,7 @@ static void check_delivery(struct world *world, const struct sim_queue *sum)
 	uint64_t all = 0;
 
 	for (uint16_t i = 0; i < world->n_flows; i++)
-		all += missing(world, &world->flows[i]);
+		all += world_missing(world, &world->flows[i]);
 	if (world->config.learning || world->paths_refused > 0 ? all > most : all != most)
 		world_fail(world, "%" PRIu64 " deliveries did not happen, %" PRIu64 " were refused",
 			all, most);
@@ -816,8 +846,7 @@ static void check_groups(struct world *world, const struct lcore *door)
 	for (uint16_t group = 0; group < FLOW_GROUPS; group++) {
 		moves_recount(moves, group);
 		if (moves_occupancy(moves, group) != 0)
-			world_fail(world,
-				"lcore %u: group %u has %u packets in flight and %u held",
+			world_fail(world, "lcore %u: group %u has %u packets in flight and %u held",
 				door->index, group, moves->groups[group].in_flight,
 				moves->groups[group].n_held);
 	}
@@ -846,6 +875,24 @@ static void check_control(struct world *world)
 		if (!world->config.threads)
 			check_time(world, world->dataplane->lcores[i]);
 	}
+}
+
+uint64_t world_moves(const struct world *world)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t i = 0; i < world->config.n_lcores; i++)
+		sum += world->dataplane->lcores[i]->door->moves.ended;
+	return sum;
+}
+
+uint32_t world_most_held(const struct world *world)
+{
+	uint32_t most = 0;
+
+	for (uint16_t i = 0; i < world->config.n_lcores; i++)
+		most = RTE_MAX(most, world->dataplane->lcores[i]->door->moves.most_held);
+	return most;
 }
 
 int world_check(struct world *world)

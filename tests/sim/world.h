@@ -23,7 +23,7 @@
 
 #define SIM_UPLINKS_MAX 2
 #define SIM_QUEUES_MAX 2
-#define SIM_FLOWS_MAX 64
+#define SIM_FLOWS_MAX 10000
 #define SIM_REPLIES_MAX 32
 #define SIM_ANY UINT16_MAX /* as the seed has it */
 
@@ -32,12 +32,14 @@ struct world_config {
 	uint64_t flow_seed; /* packets */
 	uint16_t n_lcores;
 	uint32_t credits;
+	const char *mode; /* NULL: vanilla */
 	uint16_t placement[STAGE_COUNT];
 	uint16_t n_uplinks;
 	uint16_t uplink_queues;
 	uint16_t container_queues;
 	uint16_t uplink_owner; /* or SIM_ANY */
 	uint16_t container_owner;
+	uint16_t n_flows; /* 0: as the seed has it; 1: a good one from a remote host */
 	enum virtual_order order;
 	uint32_t packets; /* of all flows, about */
 	uint64_t prefix;  /* the sources end after so many; 0: after all */
@@ -56,7 +58,7 @@ struct sim_queue {
 	uint64_t random;
 	uint16_t n_flows; /* relaxed: that have packets left */
 	uint16_t current;
-	struct flow *flows[SIM_FLOWS_MAX];
+	struct flow **flows;
 	uint64_t given;
 	uint64_t taken;
 	uint64_t refused;
@@ -80,6 +82,12 @@ struct sim_peer {
 	struct sim_queue queues[SIM_QUEUES_MAX];
 };
 
+/* How a flow came out. What does so at one place does by one queue, whose owner writes it. */
+struct outcome {
+	uint16_t source_ports[SIM_REMOTES]; /* 0: not known yet */
+	uint8_t queues[SIM_CONTAINERS];	    /* that it came by, + 1; 0: none yet */
+};
+
 struct world {
 	struct world_config config;
 	uint64_t random;
@@ -98,16 +106,13 @@ struct world {
 	struct sim_peer uplinks[SIM_UPLINKS_MAX];
 	struct sim_peer containers[SIM_NETWORKS][SIM_CONTAINERS];
 	uint16_t n_flows;
-	struct flow flows[SIM_FLOWS_MAX];
-	/* What comes out of a flow at one place does so by one queue: its owner writes these.
-	 * Places are numbered by sim_place(); a source port that is not known yet is 0. */
-	struct checker checker;
-	uint16_t source_ports[SIM_FLOWS_MAX][SIM_REMOTES];
-	uint8_t queues[SIM_FLOWS_MAX][SIM_CONTAINERS]; /* that a flow came by, + 1; 0: none yet */
-	uint64_t removals, removed;		       /* ports taken out, and of those detached */
-	uint64_t floods_refused;		       /* set by world_check() */
+	struct flow *flows;
+	struct outcome *outcomes;   /* [flow] */
+	struct checker checker;	    /* its places are numbered by sim_place() */
+	uint64_t removals, removed; /* ports taken out, and of those detached */
+	uint64_t floods_refused;    /* set by world_check() */
 	uint64_t paths_refused;
-	int failed;				       /* atomic: the first one writes `failure` */
+	int failed; /* atomic: the first one writes `failure` */
 	char failure[256];
 };
 
@@ -148,6 +153,13 @@ void world_churn(struct world *world);
 void world_move(struct world *world); /* all flow groups, to other paths of maybe another mode */
 void world_restore(struct world *world);
 int world_check(struct world *world);
+
+/* Moves of flow groups that have ended, and the most packets that waited at one door for that. */
+uint64_t world_moves(const struct world *world);
+uint32_t world_most_held(const struct world *world);
+
+/* Deliveries of a flow that did not happen. */
+uint64_t world_missing(const struct world *world, const struct flow *flow);
 
 /* Packets given by all sources. */
 uint64_t world_given(const struct world *world);

@@ -380,6 +380,17 @@ static void a_sleeping_lcore_is_woken_in_time(void **state)
 	free_world();
 }
 
+/* One packet more than there are credits: it need not wait until the door looks again by itself. */
+static void a_door_is_woken_for_its_credits(void **state)
+{
+	(void)state;
+	world.burst = CREDITS + 1;
+	run_world((struct virtual_config){0}, 3, 1);
+	assert_int_equal(world.taken, CREDITS + 1);
+	assert_true(world.taken_at < costs.hz / LOAD_WINDOWS);
+	free_world();
+}
+
 static void a_stalled_lcore_is_late(void **state)
 {
 	uint64_t usual;
@@ -473,6 +484,7 @@ int main(void)
 		TEST(an_mbuf_that_was_freed_elsewhere_costs_its_lines),
 		TEST(nothing_is_seen_before_its_time),
 		TEST(a_sleeping_lcore_is_woken_in_time),
+		TEST(a_door_is_woken_for_its_credits),
 		TEST(a_stalled_lcore_is_late),
 		TEST(a_slow_lcore_takes_longer),
 		TEST(a_seed_is_a_run),
