@@ -91,7 +91,7 @@ BUGS = [
 
     # moves of flow groups
     Bug("moved-in-flight", "order", MOVES,
-        "	if (flow_group->in_flight > 0)\n", "	if (false)\n",
+        "group);\n	if (flow_group->in_flight > 0)\n", "group);\n	if (false)\n",
         "A path changes while packets are on it."),
     Bug("class-not-awaited", "order", DOOR,
         "		door->moves.waits = true;", "",
@@ -130,9 +130,6 @@ BUGS = [
     Bug("way-of-first", "order", TRANSITION,
         "	return packet->group | (uint32_t)packet->first << 16;", "	return 0;",
         "A burst of several flow groups goes the way of its first packet."),
-    Bug("path-of-door", "order", "src/core/door.h",
-        "dataplane->paths[packet->first]", "dataplane->paths[packet->door]",
-        "A replica goes by the paths of the lcore that made it, which does not wait for it."),
     Bug("held-for-ever", "progress", DOOR,
         "		while ((n = moves_take_held(moves, group, mbufs, RECEIVE_BURST)) > 0) {",
         "		if ((n = moves_take_held(moves, group, mbufs, RECEIVE_BURST)) > 0) {",
@@ -141,7 +138,7 @@ BUGS = [
         "	count_made(lcore, packet_of(replica));", "",
         "The door of a flow group does not hear of replicas, whose ends it counts."),
     Bug("ended-at-wrong-door", "progress", TRANSITION,
-        "&lcore->tallies[ending->first];", "&lcore->tallies[ending->door];",
+        "&lcore->tallies[ending->first].", "&lcore->tallies[ending->door].",
         "The end of a replica is counted for the lcore that made it, not for its group's."),
     Bug("refused-as-sent", "progress", DOOR,
         "		packet_of(mbufs[i])->group = GROUP_NONE;", "		;",

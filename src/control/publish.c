@@ -213,18 +213,13 @@ static void build_ports(const struct control *control, struct tables *tables)
 	tables->owned_begin[control->dataplane->n_lcores] = n;
 }
 
-static bool takes_large_segments(const struct port *port)
-{
-	return __atomic_load_n(&port->large_segments, __ATOMIC_RELAXED);
-}
-
 bool publish_coalesces(const struct control *control)
 {
 	if (!control->config->weft.gro)
 		return false;
 	for (uint16_t i = 0; i < PORTS_MAX; i++)
 		if (control->ports[i] != NULL && !control->ports[i]->uplink &&
-			takes_large_segments(control->ports[i]))
+			port_takes_large_segments(control->ports[i]))
 			return true;
 	return false;
 }

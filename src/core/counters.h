@@ -32,7 +32,7 @@ struct time_counters {
 	uint64_t idle;		 /* turns that found nothing */
 	uint64_t working;	 /* turns that moved packets */
 	uint64_t back_pressured; /* turns that moved nothing because credits were out */
-	uint64_t housekeeping;	 /* notices, quiescence */
+	uint64_t housekeeping;	 /* notices, a look at loads and paths */
 };
 
 struct lcore_counters {

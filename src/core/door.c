@@ -7,6 +7,7 @@
 #include "core/transition.h"
 #include "steer/flow_hash.h"
 
+#define RESERVE 4	/* one in so many credits is not for those who hold many */
 #define REVIEWS 64	/* groups looked at in one round: all of them in about a millisecond */
 #define PATIENCE_MAX 10 /* a group that keeps moving does so about once a second */
 
@@ -39,17 +40,20 @@ uint32_t door_credits(struct lcore *lcore)
 	return dataplane->credits - credits_out(lcore);
 }
 
-/* What is left when n packets that have just come in are not counted, less what the group has. */
+/* What flow groups may still use when n packets that have just come in are not counted, less what
+ * this one has. */
 static int64_t spare(const struct lcore *lcore, uint16_t group, uint16_t n)
 {
-	return (int64_t)lcore->dataplane->credits - credits_out(lcore) + n -
-	       moves_occupancy(&lcore->door->moves, group);
+	const struct dataplane *dataplane = lcore->dataplane;
+	int64_t left = (int64_t)dataplane->credits - credits_out(lcore) + n;
+
+	return left - dataplane->credits / RESERVE - moves_occupancy(&lcore->door->moves, group);
 }
 
 /* How many of n packets of a group may go on. A group may have as much on its way as is left for
- * all others: one whose path is slow comes to half of the credits, two to a third each, and there
- * are always some left for the rest (dynamic thresholds, as in shared-memory switches: Choudhury
- * and Hahne, 1998). */
+ * all others (dynamic thresholds, as in shared-memory switches: Choudhury and Hahne, 1998): one
+ * whose path is slow comes to half of the credits, two to a third each. A part is reserved, so that
+ * there always are credits to receive with, however many paths are slow. */
 static uint16_t room_for(struct lcore *lcore, uint16_t group, uint16_t n)
 {
 	int64_t room = spare(lcore, group, n);
@@ -95,7 +99,7 @@ static void steer_group(struct lcore *lcore, uint16_t group, struct rte_mbuf **m
 
 static void group_packets(const struct port *port, struct rte_mbuf **mbufs, uint16_t n)
 {
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint16_t i = 0; i < n && !port->hashes_inner; i++) {
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
 		rte_prefetch0(rte_pktmbuf_mtod_offset(mbufs[i], void *, RTE_CACHE_LINE_SIZE));
 	}
@@ -110,7 +114,7 @@ static void group_packets(const struct port *port, struct rte_mbuf **mbufs, uint
 static void steer(struct lcore *lcore, const struct port *port, struct rte_mbuf **mbufs, uint16_t n)
 {
 	group_packets(port, mbufs, n);
-	lcore->door->arrived += n;
+	counter_add(&lcore->door->arrived, n);
 	for (uint16_t i = 0, end; i < n; i = end) {
 		uint16_t group = packet_of(mbufs[i])->group;
 
@@ -126,7 +130,7 @@ uint16_t door_poll_moves(struct lcore *lcore)
 	struct rte_mbuf *mbufs[RECEIVE_BURST];
 	uint16_t moved = 0;
 
-	for (uint16_t i = moves->n_moving; i-- > 0;) {
+	for (uint16_t i = moves_may_end(moves) ? moves->n_moving : 0; i-- > 0;) {
 		uint16_t group = moves->moving[i], n;
 
 		if (!moves_end(moves, i))
@@ -175,6 +179,17 @@ static uint32_t see_loads(struct lcore *lcore)
 	return sum / steering->n;
 }
 
+static bool receives_from_uplink(const struct lcore *lcore)
+{
+	const struct tables *tables = lcore->context.tables;
+
+	for (uint16_t i = tables->owned_begin[lcore->index];
+		i < tables->owned_begin[lcore->index + 1]; i++)
+		if (tables->owned[i].port->uplink)
+			return true;
+	return false;
+}
+
 void door_adopt(struct lcore *lcore)
 {
 	struct door *door = lcore->door;
@@ -186,13 +201,32 @@ void door_adopt(struct lcore *lcore)
 	gate_begin(&door->gate, &config, lcore->mark, door->arrived);
 	door->gate.changes = changes;
 	if (!door->moves.active) {
-		if (!lcore->plan->steers)
+		if (!lcore->plan->steers || !receives_from_uplink(lcore))
 			return;
 		door->moves.active = true;
 		door->moves.waits = true;
 	}
 	see_loads(lcore);
 	choose_all(lcore);
+}
+
+static uint32_t load_of(const struct lcore *lcore, uint16_t index)
+{
+	return load_read(&lcore->dataplane->lcores[index]->load);
+}
+
+/* A stage leaves its lcore only where that has too much to do, and only for one that has not. */
+static bool is_relief(const struct lcore *lcore, const struct path *now, const struct path *then)
+{
+	uint32_t threshold = lcore->dataplane->steering.threshold;
+
+	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
+		if (now->lcore[stage] != then->lcore[stage] && now->lcore[stage] != LCORE_INLINE &&
+			then->lcore[stage] != LCORE_INLINE &&
+			load_of(lcore, now->lcore[stage]) >= threshold &&
+			load_of(lcore, then->lcore[stage]) < threshold)
+			return true;
+	return false;
 }
 
 /* A group that has moved may do so again only after some reviews, and the more, the oftener it has:
@@ -211,7 +245,8 @@ static bool review(struct lcore *lcore, uint16_t group)
 		return false;
 	}
 	path = choose(lcore, group);
-	if (path_is(&path, &moves->paths[group])) {
+	if (path_is(&path, &moves->paths[group]) ||
+		!is_relief(lcore, &moves->paths[group], &path)) {
 		flow_group->patience -= flow_group->patience > 0;
 		flow_group->rest = flow_group->patience > 0 ? 1u << flow_group->patience : 0;
 		return false;
@@ -222,11 +257,12 @@ static bool review(struct lcore *lcore, uint16_t group)
 	return true;
 }
 
-/* One move at a time, so that the next one is by a load that shows this one. */
+/* One move at a time, so that the next one is by a load that shows this one. By the flow alone the
+ * choice does not depend on loads. */
 static void review_some(struct lcore *lcore)
 {
 	struct door *door = lcore->door;
-	bool moves = false;
+	bool moves = !lcore->plan->balances || (lcore->plan->gated && !door->gate.open);
 
 	for (uint16_t i = 0; i < REVIEWS && !moves; i++)
 		moves = review(lcore, door->cursor++ % FLOW_GROUPS);
@@ -247,7 +283,7 @@ void door_look_around(struct lcore *lcore, uint64_t now)
 	struct door *door = lcore->door;
 	uint32_t average;
 
-	if (!lcore->plan->steers)
+	if (!door->moves.active)
 		return;
 	average = see_loads(lcore);
 	if (lcore->plan->gated &&

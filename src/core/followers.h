@@ -28,12 +28,6 @@
  */
 bool followers_merge(struct rte_mbuf *head);
 
-/* True once followers_merge() has succeeded. */
-static inline bool followers_are_merged(const struct rte_mbuf *mbuf)
-{
-	return (mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
-}
-
 /*
  * Takes the head, from then on a packet by itself, off a list that is not merged. Returns the head
  * of what is left, which has the first one's metadata, or NULL if there were no followers.

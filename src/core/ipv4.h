@@ -6,6 +6,9 @@
 #include <stdint.h>
 
 #include <rte_byteorder.h>
+#include <rte_ip.h>
+
+#define IPV4_FRAGMENT_BITS (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
 
 /* An address that one host can have: not "this network", loopback, multicast or reserved. */
 static inline bool ipv4_is_host(rte_be32_t address)

@@ -69,6 +69,8 @@ struct lcore {
 	/* Packets of each door that ended here; doors sum these up. Written by this lcore only. */
 	uint64_t finished[LCORES_MAX + 1] __rte_cache_aligned;
 	struct tally *tallies; /* [door]: the same by flow group */
+	/* How often each tally has changed: this lcore's own, for a driver that hands on copies. */
+	uint32_t tally_changes[LCORES_MAX];
 };
 
 /* Before the first and after the last turn, by the driver. */

@@ -51,6 +51,7 @@ void plan_set(struct plan *plan, const struct mode *mode)
 		plan->instead[stage] = stage;
 		plan->lcore[stage] = LCORE_INLINE;
 		plan->steers |= mode->row[stage].kind != TRANSITION_INLINE;
+		plan->balances |= mode->row[stage].kind == TRANSITION_FLOW_STAGE;
 	}
 	for (unsigned int i = 0; i < mode->n_replacements; i++)
 		plan->instead[mode->replacements[i].stage] = mode->replacements[i].by;

@@ -51,6 +51,7 @@ struct plan {
 	char mode[MODE_NAME_SIZE];
 	bool gated;
 	bool steers;		       /* some stage is steered */
+	bool balances;		       /* some stage by the loads */
 	uint32_t salt;		       /* another one makes other choices for the same flows */
 	uint16_t instead[STAGE_COUNT]; /* the stage that runs where a verdict names this one */
 	uint16_t lcore[STAGE_COUNT];   /* where an inline stage runs: an index, or LCORE_INLINE */

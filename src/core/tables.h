@@ -27,6 +27,7 @@
 #define REMOTES_MAX 8192
 #define UPLINKS_MAX 16
 
+#define VXLAN_FLAG_I RTE_BE32(0x08000000) /* the VNI is valid (RFC 7348) */
 #define VXLAN_OVERHEAD 50 /* outer Ethernet, IPv4, UDP and VXLAN headers (RFC 7348) */
 
 struct network {

@@ -6,6 +6,7 @@
 #include "core/door.h"
 #include "core/followers.h"
 #include "core/parcel.h"
+#include "ports/large_segment.h"
 #include "steer/flow_hash.h"
 
 /* ---- endings ---- */
@@ -35,16 +36,14 @@ static bool is_same_account(const struct ending *a, const struct ending *b)
 
 static void finish_packets(struct lcore *lcore, const struct ending *ending, uint32_t packets)
 {
-	struct tally *tally;
 	uint32_t *finished;
 
 	counter_add(&lcore->finished[ending->door], packets);
 	if (ending->group >= GROUPS_COUNTED)
 		return;
-	tally = &lcore->tallies[ending->first];
-	finished = &tally->finished[ending->group];
+	finished = &lcore->tallies[ending->first].finished[ending->group];
 	__atomic_store_n(finished, *finished + packets, __ATOMIC_RELEASE);
-	tally->changes++;
+	lcore->tally_changes[ending->first]++;
 }
 
 /* One store for each run of packets of one account: a door that has run short of credits reads its
@@ -214,7 +213,7 @@ static void count_made(struct lcore *lcore, const struct packet *packet)
 	tally = &lcore->tallies[packet->first];
 	__atomic_store_n(
 		&tally->made[packet->group], tally->made[packet->group] + 1, __ATOMIC_RELAXED);
-	tally->changes++;
+	lcore->tally_changes[packet->first]++;
 }
 
 static struct rte_mbuf *replicate(struct lcore *lcore, struct rte_mbuf *mbuf)
@@ -359,7 +358,7 @@ static void send_apart(
 
 	for (uint16_t i = 0; i < n; i++) {
 		for (struct rte_mbuf *mbuf = mbufs[i], *next; mbuf != NULL; mbuf = next) {
-			next = followers_are_merged(mbuf) ? NULL : followers_take(mbuf);
+			next = large_segment_is(mbuf) ? NULL : followers_take(mbuf);
 			burst[filled++] = mbuf;
 			if (filled < STAGE_BURST_MAX)
 				continue;

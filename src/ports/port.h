@@ -119,6 +119,12 @@ struct port {
 	struct port_queue queues[PORT_QUEUES_MAX];
 };
 
+/* Any thread. */
+static inline bool port_takes_large_segments(const struct port *port)
+{
+	return __atomic_load_n(&port->large_segments, __ATOMIC_RELAXED);
+}
+
 /* The types of ports there are; NULL if `type` is none of them. */
 const struct port_ops *port_type_find(const char *type);
 /* From here on every type is found to be this one, whatever it is called; NULL: no more. For runs

@@ -146,14 +146,10 @@ static uint16_t tap_receive(struct port *port, uint16_t queue, struct rte_mbuf *
 static void describe(struct rte_mbuf *mbuf, struct virtio_net_hdr *header)
 {
 	uint16_t start = mbuf->l2_len + mbuf->l3_len;
-	const struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(mbuf, void *, start);
 
 	header->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	header->gso_type = mbuf->ol_flags & RTE_MBUF_F_TX_IPV4 ? VIRTIO_NET_HDR_GSO_TCPV4
 							       : VIRTIO_NET_HDR_GSO_TCPV6;
-	/* RFC 3168, 6.1.2: only the first of its packets says that the window was reduced. */
-	if (tcp->tcp_flags & RTE_TCP_CWR_FLAG)
-		header->gso_type |= VIRTIO_NET_HDR_GSO_ECN;
 	header->gso_size = mbuf->tso_segsz;
 	header->hdr_len = start + mbuf->l4_len;
 	header->csum_start = start;

@@ -20,13 +20,12 @@
 #include <rte_vxlan.h>
 
 #include "core/frame.h"
+#include "core/ipv4.h"
 #include "stages/stage.h"
 
-#define IPV4_FRAGMENT_BITS (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
 #define IPV6_VERSION_BITS RTE_BE32(0xf0000000)
 #define IPV6_VERSION_6 RTE_BE32(0x60000000)
 #define VNI_BITS RTE_BE32(0xffffff00)
-#define VXLAN_FLAG_I RTE_BE32(0x08000000)
 #define IP_PACKET_MAX UINT16_MAX /* bytes, for IPv6 too: header and payload */
 
 /* Where a field lies in the outer headers, which are without IPv4 options. */
@@ -166,7 +165,7 @@ static bool is_plain_ip(const struct segment *segment, uint16_t length)
 
 static bool is_plain_tcp(const struct segment *segment, uint16_t end)
 {
-	const uint8_t others = (uint8_t) ~(RTE_TCP_PSH_FLAG | RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG);
+	const uint8_t others = (uint8_t) ~(RTE_TCP_PSH_FLAG | RTE_TCP_ECE_FLAG);
 	const struct rte_tcp_hdr *tcp = tcp_of(segment);
 
 	return (tcp->tcp_flags & others) == RTE_TCP_ACK_FLAG && tcp->tcp_urp == 0 &&
@@ -295,15 +294,13 @@ static bool same_tcp(const struct segment *a, const struct segment *b)
 	       same(a, b, a->tcp + sizeof(*first), a->payload);
 }
 
-/* CWR is for the first packet alone, as in segmentation: it is said once (RFC 3168, 6.1.2). */
 static bool goes_on(const struct list *list, struct rte_mbuf *mbuf, const struct segment *segment)
 {
 	const struct rte_tcp_hdr *tcp = tcp_of(segment);
 
 	return tcp->sent_seq == rte_cpu_to_be_32(list->sequence) &&
 	       segment->length <= list->first.length &&
-	       list->length + segment->length <= IP_PACKET_MAX &&
-	       !(tcp->tcp_flags & RTE_TCP_CWR_FLAG) && same_origin(list->head, mbuf) &&
+	       list->length + segment->length <= IP_PACKET_MAX && same_origin(list->head, mbuf) &&
 	       same_outer(&list->first, segment) && same_ip(&list->first, segment) &&
 	       same_tcp(&list->first, segment);
 }

@@ -12,7 +12,6 @@
 #include "stages/stage.h"
 
 #define IPV4_VERSION_4 4
-#define IPV4_FRAGMENT_BITS (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
 
 /* NICs pad short frames, and what follows the IPv4 packet is not part of it. */
 static void trim(struct rte_mbuf *mbuf, uint32_t length)

@@ -8,11 +8,6 @@
 
 #define VLAN_TAG_SIZE 4
 
-static bool takes_large_segments(const struct port *port)
-{
-	return __atomic_load_n(&port->large_segments, __ATOMIC_RELAXED);
-}
-
 /* The size is that of a packet as it came, and of those behind it none is larger. */
 static uint16_t check(const struct tables *tables, struct rte_mbuf *mbuf)
 {
@@ -24,7 +19,7 @@ static uint16_t check(const struct tables *tables, struct rte_mbuf *mbuf)
 	if (mbuf->pkt_len > port->mtu + (uint32_t)RTE_ETHER_HDR_LEN + VLAN_TAG_SIZE)
 		return VERDICT_DROP + DROP_VETH_TOO_BIG;
 	/* Those that cannot be merged are delivered as they came. */
-	if (packet->followers > 0 && takes_large_segments(port))
+	if (packet->followers > 0 && port_takes_large_segments(port))
 		followers_merge(mbuf);
 	return STAGE_DELIVER;
 }

@@ -6,7 +6,6 @@
 
 #include "stages/stage.h"
 
-#define VXLAN_FLAG_I RTE_BE32(0x08000000)
 #define MBUF_BUFFER_FLAGS (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)
 
 /* The headers that gro has checked. */

@@ -8,8 +8,8 @@
 #include <rte_vxlan.h>
 
 #include "core/frame.h"
+#include "core/ipv4.h"
 
-#define IPV4_FRAGMENT_BITS (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
 /* The lowest byte is reserved; in a seed the protocol has it. */
 #define VNI_MASK 0xffffff00
 

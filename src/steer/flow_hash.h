@@ -40,8 +40,9 @@ static inline uint32_t flow_hash_mix(uint32_t hash)
 }
 
 /* The same from the NIC's hash where that covers the inner headers (uplink_rss()), without reading
- * the packet. It does not know the VNI. Which of the two a packet has depends on its port and its
- * outer headers only, so those of a flow agree. NICs know VXLAN by UDP port 4789; to another port,
+ * the packet. It does not know the VNI. Which of the two a packet has must depend on its port and
+ * its outer headers only, so that those of a flow agree: `nic_hashes_inner` is said only of NICs
+ * that give the hash with every packet. NICs know VXLAN by UDP port 4789; to another port,
  * the hash is of the outer headers, and as steady as the sender's source port. */
 static inline uint32_t flow_hash_received(const struct rte_mbuf *mbuf, bool nic_hashes_inner)
 {

@@ -32,6 +32,8 @@
 
 #include <rte_mbuf_dyn.h>
 
+#include "core/counters.h"
+
 static int next_offset = -1;
 
 int moves_register(void)
@@ -42,6 +44,17 @@ int moves_register(void)
 
 	next_offset = rte_mbuf_dynfield_register(&field);
 	return next_offset < 0 ? -1 : 0;
+}
+
+/* What others may read has relaxed stores, as counters have. */
+static void set16(uint16_t *number, uint16_t value)
+{
+	__atomic_store_n(number, value, __ATOMIC_RELAXED);
+}
+
+static void set32(uint32_t *number, uint32_t value)
+{
+	__atomic_store_n(number, value, __ATOMIC_RELAXED);
 }
 
 static struct rte_mbuf **next_of(struct rte_mbuf *mbuf)
@@ -76,16 +89,18 @@ void moves_wish(struct moves *moves, uint16_t group, const struct path *path)
 	struct flow_group *flow_group = &moves->groups[group];
 
 	if (!flow_group->moving) {
-		if (!moves->waits && path_is(&moves->paths[group], path))
+		if (!moves->waits && path_is(&moves->paths[group], path)) {
+			moves->paths[group].second = path->second;
 			return;
+		}
 		flow_group->moving = true;
-		moves->moving[moves->n_moving++] = group;
+		moves->moving[moves->n_moving] = group;
+		set16(&moves->n_moving, moves->n_moving + 1);
 	}
 	flow_group->next = *path;
 }
 
-/* True from when nothing is in flight that was sent before groups were told apart. */
-static bool is_clear(struct moves *moves)
+bool moves_may_end(struct moves *moves)
 {
 	if (moves->waits && count_in_flight(moves, GROUP_UNSTEERED, moves->unsteered) == 0)
 		moves->waits = false;
@@ -97,15 +112,15 @@ bool moves_end(struct moves *moves, uint16_t i)
 	uint16_t group = moves->moving[i];
 	struct flow_group *flow_group = &moves->groups[group];
 
-	if (!is_clear(moves))
-		return false;
-	moves_recount(moves, group);
+	if (flow_group->in_flight > 0)
+		moves_recount(moves, group);
 	if (flow_group->in_flight > 0)
 		return false;
 	moves->paths[group] = flow_group->next;
 	flow_group->moving = false;
-	moves->moving[i] = moves->moving[--moves->n_moving];
-	moves->ended++;
+	set16(&moves->n_moving, moves->n_moving - 1);
+	moves->moving[i] = moves->moving[moves->n_moving];
+	counter_add(&moves->ended, 1);
 	return true;
 }
 
@@ -125,9 +140,9 @@ void moves_hold(struct moves *moves, uint16_t group, struct rte_mbuf **mbufs, ui
 {
 	for (uint16_t i = 0; i < n; i++)
 		hold(&moves->groups[group], mbufs[i]);
-	moves->groups[group].n_held += n;
-	moves->n_held += n;
-	moves->most_held = RTE_MAX(moves->most_held, moves->n_held);
+	set16(&moves->groups[group].n_held, moves->groups[group].n_held + n);
+	set32(&moves->n_held, moves->n_held + n);
+	set32(&moves->most_held, RTE_MAX(moves->most_held, moves->n_held));
 }
 
 uint16_t moves_take_held(struct moves *moves, uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
@@ -139,7 +154,7 @@ uint16_t moves_take_held(struct moves *moves, uint16_t group, struct rte_mbuf **
 		mbufs[taken] = flow_group->first_held;
 		flow_group->first_held = *next_of(mbufs[taken]);
 	}
-	flow_group->n_held -= taken;
-	moves->n_held -= taken;
+	set16(&flow_group->n_held, flow_group->n_held - taken);
+	set32(&moves->n_held, moves->n_held - taken);
 	return taken;
 }

@@ -7,7 +7,6 @@
 
 #include <rte_mbuf.h>
 
-#include "core/error.h"
 #include "core/packet.h"
 #include "steer/path.h"
 
@@ -22,12 +21,12 @@
 struct tally {
 	uint32_t finished[GROUPS_COUNTED]; /* packets that ended here (release) */
 	uint32_t made[GROUPS_COUNTED]; /* and that were made here of others, and end like them */
-	uint32_t changes; /* of all this; its lcore's own, for whoever hands copies on */
 };
 
 struct flow_group {
 	uint32_t sent;	    /* along its path */
-	uint32_t in_flight; /* of these, when they were last counted; never too few */
+	uint32_t in_flight; /* of these, and what was made of them, when last counted; 0 is certain
+			     */
 	uint32_t reviewed;  /* `sent`, when its path was last reviewed */
 	uint16_t n_held;
 	bool moving;
@@ -70,6 +69,9 @@ void moves_recount(struct moves *moves, uint16_t group);
 /* The group is to have that path, as soon as it can. */
 void moves_wish(struct moves *moves, uint16_t group, const struct path *path);
 
+/* False while packets are in flight that came before groups were told apart: no move ends then. */
+bool moves_may_end(struct moves *moves);
+
 /* If the i-th of moving[] has nothing in flight it gets its path, is taken off the list (the last
  * one takes its index), and true is returned. Its held packets are to be taken and sent at once. */
 bool moves_end(struct moves *moves, uint16_t i);
@@ -82,7 +84,8 @@ uint16_t moves_take_held(struct moves *moves, uint16_t group, struct rte_mbuf **
 
 static inline void moves_sent(struct moves *moves, uint16_t group, uint16_t n)
 {
-	moves->groups[group].sent += n;
+	__atomic_store_n(
+		&moves->groups[group].sent, moves->groups[group].sent + n, __ATOMIC_RELAXED);
 	moves->groups[group].in_flight += n;
 }
 

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "steer/path.h"
 
-/* Stands for the flows of a group: neighbours must not get neighbouring lcores. */
-static uint32_t hash_of(const struct plan *plan, uint16_t group)
+#include "steer/flow_hash.h"
+
+/* Stands for the flows of a group, and a stage of theirs. Mixed, because the policies' hash is
+ * linear: with a sum, the lcores of two stages would always be equally far apart. */
+static uint32_t hash_of(const struct plan *plan, uint16_t group, unsigned int stage)
 {
-	return (group + 1 + plan->salt) * 0x85ebca6bu;
+	return flow_hash_mix(plan->salt + stage * FLOW_GROUPS + group);
 }
 
-/* By the flow alone the choice is fixed, as in the kernel's RPS. */
-static uint16_t choose_by_flow(const struct steering *steering, uint32_t hash)
+/* By the flow alone the choice is fixed, as in the kernel's RPS: each lcore has as many groups. */
+static uint16_t choose_by_flow(
+	const struct plan *plan, const struct steering *steering, uint16_t group)
 {
-	return steering->lcores[(uint64_t)hash * steering->n >> 32];
+	return steering->lcores[(group + plan->salt) % FLOW_GROUPS * steering->n / FLOW_GROUPS];
 }
 
 /* What choosing one path needs. */
@@ -18,16 +22,17 @@ struct chooser {
 	const struct plan *plan;
 	const struct steering *steering;
 	const uint32_t *loads;
-	uint32_t hash;
+	uint16_t group;
 	uint16_t where[STAGE_COUNT]; /* each stage of the way runs */
 };
 
 static uint16_t choose_by_policy(const struct chooser *chooser, unsigned int stage, bool *second)
 {
 	const struct steering *steering = chooser->steering;
+	uint32_t hash = hash_of(chooser->plan, chooser->group, stage);
 
 	return steering->lcores[steering->policy->choose(
-		chooser->hash + stage, chooser->loads, steering->n, steering->threshold, second)];
+		hash, chooser->loads, steering->n, steering->threshold, second)];
 }
 
 static uint16_t choose(const struct chooser *chooser, const struct transition *transition,
@@ -35,7 +40,7 @@ static uint16_t choose(const struct chooser *chooser, const struct transition *t
 {
 	switch (transition->kind) {
 	case TRANSITION_FLOW:
-		return choose_by_flow(chooser->steering, chooser->hash);
+		return choose_by_flow(chooser->plan, chooser->steering, chooser->group);
 	case TRANSITION_FLOW_STAGE:
 		return choose_by_policy(chooser, stage, second);
 	case TRANSITION_WITH:
@@ -51,7 +56,7 @@ struct path path_choose(const struct plan *plan, bool open, const struct steerin
 	static const enum stage way[] = {
 		STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH};
 	const struct transition *row = open ? plan->open : plan->closed;
-	struct chooser chooser = {plan, steering, loads, hash_of(plan, group), {0}};
+	struct chooser chooser = {plan, steering, loads, group, {0}};
 	uint16_t here = first;
 	struct path path = {.second = 0};
 

@@ -37,6 +37,7 @@ struct virtual_lcore {
 	/* What the other doors see of lcore->finished. */
 	uint64_t finished[LCORES_MAX];
 	struct tally tallies[LCORES_MAX];
+	uint32_t tally_changes[LCORES_MAX];
 	/* The lcore's counters when the clock was last read. */
 	struct stage_counters seen[STEP_COUNT];
 	uint64_t seen_steered;

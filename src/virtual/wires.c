@@ -218,13 +218,14 @@ static void move_packets(struct virtual_driver *driver, struct virtual_lcore *se
 static void move_credits(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
 	for (uint16_t door = 0; door < driver->dataplane->n_lcores; door++) {
-		const struct tally *tally = &sender->lcore->tallies[door];
+		uint32_t changes = sender->lcore->tally_changes[door];
 
 		if (sender->finished[door] == sender->lcore->finished[door] &&
-			sender->tallies[door].changes == tally->changes)
+			sender->tally_changes[door] == changes)
 			continue;
 		sender->finished[door] = sender->lcore->finished[door];
-		sender->tallies[door] = *tally;
+		sender->tally_changes[door] = changes;
+		sender->tallies[door] = sender->lcore->tallies[door];
 		virtual_wake(driver, door, sender->time);
 	}
 }

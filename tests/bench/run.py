@@ -12,24 +12,37 @@ import sys
 import tempfile
 import time
 
+import hotspot
 import weft_run
 
 BENCHES = {
     "calibrate": "what steps, ports and cache lines cost here, for the virtual clock",
     "hop": "what a hop between two lcores costs, before each stage of the receive path",
+    "hotspot": "what the policies make of a flow whose rate jumps, on eight virtual lcores",
     "rings": "which rte_ring between two lcores: one or many producers, 8 or 16 bytes, in place",
     "simulate": "how many packets a second eight virtual lcores with costs from the table carry",
+    "steer": "the modes that steer one flow over two lcores, on every path that comes up",
     "two-core": "placements over two lcores: what virtual lcores predict, and what real ones do",
 }
 # vhost-user takes 8 regions at most
 EAL_ARGUMENTS = {name: ["--single-file-segments"] for name in ("calibrate", "two-core")}
-COLUMNS = [("scenario", "scenario", "<"), ("port", "port", "<"), ("frame_bytes", "frame", ">"),
+COLUMNS = [("scenario", "scenario", "<"), ("mode", "mode", "<"), ("policy", "policy", "<"),
+           ("path", "path", "<"),
+           ("port", "port", "<"), ("frame_bytes", "frame", ">"),
            ("lcores", "lcores", ">"), ("pps", "packets/s", ">"),
            ("burst_cycles", "cycles/burst", ">"), ("cycles_per_packet", "cycles/packet", ">"),
+           ("extra_cycles", "more, cycles", ">"), ("steer_cycles", "steered, cycles", ">"),
            ("hop_cycles", "hop, cycles", ">"), ("times", "times", ">"),
+           ("before", "carried before", ">"), ("after", "carried after", ">"),
+           ("recovered", "recovered", ">"), ("recovery_ms", "after, ms", ">"), ("moves", "moves", ">"),
            ("clock", "clock", "<"), ("pairs", "pairs", ">"), ("ratio_to_real", "to real", ">"),
+           ("ratio_to_vanilla", "to vanilla", ">"), ("ratio_to_rps", "to rps", ">"),
+           ("ratio_to_static", "to static", ">"),
            ("interval", "95 % interval", ">"), ("simulated_pps", "simulated packets/s", ">")]
-FRACTIONS = {"times", "ratio_to_real"}
+FRACTIONS = {"times", "before", "after", "ratio_to_real", "ratio_to_vanilla", "ratio_to_rps",
+             "ratio_to_static"}
+# Said only where they differ.
+ONE_OF_MANY = ["mode", "clock"]
 
 
 def run(name, rounds, directory):
@@ -50,18 +63,20 @@ def run(name, rounds, directory):
 
 
 def cell(row, key):
-    value = row.get(key, "")
-    if key == "interval" and value:
-        return f"{value[0]:.2f} to {value[1]:.2f}"
+    value = row.get(key)
+    if value is None:
+        return ""
+    if key == "interval":
+        return f"{value[0]:.3f} to {value[1]:.3f}"
     if isinstance(value, float):
-        return f"{value:.2f}" if key in FRACTIONS else f"{value:,.1f}"
+        return f"{value:.3f}" if key in FRACTIONS else f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) else value
 
 
 def print_table(rows):
     columns = [column for column in COLUMNS if any(column[0] in row for row in rows)]
-    if len({row.get("clock") for row in rows}) < 2:
-        columns = [column for column in columns if column[0] != "clock"]
+    columns = [column for column in columns if column[0] not in ONE_OF_MANY
+               or len({row.get(column[0]) for row in rows}) > 1]
     lines = [[heading for _, heading, _ in columns]]
     lines += [[cell(row, key) for key, _, _ in columns] for row in rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
@@ -185,13 +200,17 @@ def simulate(rounds, directory):
     return rows
 
 
+IN_VIRTUAL_TIME = {"hotspot": hotspot.measure, "simulate": simulate}
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Measurements. All that is compared takes turns in one "
         "run; figures are medians over the rounds.")
     parser.add_argument("name", nargs="?", choices=BENCHES, metavar="NAME")
     parser.add_argument("--list", action="store_true", help="what can be measured")
-    parser.add_argument("--rounds", type=int, default=20, help="rounds of each variant; two-core: pairs that must count (20)")
+    parser.add_argument("--rounds", type=int, default=20, help="rounds of each variant; hotspot: seeds; "
+                        "two-core, steer: pairs that must count (20)")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
     parser.add_argument("--costs", metavar="FILE",
                         help="calibrate: write the costs there, for the virtual clock")
@@ -218,8 +237,7 @@ def main():
             print(f"{name:10} {text}")
         return
     with tempfile.TemporaryDirectory(prefix="weft-bench-") as directory:
-        run_it = simulate if arguments.name == "simulate" else functools.partial(
-            run, arguments.name)
+        run_it = IN_VIRTUAL_TIME.get(arguments.name, functools.partial(run, arguments.name))
         rows = run_it(arguments.rounds, directory)
     sections = take_costs(rows, arguments.peer)
     rows = [row for row in rows if "scenario" in row]

@@ -258,9 +258,11 @@ static struct moment moment_of(const struct dataplane *dataplane)
 	return moment;
 }
 
+/* An lcore may be kept from running for all of a run: then it is one packet. */
 static struct result between(const struct moment *begin, const struct moment *end)
 {
-	double cycles = end->time - begin->time, packets = end->delivered - begin->delivered;
+	double cycles = end->time - begin->time;
+	double packets = RTE_MAX(end->delivered - begin->delivered, UINT64_C(1));
 	struct result result = {.pps = packets * rte_get_tsc_hz() / cycles};
 
 	for (int step = 0; step < STEP_COUNT; step++)

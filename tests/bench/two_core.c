@@ -347,23 +347,6 @@ static unsigned int pairs_at(
 	return n;
 }
 
-/* The order statistics between which the median of the ratio lies in 95 of 100 cases: of n coins,
- * as many as half and about two standard deviations fall on one side. */
-static void find_interval(struct figures *figures, const double *sorted)
-{
-	unsigned int rank = 0;
-	double share = 1, sum = 1;
-
-	for (unsigned int i = 0; i < figures->n; i++)
-		share /= 2;
-	for (sum = share; sum <= 0.025 && rank < figures->n / 2; sum += share) {
-		share = share * (figures->n - rank) / (rank + 1);
-		rank++;
-	}
-	figures->low = sorted[rank > 0 ? rank - 1 : 0];
-	figures->high = sorted[figures->n - (rank > 0 ? rank : 1)];
-}
-
 static struct figures figures_of(
 	unsigned int variant, enum distance_class class, unsigned int rounds)
 {
@@ -376,7 +359,7 @@ static struct figures figures_of(
 			    results[variant][pairs[i]][REAL].pps;
 	figures.ratio = fixture_median(ratios, figures.n);
 	if (figures.n > 0)
-		find_interval(&figures, ratios);
+		fixture_interval(ratios, figures.n, &figures.low, &figures.high);
 	for (int world = 0; world < WORLDS; world++) {
 		figures.pps[world] =
 			median_of(variant, pairs, figures.n, world, offsetof(struct result, pps));

@@ -3,6 +3,7 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import re
 import socket
@@ -99,6 +100,28 @@ class Namespace:
         self.sysctl(f"{prefix}.accept_ra", 0)
         self.sysctl(f"{prefix}.router_solicitations", 0)
         self.sysctl(f"{prefix}.disable_ipv6", 0)
+
+    def receive_on(self, interface, cpu):
+        """Whatever CPU its sender ran on, a packet to this end of a cable is handled on this one.
+        Else each CPU has a queue of its own for them, and a connection that is served on two
+        CPUs, as by its process and by the acknowledgements that weft sends, comes out of order."""
+        queue = f"/sys/class/net/{interface}/queues/rx-0/rps_cpus"
+        command("ip", "netns", "exec", self.name, "sh", "-c", f"echo {1 << cpu:x} > {queue}")
+
+    def packets(self, interface):
+        """(received, sent) by an interface."""
+        link = json.loads(self.ip(f"-json -statistics link show {interface}"))[0]
+        return tuple(link["stats64"][way]["packets"] for way in ("rx", "tx"))
+
+    def statistics(self):
+        """The kernel's counters, under the names that nstat has for them: TcpRetransSegs."""
+        lines = []
+        for name in ("snmp", "netstat"):
+            with self.entered(), open(f"/proc/thread-self/net/{name}") as file:
+                lines += [line.split() for line in file]
+        return {keys[0].rstrip(":") + key: int(value)
+                for keys, values in zip(lines[::2], lines[1::2])
+                for key, value in zip(keys[1:], values[1:])}
 
     def address(self, interface, *addresses):
         for address in addresses:

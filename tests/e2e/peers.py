@@ -15,6 +15,7 @@ class Container:
         self.mac = mac
         self.addresses = addresses
         self.interface = interface
+        self.outside = None  # the other end of its cable, at a bridge of the kernel's
 
     def address(self, version=4):
         """Its first IPv4 or IPv6 address, without the prefix."""
@@ -87,9 +88,9 @@ class KernelNetwork:
         """A container behind the bridge."""
         space = self.host.lab.namespace(role)
         inside = Container(space, mac, addresses)
-        outside = space.name.rsplit("-", 1)[1][-15:]
-        netns.cable(space, inside.interface, self.host.namespace, outside)
-        self.host.namespace.ip(f"link set {outside} master {self.bridge}")
+        inside.outside = space.name.rsplit("-", 1)[1][-15:]
+        netns.cable(space, inside.interface, self.host.namespace, inside.outside)
+        self.host.namespace.ip(f"link set {inside.outside} master {self.bridge}")
         space.ip(f"link set {inside.interface} address {mac}")
         return inside.configure()
 

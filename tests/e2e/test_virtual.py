@@ -21,7 +21,7 @@ ROW = {"scenario", "system", "mode", "lcores", "clock", "frame_bytes", "flows", 
 
 def costs():
     """Round numbers: 2 GHz, and 500 cycles or so for a packet on one lcore."""
-    sections = {"machine": {"hz": 2000000000}, "turn": {"idle": 50, "busy": 60},
+    sections = {"machine": {"hz": 2000000000}, "turn": {"idle": 50, "busy": 60, "steer": 20},
                 "price": {"metadata": 30, "header": 60, "payload": 30, "free": 5,
                           "back": 40, "back-header": 5, "back-payload": 5, "cold": 20,
                           "cold-payload": 5}}

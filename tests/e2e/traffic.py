@@ -46,7 +46,8 @@ def iperf3(lab, client, server, address=None, seconds=2, port=5201, options=()):
     daemon = lab.start("iperf3", "-s", "-1", "-p", port, "--forceflush", netns=server.namespace)
     daemon.wait_for("Server listening", 5)
     done = client.namespace.run("iperf3", "-J", "-c", address, "-p", port, "-t", seconds,
-                                "--connect-timeout", 3000, *options, check=False)
+                                "--connect-timeout", 3000, *options, check=False,
+                                timeout=seconds + 60)
     result = json.loads(done.stdout)
     assert "error" not in result, result["error"]
     daemon.wait(10)

@@ -6,6 +6,7 @@
 #include "segments.h"
 
 #include "core/followers.h"
+#include "ports/large_segment.h"
 
 #define OUTER VXLAN_OVERHEAD
 
@@ -63,8 +64,6 @@ static struct frame part_of(
 	memcpy(part.bytes + part.data, whole + from, to - from);
 	part.length = part.data + to - from;
 	tcp->sent_seq = rte_cpu_to_be_32(rte_be_to_cpu_32(tcp->sent_seq) + i * size);
-	if (i > 0)
-		tcp->tcp_flags &= ~RTE_TCP_CWR_FLAG;
 	if (to < length)
 		tcp->tcp_flags &= ~RTE_TCP_PSH_FLAG;
 	finish_inner(&part);
@@ -104,7 +103,7 @@ static void assert_large(struct rte_mbuf *head, const struct frame *frames, uint
 	struct frame large = copy_of(&frames[0]);
 	uint32_t length = 0;
 
-	assert_true(followers_are_merged(head));
+	assert_true(large_segment_is(head));
 	assert_int_equal(packet_of(head)->followers, n - 1);
 	assert_int_equal(head->nb_segs, n);
 	assert_int_equal(head->ol_flags, expected_flags(&frames[0]));
@@ -145,9 +144,7 @@ static struct rte_mbuf *make_list(bool ipv6, struct frame frames[3])
 			.sequence = i * DATA,
 			.id = 10 * i,
 			.length = i == 2 ? DATA - 7 : DATA,
-			.flags = i == 2	  ? RTE_TCP_PSH_FLAG
-				 : i == 0 ? RTE_TCP_CWR_FLAG
-					  : 0});
+			.flags = i == 2 ? RTE_TCP_PSH_FLAG : 0});
 		add(&burst, frames[i]);
 	}
 	assert_lists(&burst, 2, -1, -1);
@@ -192,7 +189,7 @@ static void a_list_is_merged(void **state)
 		struct frame frames[3];
 		struct rte_mbuf *head = make_list(ipv6, frames);
 
-		assert_false(followers_are_merged(head));
+		assert_false(large_segment_is(head));
 		assert_true(followers_merge(head));
 		assert_large(head, frames, 3);
 	}
@@ -211,7 +208,7 @@ static void a_wrong_checksum_leaves_the_list_as_it_is(void **state)
 		rte_pktmbuf_mtod(bad, uint8_t *)[frames[0].data - OUTER + 5] ^= 1;
 		frames[i % 3].bytes[frames[0].data + 5] ^= 1;
 		assert_false(followers_merge(head));
-		assert_false(followers_are_merged(head));
+		assert_false(large_segment_is(head));
 		assert_originals(head, frames, 3);
 	}
 }
