@@ -56,23 +56,3 @@ void plan_set(struct plan *plan, const struct mode *mode)
 	for (unsigned int i = 0; i < mode->n_replacements; i++)
 		plan->instead[mode->replacements[i].stage] = mode->replacements[i].by;
 }
-
-static int unknown(const char *name, struct error *error)
-{
-	char list[512] = "";
-
-	for (unsigned int i = 0; i < RTE_DIM(modes); i++)
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
-			modes[i].name);
-	return error_set(error, "no mode is called '%s'; there are %s", name, list);
-}
-
-int plan_set_mode(struct plan *plan, const char *name, struct error *error)
-{
-	const struct mode *mode = plan_mode_find(name);
-
-	if (mode == NULL)
-		return unknown(name, error);
-	plan_set(plan, mode);
-	return 0;
-}

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/error.h"
 #include "stages/stage.h"
 
 /*
@@ -58,9 +57,6 @@ struct plan {
 	struct transition open[STAGE_COUNT];   /* how a packet from an uplink gets there, */
 	struct transition closed[STAGE_COUNT]; /* and how while the gate is closed */
 };
-
-/* Fills *plan with the row of modes[] of that name. */
-int plan_set_mode(struct plan *plan, const char *mode, struct error *error);
 
 /* Fills *plan with a row; every inline stage runs where the stage before it ran. */
 void plan_set(struct plan *plan, const struct mode *mode);

@@ -104,11 +104,11 @@ static struct dataplane *make_dataplane(const struct way *way)
 		.n_lcores = 1,
 		.lcore_ids = {rte_lcore_id()},
 		.credits = CREDITS};
-	struct dataplane *dataplane = NULL;
+	struct dataplane *dataplane;
 	struct error error;
 
-	if (plan_set_mode(&config.plan, way->mode, &error) == 0)
-		dataplane = dataplane_create(&config, &error);
+	plan_set(&config.plan, plan_mode_find(way->mode));
+	dataplane = dataplane_create(&config, &error);
 	if (dataplane == NULL)
 		rte_exit(EXIT_FAILURE, "%s\n", error.text);
 	tables->owned[0].port = way->source;

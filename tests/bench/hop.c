@@ -63,7 +63,7 @@ static struct result measure(struct tables *tables, unsigned int cut, unsigned i
 	uint64_t delivered;
 	unsigned int id = rte_get_next_lcore(-1, 1, 0);
 
-	plan_set_mode(&config.plan, "vanilla", &error);
+	plan_set(&config.plan, plan_mode_find("vanilla"));
 	for (uint16_t i = 0; i < config.n_lcores; i++, id = rte_get_next_lcore(id, 1, 0))
 		config.lcore_ids[i] = id;
 	if (cut < STAGE_COUNT)

@@ -110,10 +110,8 @@ static struct dataplane_config config_of(const struct setup *setup)
 			.policy = policy_find("static"),
 			.threshold = setup->closed ? 0 : NEVER_REACHED}};
 	unsigned int id = rte_get_next_lcore(-1, 1, 0);
-	struct error error;
 
-	if (plan_set_mode(&config.plan, setup->mode, &error) != 0)
-		rte_exit(EXIT_FAILURE, "bench-steer: %s\n", error.text);
+	plan_set(&config.plan, plan_mode_find(setup->mode));
 	memcpy(config.steering.lcores, setup->steering, sizeof(setup->steering));
 	for (uint16_t i = 0; i < setup->n_lcores; i++, id = rte_get_next_lcore(id, 1, 0))
 		config.lcore_ids[i] = id;

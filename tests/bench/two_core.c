@@ -193,7 +193,7 @@ static struct dataplane *make_dataplane(const struct variant *variant, struct cl
 	struct dataplane *dataplane;
 	struct error error;
 
-	plan_set_mode(&config.plan, "vanilla", &error);
+	plan_set(&config.plan, plan_mode_find("vanilla"));
 	for (uint16_t i = 0; i < CORES; i++, id = rte_get_next_lcore(id, 1, 0))
 		config.lcore_ids[i] = driver != NULL ? VIRTUAL_IDS + i : id;
 	if (variant->cut < STAGE_COUNT)

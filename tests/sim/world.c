@@ -425,8 +425,7 @@ static struct dataplane *make_dataplane(struct world *world, struct error *error
 	};
 	unsigned int id = rte_get_main_lcore();
 
-	if (plan_set_mode(&dataplane.plan, config->mode ? config->mode : "vanilla", error) != 0)
-		return NULL;
+	plan_set(&dataplane.plan, plan_mode_find(config->mode ? config->mode : "vanilla"));
 	if (!config->threads)
 		dataplane.clock = virtual_clock(world->driver);
 	memcpy(dataplane.plan.lcore, config->placement, sizeof(dataplane.plan.lcore));

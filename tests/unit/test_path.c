@@ -29,9 +29,8 @@ static int begin(void **state)
 static struct plan plan_of(const char *name)
 {
 	struct plan plan;
-	struct error error;
 
-	assert_int_equal(plan_set_mode(&plan, name, &error), 0);
+	plan_set(&plan, plan_mode_find(name));
 	return plan;
 }
 

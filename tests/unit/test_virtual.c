@@ -229,8 +229,7 @@ static void make_world(struct virtual_config config, uint16_t n_lcores)
 	dataplane.clock = virtual_clock(world.driver);
 	for (uint16_t i = 0; i < n_lcores; i++)
 		dataplane.lcore_ids[i] = virtual_lcore_id(i);
-	assert_int_equal(
-		plan_set_mode(&dataplane.plan, world.mode ? world.mode : "vanilla", &error), 0);
+	plan_set(&dataplane.plan, plan_mode_find(world.mode ? world.mode : "vanilla"));
 	if (n_lcores > 1)
 		dataplane.plan.lcore[STAGE_VXLAN] = 1;
 	world.dataplane = dataplane_create(&dataplane, &error);
