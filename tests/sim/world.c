@@ -635,7 +635,8 @@ static const struct mode own_modes[] = {
 };
 static const char *const modes[] = {"rps", "falcon-dev", "falcon-func"};
 
-/* Now and then one that does not steer: then all groups wait for what came before, or for nothing. */
+/* Now and then one that does not steer: then all groups wait for what came before, or for nothing.
+ */
 static const struct mode *random_mode(struct world *world)
 {
 	uint64_t choice = random_below(&world->random, RTE_DIM(modes) + RTE_DIM(own_modes));
