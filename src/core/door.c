@@ -52,8 +52,8 @@ static int64_t spare(const struct lcore *lcore, uint16_t group, uint16_t n)
 
 /* How many of n packets of a group may go on. A group may have as much on its way as is left for
  * all others (dynamic thresholds, as in shared-memory switches: Choudhury and Hahne, 1998): one
- * whose path is slow comes to half of the credits, two to a third each. A part is reserved, so that
- * there always are credits to receive with, however many paths are slow. */
+ * whose path is slow comes to half of them, two to a third each. A part is reserved, so that there
+ * always are credits to receive with, however many paths are slow. */
 static uint16_t room_for(struct lcore *lcore, uint16_t group, uint16_t n)
 {
 	int64_t room = spare(lcore, group, n);
