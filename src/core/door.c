@@ -299,7 +299,9 @@ static void admit(
 	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct port_counters *counters = &port->queues[queue].counters;
-	uint16_t group = port->uplink ? GROUP_UNSTEERED : GROUP_NONE;
+	const struct packet fresh = {.group = port->uplink ? GROUP_UNSTEERED : GROUP_NONE,
+		.first = lcore->index,
+		.door = lcore->index};
 
 	counter_add(&lcore->counters.admitted, n);
 	counter_add(&counters->rx_packets, n);
@@ -308,9 +310,8 @@ static void admit(
 		struct packet *packet = packet_of(mbufs[i]);
 
 		mbufs[i]->port = port->index;
-		packet->group = group;
+		packet->account = fresh.account;
 		packet->followers = 0;
-		packet->door = packet->first = lcore->index;
 		packet->network = NETWORK_NONE;
 		packet->source = PLACE_NONE;
 	}

@@ -16,11 +16,16 @@
  * theirs.
  */
 struct packet {
-	uint16_t group;	    /* its flow group at `first`, or one of GROUP_... */
-	uint16_t followers; /* packets that hang behind it: core/followers.h */
+	union {
+		struct {
+			uint16_t group; /* its flow group at `first`, or one of GROUP_... */
+			uint8_t first;	/* lcore that chose its path, and counts its group */
+			uint8_t door;	/* lcore whose credit it has */
+		};
+		uint32_t account; /* all three, to be compared at once */
+	};
 	uint8_t lengths[6]; /* the mbuf's own pkt_len and data_len */
-	uint8_t door;	    /* index of the lcore whose credit it has */
-	uint8_t first;	    /* index of the lcore that chose its path, and counts its group */
+	uint16_t followers; /* packets that hang behind it: core/followers.h */
 	uint32_t flow_hash; /* where mbuf->hash.rss lies: the NIC's hash until weft takes its own */
 	uint16_t network;   /* index of the network, or NETWORK_NONE */
 	uint16_t source;    /* place it came from, or PLACE_NONE */
@@ -33,7 +38,7 @@ static_assert(
 	"the flow hash lies where drivers put theirs");
 static_assert(
 	PACKET_OFFSET + offsetof(struct packet, lengths) == offsetof(struct rte_mbuf, pkt_len) &&
-		PACKET_OFFSET + offsetof(struct packet, door) ==
+		PACKET_OFFSET + offsetof(struct packet, followers) ==
 			offsetof(struct rte_mbuf, vlan_tci),
 	"the mbuf's own lengths are left alone");
 static_assert(PACKET_OFFSET + sizeof(struct packet) <= offsetof(struct rte_mbuf, buf_len),

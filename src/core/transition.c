@@ -11,73 +11,77 @@
 
 /* ---- endings ---- */
 
-/* Whose account the end of a packet goes to; a packet's followers end with it. */
-struct ending {
-	uint8_t door;
-	uint8_t first;
-	uint16_t group;
-	uint16_t packets;
+/* Whose accounts the ends of packets go to; a packet's followers end with it. */
+struct endings {
+	uint32_t accounts[STAGE_BURST_MAX];
+	uint16_t followers[STAGE_BURST_MAX];
+	uint16_t lists; /* not 0 if some packet has followers */
 };
 
-static void read_endings(struct rte_mbuf **mbufs, uint16_t n, struct ending *endings)
+static void read_endings(struct rte_mbuf **mbufs, uint16_t n, struct endings *endings)
 {
+	endings->lists = 0;
 	for (uint16_t i = 0; i < n; i++) {
-		const struct packet *packet = packet_of(mbufs[i]);
-
-		endings[i] = (struct ending){
-			packet->door, packet->first, packet->group, 1 + packet->followers};
+		endings->accounts[i] = packet_of(mbufs[i])->account;
+		endings->lists |= packet_of(mbufs[i])->followers;
 	}
+	for (uint16_t i = 0; endings->lists != 0 && i < n; i++)
+		endings->followers[i] = packet_of(mbufs[i])->followers;
 }
 
-static bool is_same_account(const struct ending *a, const struct ending *b)
+static void finish_packets(struct lcore *lcore, uint32_t account, uint32_t packets)
 {
-	return a->door == b->door && a->first == b->first && a->group == b->group;
-}
-
-static void finish_packets(struct lcore *lcore, const struct ending *ending, uint32_t packets)
-{
+	const struct packet packet = {.account = account};
 	uint32_t *finished;
 
-	counter_add(&lcore->finished[ending->door], packets);
-	if (ending->group >= GROUPS_COUNTED)
+	counter_add(&lcore->finished[packet.door], packets);
+	if (packet.group >= GROUPS_COUNTED)
 		return;
-	finished = &lcore->tallies[ending->first].finished[ending->group];
+	finished = &lcore->tallies[packet.first].finished[packet.group];
 	__atomic_store_n(finished, *finished + packets, __ATOMIC_RELEASE);
-	lcore->tally_changes[ending->first]++;
+	lcore->tally_changes[packet.first]++;
+}
+
+/* The packets that end with those from `begin` to before `end`. */
+static uint32_t count_packets(const struct endings *endings, uint16_t begin, uint16_t end)
+{
+	uint32_t packets = end - begin;
+
+	for (uint16_t i = begin; endings->lists != 0 && i < end; i++)
+		packets += endings->followers[i];
+	return packets;
 }
 
 /* One store for each run of packets of one account: a door that has run short of credits reads its
- * count all the time, and takes the line away each time. Returns the packets that ended. */
-static uint32_t finish(struct lcore *lcore, const struct ending *endings, uint16_t n)
+ * count all the time, and takes the line away each time. */
+static void finish(struct lcore *lcore, const struct endings *endings, uint16_t n)
 {
-	uint32_t all = 0;
+	const uint32_t *accounts = endings->accounts;
 
 	for (uint16_t i = 0, end; i < n; i = end) {
-		uint32_t packets = endings[i].packets;
-
-		for (end = i + 1; end < n && is_same_account(&endings[end], &endings[i]); end++)
-			packets += endings[end].packets;
-		finish_packets(lcore, &endings[i], packets);
-		all += packets;
+		for (end = i + 1; end < n && accounts[end] == accounts[i]; end++)
+			;
+		finish_packets(lcore, accounts[i], count_packets(endings, i, end));
 	}
-	return all;
 }
 
 void transition_drop(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n, enum drop reason)
 {
-	struct ending endings[STAGE_BURST_MAX];
+	struct endings endings;
 
-	read_endings(mbufs, n, endings);
-	counter_add(&lcore->counters.drops[reason], finish(lcore, endings, n));
+	read_endings(mbufs, n, &endings);
+	counter_add(&lcore->counters.drops[reason], count_packets(&endings, 0, n));
+	finish(lcore, &endings, n);
 	rte_pktmbuf_free_bulk(mbufs, n);
 }
 
 static void consume(struct lcore *lcore, struct rte_mbuf *mbuf)
 {
-	struct ending ending;
+	struct endings endings;
 
-	read_endings(&mbuf, 1, &ending);
-	counter_add(&lcore->counters.consumed, finish(lcore, &ending, 1));
+	read_endings(&mbuf, 1, &endings);
+	counter_add(&lcore->counters.consumed, count_packets(&endings, 0, 1));
+	finish(lcore, &endings, 1);
 	rte_pktmbuf_free(mbuf);
 }
 
@@ -144,11 +148,7 @@ static uint16_t target(const struct lcore *lcore, uint16_t step, struct rte_mbuf
 /* All that it depends on, of the packet. */
 static uint32_t way_of(uint16_t step, struct rte_mbuf *mbuf)
 {
-	const struct packet *packet = packet_of(mbuf);
-
-	if (step >= STAGE_COUNT)
-		return packet->destination;
-	return packet->group | (uint32_t)packet->first << 16;
+	return step < STAGE_COUNT ? packet_of(mbuf)->account : packet_of(mbuf)->destination;
 }
 
 /* The vector of what runs for that step in this turn. Only here does a stage stand in another's
@@ -184,6 +184,8 @@ void transition(struct lcore *lcore, uint16_t step, struct rte_mbuf **mbufs, uin
 	uint16_t begin = 0, to;
 	uint32_t way;
 
+	if (lcore->dataplane->n_lcores == 1)
+		return put(lcore, 0, step, mbufs, n);
 	way = way_of(step, mbufs[0]);
 	to = target(lcore, step, mbufs[0]);
 	for (uint16_t i = 1; i < n; i++) {
@@ -321,32 +323,31 @@ static enum drop refusal(const struct port *port)
 }
 
 static void count_sent(struct lcore *lcore, struct port_counters *counters,
-	const struct ending *endings, uint16_t sent, uint32_t bytes)
+	const struct endings *endings, uint16_t sent, uint32_t bytes)
 {
-	uint32_t packets = finish(lcore, endings, sent);
-
+	finish(lcore, endings, sent);
 	counter_add(&counters->tx_packets, sent);
 	counter_add(&counters->tx_bytes, bytes);
 	counter_add(&lcore->counters.delivered, sent);
-	counter_add(&lcore->counters.coalesced, packets - sent);
+	counter_add(&lcore->counters.coalesced, count_packets(endings, 0, sent) - sent);
 }
 
 static void send_burst(
 	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct port_counters *counters = &port->queues[queue].counters;
-	struct ending endings[STAGE_BURST_MAX];
+	struct endings endings;
 	uint32_t bytes = bytes_of(mbufs, n);
 	uint16_t sent;
 
-	read_endings(mbufs, n, endings);
+	read_endings(mbufs, n, &endings);
 	sent = port->ops->send(port, queue, mbufs, n);
 	if (unlikely(sent < n)) {
 		bytes -= bytes_of(mbufs + sent, n - sent);
 		counter_add(&counters->tx_refused, n - sent);
 		transition_drop(lcore, mbufs + sent, n - sent, refusal(port));
 	}
-	count_sent(lcore, counters, endings, sent, bytes);
+	count_sent(lcore, counters, &endings, sent, bytes);
 }
 
 /* Packets that hang behind others leave by themselves, unless they were made one with them. */
@@ -390,21 +391,22 @@ struct leaving {
 static void take_group(const struct lcore *lcore, enum stage stage, const struct port *port,
 	uint16_t queue, struct rte_mbuf **mbufs, uint16_t *n, struct leaving *leaving)
 {
-	uint16_t left = 0;
+	uint16_t taken = 0, left = 0, followers = 0;
 
-	leaving->n = leaving->followers = 0;
 	for (uint16_t i = 0; i < *n; i++) {
 		const struct packet *packet = packet_of(mbufs[i]);
 
 		if (packet->destination == port->index &&
 			queue_of(lcore, stage, port, mbufs[i]) == queue) {
-			leaving->followers |= packet->followers;
-			leaving->mbufs[leaving->n++] = mbufs[i];
+			followers |= packet->followers;
+			leaving->mbufs[taken++] = mbufs[i];
 		} else {
 			mbufs[left++] = mbufs[i];
 		}
 	}
 	*n = left;
+	leaving->n = taken;
+	leaving->followers = followers;
 }
 
 static void leave(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbufs, uint16_t n)

@@ -35,7 +35,7 @@
 #define PAIRS_MAX 256 /* of a variant */
 #define QUIETEST 4    /* one pair of so many counts */
 #define CREDITS 1024
-#define WINDOW (CREDITS / 2) /* what a single flow group may have on its way */
+#define WINDOW (CREDITS / 4) /* on the way at most: no flow group is refused for that */
 #define WARM_UP_MS 3	     /* the gate closes in two */
 #define RUN_MS 5
 #define CORES 2
