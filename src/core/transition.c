@@ -110,7 +110,8 @@ static void outbox_add(struct lcore *lcore, struct outbox *outbox, uint16_t step
 		lcore->dirty[lcore->n_dirty++] = outbox;
 	outbox->dirty = true;
 	for (uint16_t i = 0; i < n; i++)
-		outbox->parcels[outbox->n++] = parcel_make(mbufs[i], step);
+		outbox->parcels[outbox->n + i] = parcel_make(mbufs[i], step);
+	outbox->n += n;
 }
 
 void transition_flush(struct lcore *lcore)
@@ -460,21 +461,42 @@ void transition_run_from(struct lcore *lcore, unsigned int step)
 
 /* ---- from other lcores ---- */
 
+/* True if all wait for the same step, which for most bursts they do. */
+static bool is_for_one_step(void **parcels, unsigned int n)
+{
+	uintptr_t different = 0;
+
+	for (unsigned int i = 1; i < n; i++)
+		different |= (uintptr_t)parcels[i] ^ (uintptr_t)parcels[0];
+	return (different & PARCEL_STEP) == 0;
+}
+
+/* Into vectors, which all are empty: a burst has room in any. */
+static void unpack(struct lcore *lcore, void **parcels, unsigned int n)
+{
+	struct vector *vector = &lcore->vectors[vector_of(lcore, parcel_step(parcels[0]))];
+
+	if (likely(is_for_one_step(parcels, n))) {
+		for (unsigned int i = 0; i < n; i++)
+			vector->mbufs[i] = parcel_mbuf(parcels[i]);
+		vector->n = n;
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		vector = &lcore->vectors[vector_of(lcore, parcel_step(parcels[i]))];
+		vector->mbufs[vector->n++] = parcel_mbuf(parcels[i]);
+	}
+}
+
 static uint16_t poll_ring(struct lcore *lcore, struct rte_ring *ring)
 {
 	void *parcels[RECEIVE_BURST];
 	unsigned int n = rte_ring_sc_dequeue_burst(ring, parcels, RECEIVE_BURST, NULL);
-	unsigned int first = STEP_COUNT;
 
-	/* All vectors are empty: a burst has room in any. */
-	for (unsigned int i = 0; i < n; i++) {
-		unsigned int step = vector_of(lcore, parcel_step(parcels[i]));
-		struct vector *vector = &lcore->vectors[step];
-
-		vector->mbufs[vector->n++] = parcel_mbuf(parcels[i]);
-		first = RTE_MIN(first, step);
-	}
-	transition_run_from(lcore, first);
+	if (n == 0)
+		return 0;
+	unpack(lcore, parcels, n);
+	transition_run_from(lcore, 0);
 	return n;
 }
 
