@@ -58,17 +58,18 @@ BUGS = [
     # order
     Bug("swapped-burst", "order", TRANSITION,
         """\
-	unsigned int first = STEP_COUNT;
+		return 0;
+	unpack(lcore, parcels, n);
 """,
         """\
-	unsigned int first = STEP_COUNT;
-
+		return 0;
 	if (n > 1) {
 		void *parcel = parcels[0];
 
 		parcels[0] = parcels[1];
 		parcels[1] = parcel;
 	}
+	unpack(lcore, parcels, n);
 """,
         "The first two packets of a burst from another lcore change places."),
     Bug("mixed-group", "order", TRANSITION,
