@@ -196,20 +196,6 @@ void steer_show_stages(struct control *control, struct request *request)
 
 /* ---- flow groups ---- */
 
-/* What was sent is read first: with what ended since then it could come out below zero. */
-static uint64_t count_in_flight(
-	const struct dataplane *dataplane, uint16_t door, uint16_t group, uint32_t sent)
-{
-	int32_t n = sent;
-
-	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
-		n -= __atomic_load_n(
-			&dataplane->lcores[i]->tallies[door].finished[group], __ATOMIC_ACQUIRE);
-	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
-		n += read_u32(&dataplane->lcores[i]->tallies[door].made[group]);
-	return RTE_MAX(n, 0);
-}
-
 /* The stages that are not inline, and where: "gro 1, vxlan 2". */
 static void add_path(
 	const struct dataplane *dataplane, struct rte_tel_data *row, const struct path *path)
@@ -236,7 +222,9 @@ static void add_group(const struct dataplane *dataplane, struct answer_list *lis
 	rte_tel_data_add_dict_u64(row, "door", dataplane->lcore_ids[door]);
 	rte_tel_data_add_dict_u64(row, "group", group);
 	rte_tel_data_add_dict_u64(row, "packets", sent);
-	rte_tel_data_add_dict_u64(row, "in_flight", count_in_flight(dataplane, door, group, sent));
+	/* Below zero if more has ended since `sent` was read. */
+	rte_tel_data_add_dict_u64(
+		row, "in_flight", RTE_MAX((int32_t)moves_in_flight(moves, group, sent), 0));
 	rte_tel_data_add_dict_u64(row, "held", read_u16(&moves->groups[group].n_held));
 	add_path(dataplane, row, &moves->paths[group]);
 }

@@ -278,7 +278,7 @@ static uint32_t own_load(struct lcore *lcore)
 	return more ? LOAD_FULL : load_read(&lcore->load);
 }
 
-void door_look_around(struct lcore *lcore, uint64_t now)
+void door_look_around(struct lcore *lcore)
 {
 	struct door *door = lcore->door;
 	uint32_t average;
@@ -287,7 +287,7 @@ void door_look_around(struct lcore *lcore, uint64_t now)
 		return;
 	average = see_loads(lcore);
 	if (lcore->plan->gated &&
-		gate_update(&door->gate, now, average, own_load(lcore), door->arrived))
+		gate_update(&door->gate, lcore->mark, average, own_load(lcore), door->arrived))
 		choose_all(lcore);
 	else
 		review_some(lcore);

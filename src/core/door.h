@@ -49,6 +49,6 @@ uint16_t door_poll_moves(struct lcore *lcore);
 uint16_t door_poll_queues(struct lcore *lcore, bool *refused);
 
 /* A look at the loads, now and then: the gate, and whether groups would better go elsewhere. */
-void door_look_around(struct lcore *lcore, uint64_t now);
+void door_look_around(struct lcore *lcore);
 
 #endif

@@ -47,7 +47,7 @@ static uint32_t depth(const struct lcore *lcore)
 static void look_around(struct lcore *lcore)
 {
 	load_update(&lcore->load, lcore->mark, lcore->counters.time.working, depth(lcore));
-	door_look_around(lcore, lcore->mark);
+	door_look_around(lcore);
 	lcore_account(lcore, &lcore->counters.time.housekeeping);
 }
 

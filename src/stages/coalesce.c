@@ -240,10 +240,7 @@ static void append(struct list *list, struct rte_mbuf *mbuf, const struct segmen
 /* The list has one account: its credits are one door's, and it goes one way. */
 static bool same_origin(struct rte_mbuf *a, struct rte_mbuf *b)
 {
-	const struct packet *first = packet_of(a), *other = packet_of(b);
-
-	return a->port == b->port && first->door == other->door && first->first == other->first &&
-	       first->group == other->group;
+	return a->port == b->port && packet_of(a)->account == packet_of(b)->account;
 }
 
 /* True if bytes [from, to) are the same. */

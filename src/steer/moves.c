@@ -64,7 +64,7 @@ static struct rte_mbuf **next_of(struct rte_mbuf *mbuf)
 
 /* ---- counting ---- */
 
-static uint32_t count_in_flight(const struct moves *moves, uint16_t group, uint32_t sent)
+uint32_t moves_in_flight(const struct moves *moves, uint16_t group, uint32_t sent)
 {
 	uint32_t n = sent;
 
@@ -79,7 +79,7 @@ void moves_recount(struct moves *moves, uint16_t group)
 {
 	struct flow_group *flow_group = &moves->groups[group];
 
-	flow_group->in_flight = count_in_flight(moves, group, flow_group->sent);
+	flow_group->in_flight = moves_in_flight(moves, group, flow_group->sent);
 }
 
 /* ---- moving ---- */
@@ -102,7 +102,7 @@ void moves_wish(struct moves *moves, uint16_t group, const struct path *path)
 
 bool moves_may_end(struct moves *moves)
 {
-	if (moves->waits && count_in_flight(moves, GROUP_UNSTEERED, moves->unsteered) == 0)
+	if (moves->waits && moves_in_flight(moves, GROUP_UNSTEERED, moves->unsteered) == 0)
 		moves->waits = false;
 	return !moves->waits;
 }

@@ -63,6 +63,11 @@ static inline uint32_t moves_occupancy(const struct moves *moves, uint16_t group
 	return moves->groups[group].in_flight + moves->groups[group].n_held;
 }
 
+/* Packets of the group on their way when `sent` had been sent: GROUP_UNSTEERED has a count, too.
+ * Any thread; for others than the door it may be below zero, if more was sent and ended meanwhile.
+ */
+uint32_t moves_in_flight(const struct moves *moves, uint16_t group, uint32_t sent);
+
 /* Counts again. */
 void moves_recount(struct moves *moves, uint16_t group);
 
