@@ -70,12 +70,10 @@ static uint64_t lcores_of(
 
 uint64_t steer_stage_lcores(const struct control *control, int stage)
 {
-	static const enum stage way[] = {
-		STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH};
 	uint64_t lcores[STAGE_COUNT] = {0}, here = find_doors(control);
 
-	for (size_t i = 0; i < RTE_DIM(way); i++)
-		here = lcores[way[i]] = lcores_of(control, way[i], here, lcores);
+	for (unsigned int i = 0; i < PLAN_WAY_STAGES; i++)
+		here = lcores[plan_way[i]] = lcores_of(control, plan_way[i], here, lcores);
 	return lcores[stage];
 }
 

@@ -195,11 +195,9 @@ void door_adopt(struct lcore *lcore)
 	struct door *door = lcore->door;
 	const struct gate_config config = {.threshold = lcore->dataplane->steering.threshold,
 		.hz = lcore->dataplane->clock.hz};
-	uint64_t changes = door->gate.changes;
 
 	door->plan = lcore->plan->number;
 	gate_begin(&door->gate, &config, lcore->mark, door->arrived);
-	door->gate.changes = changes;
 	if (!door->moves.active) {
 		if (!lcore->plan->steers || !receives_from_uplink(lcore))
 			return;

@@ -26,6 +26,9 @@ static const struct mode modes[] = {
 			[STAGE_BRIDGE] = {.kind = TRANSITION_FLOW_STAGE}}},
 };
 
+const enum stage plan_way[PLAN_WAY_STAGES] = {
+	STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH};
+
 const struct mode *plan_mode(unsigned int i)
 {
 	return i < RTE_DIM(modes) ? &modes[i] : NULL;

@@ -61,6 +61,10 @@ struct plan {
 /* Fills *plan with a row; every inline stage runs where the stage before it ran. */
 void plan_set(struct plan *plan, const struct mode *mode);
 
+/* The stages that a packet from an uplink passes, in order; those that a row is about. */
+#define PLAN_WAY_STAGES 5
+extern const enum stage plan_way[PLAN_WAY_STAGES];
+
 /* The i-th row of modes[], NULL behind the last; the one of that name, or NULL. */
 const struct mode *plan_mode(unsigned int i);
 const struct mode *plan_mode_find(const char *name);

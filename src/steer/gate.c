@@ -24,8 +24,11 @@ static uint64_t cycles(const struct gate *gate, uint64_t microseconds)
 
 void gate_begin(struct gate *gate, const struct gate_config *config, uint64_t now, uint64_t offered)
 {
-	*gate = (struct gate){
-		.open = true, .config = *config, .measured_at = now, .offered = offered};
+	*gate = (struct gate){.open = true,
+		.changes = gate->changes,
+		.config = *config,
+		.measured_at = now,
+		.offered = offered};
 }
 
 static void measure(struct gate *gate, uint64_t now, uint32_t average, uint64_t offered)

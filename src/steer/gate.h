@@ -40,7 +40,8 @@ struct gate {
 	uint64_t closed_at;
 };
 
-/* The gate is open at first. `offered` is the count that gate_update() will go on with. */
+/* The gate is open at first; it begins as {0}, and `changes` goes on when it begins again.
+ * `offered` is the count that gate_update() will go on with. */
 void gate_begin(
 	struct gate *gate, const struct gate_config *config, uint64_t now, uint64_t offered);
 

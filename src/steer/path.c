@@ -53,23 +53,22 @@ static uint16_t choose(const struct chooser *chooser, const struct transition *t
 struct path path_choose(const struct plan *plan, bool open, const struct steering *steering,
 	const uint32_t *loads, uint16_t first, uint16_t group)
 {
-	static const enum stage way[] = {
-		STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH};
 	const struct transition *row = open ? plan->open : plan->closed;
 	struct chooser chooser = {plan, steering, loads, group, {0}};
 	uint16_t here = first;
 	struct path path = {.second = 0};
 
 	memcpy(path.lcore, plan->lcore, sizeof(path.lcore));
-	for (unsigned int i = 0; i < RTE_DIM(way); i++) {
+	for (unsigned int i = 0; i < PLAN_WAY_STAGES; i++) {
+		enum stage stage = plan_way[i];
 		bool second = false;
-		uint16_t lcore = choose(&chooser, &row[way[i]], way[i], &second);
+		uint16_t lcore = choose(&chooser, &row[stage], stage, &second);
 
 		if (lcore != LCORE_INLINE)
 			here = lcore;
-		chooser.where[way[i]] = here;
-		path.lcore[way[i]] = lcore;
-		path.second |= second << way[i];
+		chooser.where[stage] = here;
+		path.lcore[stage] = lcore;
+		path.second |= second << stage;
 	}
 	return path;
 }
