@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "file.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -35,4 +36,15 @@ void file_write(const char *bytes, size_t length)
 	assert_non_null(stream);
 	assert_int_equal(fwrite(bytes, 1, length, stream), length);
 	fclose(stream);
+}
+
+int fds_open(void)
+{
+	DIR *list = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (readdir(list) != NULL)
+		n++;
+	closedir(list);
+	return n;
 }

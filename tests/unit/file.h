@@ -11,6 +11,9 @@ extern char file[64];
 int file_make(void **state);
 int file_remove(void **state);
 
+/* File descriptors that the program has open, and one for counting them. */
+int fds_open(void);
+
 /* Replaces what is in it. */
 void file_write(const char *bytes, size_t length);
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,6 +21,7 @@
 #include <rte_eal.h>
 #include <rte_malloc.h>
 
+#include "file.h"
 #include "ports/memif_private.h"
 #include "ports/peer_memory.h"
 #include "ports/unix_socket.h"
@@ -69,17 +69,6 @@ struct handshake {
 	} steps[STEPS_MAX];
 };
 enum { INIT, REGION_0, RING_FROM, RING_TO, CONNECT }; /* the steps of a good one */
-
-static int fds_open(void)
-{
-	DIR *list = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(list) != NULL)
-		n++;
-	closedir(list);
-	return n;
-}
 
 static void port_prepare(uint16_t queues)
 {

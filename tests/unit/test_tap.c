@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
@@ -25,6 +24,7 @@
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
+#include "file.h"
 #include "ports/port.h"
 
 /*
@@ -66,17 +66,6 @@ static struct frame frame, expected;
 	} while (0)
 
 /* ---- the kernel's side ---- */
-
-static int fds_open(void)
-{
-	DIR *list = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(list) != NULL)
-		n++;
-	closedir(list);
-	return n;
-}
 
 /* No packets but the tests' own: IPv6 would send some by itself. */
 static void silence(void)
