@@ -13,6 +13,8 @@
 #include "control/mode.h"
 #include "control/value.h"
 #include "core/ipv4.h"
+#include "reorder/merge.h"
+#include "steer/moves.h"
 #include "steer/policy.h"
 
 #define WORDS_MAX 64
@@ -32,23 +34,17 @@ static int for_each_word(const char *value, word_reader read, void *to, struct e
 	return 0;
 }
 
-static int add_lcore(uint32_t *lcores, uint16_t *n, const char *word, struct error *error)
+static int read_lcore(const char *word, void *to, struct error *error)
 {
+	struct lcore_list *lcores = to;
 	uint64_t id;
 
 	if (parse_number(word, 0, RTE_MAX_LCORE - 1, &id) != 0)
 		return error_set(error, "'%s' is no lcore id", word);
-	if (*n == CONFIG_LCORES_MAX)
+	if (lcores->n == CONFIG_LCORES_MAX)
 		return error_set(error, "more than %d lcores", CONFIG_LCORES_MAX);
-	lcores[(*n)++] = id;
+	lcores->ids[lcores->n++] = id;
 	return 0;
-}
-
-static int read_lcore(const char *word, void *to, struct error *error)
-{
-	struct uplink_config *uplink = to;
-
-	return add_lcore(uplink->lcores, &uplink->n_lcores, word, error);
 }
 
 static int value_lcores(const struct key *key, const char *value, void *to, struct error *error)
@@ -57,23 +53,23 @@ static int value_lcores(const struct key *key, const char *value, void *to, stru
 	return for_each_word(value, read_lcore, to, error);
 }
 
-static int read_steering_lcore(const char *word, void *to, struct error *error)
+static int read_distinct_lcore(const char *word, void *to, struct error *error)
 {
-	struct steering_config *steering = to;
+	const struct lcore_list *lcores = to;
 
-	if (add_lcore(steering->lcores, &steering->n_lcores, word, error) != 0)
+	if (read_lcore(word, to, error) != 0)
 		return -1;
-	for (uint16_t i = 0; i < steering->n_lcores - 1; i++)
-		if (steering->lcores[i] == steering->lcores[steering->n_lcores - 1])
+	for (uint16_t i = 0; i < lcores->n - 1; i++)
+		if (lcores->ids[i] == lcores->ids[lcores->n - 1])
 			return error_set(error, "%s is given twice", word);
 	return 0;
 }
 
-static int value_steering_lcores(
+static int value_distinct_lcores(
 	const struct key *key, const char *value, void *to, struct error *error)
 {
 	(void)key;
-	return for_each_word(value, read_steering_lcore, to, error);
+	return for_each_word(value, read_distinct_lcore, to, error);
 }
 
 static int read_vtep(const char *word, void *to, struct error *error)
@@ -158,11 +154,22 @@ static const struct key weft_keys[] = {
 };
 
 static const struct key steering_keys[] = {
-	{"lcores", value_steering_lcores, 0, 0, 0, KEY_LIST},
+	{"lcores", value_distinct_lcores, offsetof(struct steering_config, lcores), 0, 0, KEY_LIST},
 	{"policy", value_policy, offsetof(struct steering_config, policy), 0, POLICY_NAME_SIZE, 0},
 	{"threshold", value_u32, offsetof(struct steering_config, threshold), 1, 100, 0},
 	{0},
 };
+
+#define MICRO_FLOWS(field) offsetof(struct micro_flows_config, field)
+static const struct key micro_flows_keys[] = {
+	{"batch", value_u32, MICRO_FLOWS(batch), 1, BATCH_MAX, 0},
+	{"branches", value_u16, MICRO_FLOWS(branches), 1, BRANCHES_MAX, 0},
+	{"lcores", value_distinct_lcores, MICRO_FLOWS(lcores), 0, 0, KEY_LIST},
+	{"elephants", value_u16, MICRO_FLOWS(elephants), 0, ELEPHANTS_MAX, 0},
+	{"rate", value_u32, MICRO_FLOWS(rate), 1, 1000000000, 0},
+	{0},
+};
+#undef MICRO_FLOWS
 
 #define PORT(field) (offsetof(struct uplink_config, port) + offsetof(struct port_config, field))
 static const struct key uplink_keys[] = {
@@ -172,7 +179,7 @@ static const struct key uplink_keys[] = {
 	{"mac", value_mac, PORT(mac), 0, 0, 0},
 	{"mtu", value_u16, PORT(mtu), 128, 9600, 0},
 	{"queues", value_u16, PORT(queues), 1, PORT_QUEUES_MAX, 0},
-	{"lcores", value_lcores, 0, 0, 0, KEY_LIST},
+	{"lcores", value_lcores, offsetof(struct uplink_config, lcores), 0, 0, KEY_LIST},
 	{"ring-size", value_u16, PORT(ring_size), 32, 32768, 0},
 	{0},
 };
@@ -338,6 +345,13 @@ static int read_steering(struct config *config, const char *name,
 	return ini_read_keys(steering_keys, entries, n, &config->steering, error);
 }
 
+static int read_micro_flows(struct config *config, const char *name,
+	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+{
+	(void)name;
+	return ini_read_keys(micro_flows_keys, entries, n, &config->micro_flows, error);
+}
+
 /* Of the file's own modes. */
 static const struct mode *find_mode(const struct config *config, const char *name)
 {
@@ -446,6 +460,7 @@ static const struct section_kind kinds[] = {
 	{"network", true, read_network},
 	{"port", true, read_container},
 	{"steering", false, read_steering},
+	{"micro-flows", false, read_micro_flows},
 	{"mode", true, read_mode},
 	{"pipeline", false, read_pipeline},
 	{"fdb", true, read_fdb},
@@ -479,8 +494,8 @@ static int read_section(void *to, const char *section, const struct rte_cfgfile_
 	if (kind == NULL)
 		return error_set(error,
 			"[%s]: no such section; there are [weft], [uplink NAME], "
-			"[network NAME], [port NAME], [steering], [mode NAME], [pipeline], "
-			"[fdb NETWORK], [virtual], [traffic NAME]",
+			"[network NAME], [port NAME], [steering], [micro-flows], [mode NAME], "
+			"[pipeline], [fdb NETWORK], [virtual], [traffic NAME]",
 			section);
 	if ((kind->named && check_name(name, error) != 0) ||
 		kind->read(config, name, entries, n, error) != 0)
@@ -513,6 +528,8 @@ static struct config *defaults(const char *name)
 	config->weft = (struct weft_config){
 		.mode = "vanilla", .mbufs = 65536, .mbuf_size = 2176, .credits = 1024, .gro = true};
 	config->steering = (struct steering_config){.policy = "two-choice", .threshold = 85};
+	config->micro_flows = (struct micro_flows_config){
+		.batch = 256, .branches = 2, .elephants = 16, .rate = 100000};
 	config->virtual = virtual_settings_default();
 	for (int stage = 0; stage < STAGE_COUNT; stage++)
 		config->pipeline[stage] = CONFIG_NONE;

@@ -31,20 +31,32 @@ struct weft_config {
 	bool gro; /* coalesce where a container takes large segments */
 };
 
+/* By EAL's ids. */
+struct lcore_list {
+	uint16_t n;
+	uint32_t ids[CONFIG_LCORES_MAX];
+};
+
 struct steering_config {
-	uint16_t n_lcores; /* 0: the workers that own no uplink queue */
-	uint32_t lcores[CONFIG_LCORES_MAX];
+	struct lcore_list lcores; /* none: the workers that own no uplink queue */
 	char policy[POLICY_NAME_SIZE];
 	uint32_t threshold; /* percent */
+};
+
+struct micro_flows_config {
+	uint32_t batch; /* packets */
+	uint16_t branches;
+	uint16_t elephants;	  /* at each lcore that receives */
+	uint32_t rate;		  /* packets per second */
+	struct lcore_list lcores; /* none: the workers that own no uplink queue, or all */
 };
 
 struct uplink_config {
 	struct port_config port;
 	rte_be32_t address;
-	uint8_t prefix;	    /* bits */
-	rte_be32_t gateway; /* 0: none */
-	uint16_t n_lcores;  /* 0: all workers */
-	uint32_t lcores[CONFIG_LCORES_MAX];
+	uint8_t prefix;		  /* bits */
+	rte_be32_t gateway;	  /* 0: none */
+	struct lcore_list lcores; /* none: all workers */
 };
 
 struct network_config {
@@ -84,6 +96,7 @@ struct config {
 	char file[256];
 	struct weft_config weft;
 	struct steering_config steering;
+	struct micro_flows_config micro_flows;
 	uint32_t n_modes; /* of the user's own, besides those of plan_mode() */
 	struct mode *modes;
 	uint32_t pipeline[STAGE_COUNT]; /* lcore ids, or CONFIG_NONE */

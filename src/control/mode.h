@@ -13,4 +13,8 @@
 int mode_read(
 	struct mode *mode, const struct rte_cfgfile_entry *entries, int n, struct error *error);
 
+/* A way on in the configuration's words: "flow+stage", "with gro". */
+#define MODE_WAY_SIZE 32
+void mode_way(const struct transition *transition, char text[MODE_WAY_SIZE]);
+
 #endif

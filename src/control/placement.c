@@ -22,9 +22,10 @@ int placement_uplink_owner(const struct workers *workers, const struct uplink_co
 	uint16_t queue, uint16_t *owner, struct error *error)
 {
 	*owner = queue % workers->n;
-	if (uplink->n_lcores == 0)
+	if (uplink->lcores.n == 0)
 		return 0;
-	if (placement_lcore(workers, uplink->lcores[queue % uplink->n_lcores], owner, error) != 0)
+	if (placement_lcore(workers, uplink->lcores.ids[queue % uplink->lcores.n], owner, error) !=
+		0)
 		return error_prefix(error, "lcores: ");
 	return 0;
 }
@@ -45,60 +46,96 @@ static int place_stages(const struct config *config, const struct workers *worke
 	return 0;
 }
 
-/* ---- steering ---- */
+/* ---- who receives ---- */
 
-static int find_uplink_owners(const struct config *config, const struct workers *workers,
-	bool *owners, struct error *error)
+static int find_doors(const struct config *config, const struct workers *workers, uint64_t *doors,
+	struct error *error)
 {
 	uint16_t owner;
 
+	*doors = 0;
 	for (uint32_t i = 0; i < config->n_uplinks; i++) {
 		const struct uplink_config *uplink = &config->uplinks[i];
 
 		for (uint16_t queue = 0; queue < uplink->port.queues; queue++) {
 			if (placement_uplink_owner(workers, uplink, queue, &owner, error) != 0)
 				return error_prefix(error, "[uplink %s]: ", uplink->port.name);
-			owners[owner] = true;
+			*doors |= 1ULL << owner;
 		}
 	}
 	return 0;
 }
 
-/* What polls an uplink has enough to do, and where all do, none has more than another. */
-static int choose_lcores(const struct config *config, const struct workers *workers,
-	struct steering *steering, struct error *error)
+/* What polls an uplink has enough to do, so the others, if that are at least n; and where all do,
+ * none has more than another. Returns how many lcores that is. */
+static uint16_t choose_lcores(
+	const struct workers *workers, uint64_t doors, uint16_t n, uint16_t *lcores)
 {
-	bool owners[LCORES_MAX] = {false};
+	bool others = workers->n >= n + __builtin_popcountll(doors);
+	uint16_t chosen = 0;
 
-	if (find_uplink_owners(config, workers, owners, error) != 0)
-		return -1;
 	for (uint16_t i = 0; i < workers->n; i++)
-		if (!owners[i])
-			steering->lcores[steering->n++] = i;
-	if (steering->n == 0)
-		for (uint16_t i = 0; i < workers->n; i++)
-			steering->lcores[steering->n++] = i;
+		if (!others || !(doors >> i & 1))
+			lcores[chosen++] = i;
+	return chosen;
+}
+
+static int take_lcores(const struct lcore_list *list, const struct workers *workers,
+	uint16_t *lcores, struct error *error)
+{
+	for (uint16_t i = 0; i < list->n; i++)
+		if (placement_lcore(workers, list->ids[i], &lcores[i], error) != 0)
+			return error_prefix(error, "lcores: ");
 	return 0;
 }
 
-static int take_lcores(const struct steering_config *config, const struct workers *workers,
-	struct steering *steering, struct error *error)
-{
-	for (uint16_t i = 0; i < config->n_lcores; i++)
-		if (placement_lcore(workers, config->lcores[i], &steering->lcores[steering->n++],
-			    error) != 0)
-			return error_prefix(error, "[steering]: lcores: ");
-	return 0;
-}
+/* ---- steering ---- */
 
 static int place_steering(const struct config *config, const struct workers *workers,
-	struct steering *steering, struct error *error)
+	struct dataplane_config *dataplane, struct error *error)
 {
-	*steering = (struct steering){.policy = policy_find(config->steering.policy),
+	struct steering *steering = &dataplane->steering;
+
+	*steering = (struct steering){.n = config->steering.lcores.n,
+		.policy = policy_find(config->steering.policy),
 		.threshold = LOAD_FULL * config->steering.threshold / 100};
-	if (config->steering.n_lcores == 0)
-		return choose_lcores(config, workers, steering, error);
-	return take_lcores(&config->steering, workers, steering, error);
+	if (steering->n == 0)
+		steering->n = choose_lcores(workers, dataplane->doors, 1, steering->lcores);
+	else if (take_lcores(&config->steering.lcores, workers, steering->lcores, error) != 0)
+		return error_prefix(error, "[steering]: ");
+	return 0;
+}
+
+/* ---- micro-flows ---- */
+
+/* Flows are counted by samples, one packet in 16 (steer/heavy.h). A flow with the rate has so many
+ * packets in a window at least, 16 samples: enough to tell it from one with half of it. */
+#define WINDOW_PACKETS 256
+#define WINDOW_MIN_US 4000ULL
+
+static uint32_t window_of(uint32_t rate)
+{
+	return RTE_MAX(WINDOW_MIN_US, WINDOW_PACKETS * 1000000ULL / rate);
+}
+
+static int place_micro_flows(const struct config *config, const struct workers *workers,
+	struct dataplane_config *dataplane, struct error *error)
+{
+	const struct micro_flows_config *given = &config->micro_flows;
+	struct micro_flows *micro_flows = &dataplane->micro_flows;
+
+	*micro_flows = (struct micro_flows){.batch = given->batch,
+		.n_branches = given->branches,
+		.n_elephants = given->elephants,
+		.rate = given->rate,
+		.window = window_of(given->rate),
+		.n = given->lcores.n};
+	if (micro_flows->n == 0)
+		micro_flows->n = choose_lcores(
+			workers, dataplane->doors, given->branches, micro_flows->lcores);
+	else if (take_lcores(&given->lcores, workers, micro_flows->lcores, error) != 0)
+		return error_prefix(error, "[micro-flows]: ");
+	return 0;
 }
 
 /* ---- the whole ---- */
@@ -112,9 +149,11 @@ static int place(
 	if (mode == NULL)
 		return error_prefix(error, "[weft]: mode: ");
 	plan_set(&dataplane->plan, mode);
-	if (place_stages(config, &workers, &dataplane->plan, error) != 0)
+	if (place_stages(config, &workers, &dataplane->plan, error) != 0 ||
+		find_doors(config, &workers, &dataplane->doors, error) != 0 ||
+		place_steering(config, &workers, dataplane, error) != 0)
 		return -1;
-	return place_steering(config, &workers, &dataplane->steering, error);
+	return place_micro_flows(config, &workers, dataplane, error);
 }
 
 int placement_plan(

@@ -26,9 +26,9 @@ int placement_lcore(
 int placement_uplink_owner(const struct workers *workers, const struct uplink_config *uplink,
 	uint16_t queue, uint16_t *owner, struct error *error);
 
-/* Fills in the plan (the configuration's mode, and the stages that it puts on lcores of their own)
- * and the steering lcores. `dataplane` has its lcores already. 0, or -1 and *error, which names the
- * file. */
+/* Fills in the plan (the configuration's mode, and the stages that it puts on lcores of their own),
+ * which lcores receive from uplinks, the steering lcores, and those of micro-flows. `dataplane` has
+ * its lcores already. 0, or -1 and *error, which names the file. */
 int placement_plan(
 	const struct config *config, struct dataplane_config *dataplane, struct error *error);
 

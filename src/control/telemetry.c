@@ -11,6 +11,7 @@
 #include "control/neighbours.h"
 #include "control/ports.h"
 #include "control/requests.h"
+#include "control/telemetry_elephants.h"
 #include "control/telemetry_steer.h"
 #include "control/value.h"
 #include "core/lcore.h"
@@ -471,6 +472,8 @@ static const struct command {
 	{"/weft/steer/gates", steer_show_gates, "Of each lcore that polls an uplink"},
 	{"/weft/steer/stages", steer_show_stages, "Where the mode's steered stages may run"},
 	{"/weft/steer/groups", steer_show_groups, "Flow groups. Parameter: first one"},
+	{"/weft/elephants", elephants_show, "Flows that are split. Parameter: first one"},
+	{"/weft/elephants/doors", elephants_show_doors, "Of each lcore that polls an uplink"},
 	{"/weft/port/add", port_add, "Adds a container port. Parameters: name, key=value, ..."},
 	{"/weft/port/del", port_delete, "Removes a container port. Parameter: name"},
 	{"/weft/fdb/add", fdb_add,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/answer.h"
+#include "control/mode.h"
 #include "core/door.h"
 #include "core/lcore.h"
 #include "steer/smooth.h"
@@ -24,8 +25,7 @@ static uint16_t read_u16(const uint16_t *number)
 
 /* ---- doors ---- */
 
-/* Only what comes from uplinks is steered: bit i is set if the lcore of index i polls one. */
-static uint64_t find_doors(const struct control *control)
+uint64_t steer_doors(const struct control *control)
 {
 	uint64_t doors = 0;
 
@@ -39,42 +39,93 @@ static uint64_t find_doors(const struct control *control)
 
 bool steer_is_steered(const struct plan *plan, int stage)
 {
-	return stage < STAGE_COUNT && plan->open[stage].kind != TRANSITION_INLINE;
+	return stage < STAGE_COUNT &&
+	       (plan->open[stage].kind != TRANSITION_INLINE ||
+		       (plan->splits && plan->elephant[stage].kind != TRANSITION_INLINE));
+}
+
+static uint64_t set_of(const uint16_t *indices, uint16_t n)
+{
+	uint64_t lcores = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		lcores |= 1ULL << indices[i];
+	return lcores;
 }
 
 uint64_t steer_lcores(const struct steering *steering)
 {
-	uint64_t lcores = 0;
+	return set_of(steering->lcores, steering->n);
+}
 
-	for (uint16_t i = 0; i < steering->n; i++)
-		lcores |= 1ULL << steering->lcores[i];
+static uint64_t branch_lcores(const struct dataplane *dataplane)
+{
+	return set_of(dataplane->micro_flows.lcores, dataplane->micro_flows.n);
+}
+
+/* An elephant is merged on one of the branches' lcores until it is known who consumes it. */
+static uint64_t merge_lcores(const struct control *control)
+{
+	uint64_t lcores = branch_lcores(control->dataplane);
+
+	for (uint16_t i = 0; i < PORTS_MAX; i++)
+		if (control->ports[i] != NULL && !control->ports[i]->uplink)
+			lcores |= 1ULL << control->ports[i]->queues[0].owner;
 	return lcores;
 }
 
-/* From where the stage before it runs, and those above. */
-static uint64_t lcores_of(
-	const struct control *control, int stage, uint64_t before, const uint64_t *above)
-{
-	const struct plan *plan = control->dataplane->plan;
+/* Down the way, by one row. */
+struct walk {
+	const struct control *control;
+	bool on_branch;
+	uint64_t here;		      /* where the stage before runs */
+	uint64_t lcores[STAGE_COUNT]; /* where those above run */
+};
 
-	switch (plan->open[stage].kind) {
+static uint64_t lcores_of(const struct walk *walk, const struct transition *transition, int stage)
+{
+	const struct dataplane *dataplane = walk->control->dataplane;
+	uint16_t placed = dataplane->plan->lcore[stage];
+
+	switch (transition->kind) {
 	case TRANSITION_FLOW:
+		return steer_lcores(&dataplane->steering);
 	case TRANSITION_FLOW_STAGE:
-		return steer_lcores(&control->dataplane->steering);
+		return walk->on_branch ? branch_lcores(dataplane)
+				       : steer_lcores(&dataplane->steering);
 	case TRANSITION_WITH:
-		return above[plan->open[stage].with];
+		return walk->lcores[transition->with];
+	case TRANSITION_SPLIT:
+		return branch_lcores(dataplane);
+	case TRANSITION_MERGE:
+		return merge_lcores(walk->control);
 	default:
-		return plan->lcore[stage] == LCORE_INLINE ? before : 1ULL << plan->lcore[stage];
+		return placed == LCORE_INLINE ? walk->here : 1ULL << placed;
 	}
+}
+
+static uint64_t stage_lcores(const struct control *control, const struct transition *row, int stage)
+{
+	struct walk walk = {.control = control, .here = steer_doors(control)};
+
+	for (unsigned int i = 0; i < PLAN_WAY_STAGES; i++) {
+		const struct transition *transition = &row[plan_way[i]];
+
+		walk.here = walk.lcores[plan_way[i]] = lcores_of(&walk, transition, plan_way[i]);
+		if (transition->kind == TRANSITION_SPLIT)
+			walk.on_branch = true;
+		if (transition->kind == TRANSITION_MERGE)
+			walk.on_branch = false;
+	}
+	return walk.lcores[stage];
 }
 
 uint64_t steer_stage_lcores(const struct control *control, int stage)
 {
-	uint64_t lcores[STAGE_COUNT] = {0}, here = find_doors(control);
+	const struct plan *plan = control->dataplane->plan;
+	uint64_t lcores = stage_lcores(control, plan->open, stage);
 
-	for (unsigned int i = 0; i < PLAN_WAY_STAGES; i++)
-		here = lcores[plan_way[i]] = lcores_of(control, plan_way[i], here, lcores);
-	return lcores[stage];
+	return plan->splits ? lcores | stage_lcores(control, plan->elephant, stage) : lcores;
 }
 
 /* ---- moves and gates ---- */
@@ -118,7 +169,7 @@ void steer_show(struct control *control, struct request *request)
 void steer_show_gates(struct control *control, struct request *request)
 {
 	struct answer_list list = answer_start_list(request);
-	uint64_t doors = find_doors(control);
+	uint64_t doors = steer_doors(control);
 
 	for (uint16_t i = 0; i < control->dataplane->n_lcores; i++) {
 		const struct door *door = control->dataplane->lcores[i]->door;
@@ -158,38 +209,43 @@ static void count_choices(const struct moves *moves, int stage, struct choices *
 	}
 }
 
-static void add_way(struct rte_tel_data *row, const struct transition *transition)
+static void add_choices(struct rte_tel_data *row, const struct dataplane *dataplane, int stage)
 {
-	char text[32] = "with ";
+	struct choices choices = {0};
 
-	if (transition->kind == TRANSITION_WITH)
-		strcat(text, stage_table[transition->with].name);
-	rte_tel_data_add_dict_string(row, "way",
-		transition->kind == TRANSITION_FLOW	    ? "flow"
-		: transition->kind == TRANSITION_FLOW_STAGE ? "flow+stage"
-							    : text);
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		count_choices(&dataplane->lcores[i]->door->moves, stage, &choices);
+	rte_tel_data_add_dict_u64(row, "first", choices.first);
+	rte_tel_data_add_dict_u64(row, "second", choices.second);
+}
+
+static struct rte_tel_data *add_stage(const struct control *control, struct answer_list *list,
+	const struct transition *transitions, const char *of, int stage)
+{
+	struct rte_tel_data *row = answer_add_row(list);
+	char way[MODE_WAY_SIZE];
+
+	mode_way(&transitions[stage], way);
+	rte_tel_data_add_dict_string(row, "stage", stage_table[stage].name);
+	rte_tel_data_add_dict_string(row, "of", of);
+	rte_tel_data_add_dict_string(row, "way", way);
+	answer_add_lcores(
+		row, "lcores", control->dataplane, stage_lcores(control, transitions, stage));
+	return row;
 }
 
 void steer_show_stages(struct control *control, struct request *request)
 {
-	const struct dataplane *dataplane = control->dataplane;
+	const struct plan *plan = control->dataplane->plan;
 	struct answer_list list = answer_start_list(request);
 
-	for (int stage = 0; stage < STAGE_COUNT; stage++) {
-		struct choices choices = {0};
-		struct rte_tel_data *row;
-
-		if (!steer_is_steered(dataplane->plan, stage))
-			continue;
-		for (uint16_t i = 0; i < dataplane->n_lcores; i++)
-			count_choices(&dataplane->lcores[i]->door->moves, stage, &choices);
-		row = answer_add_row(&list);
-		rte_tel_data_add_dict_string(row, "stage", stage_table[stage].name);
-		add_way(row, &dataplane->plan->open[stage]);
-		answer_add_lcores(row, "lcores", dataplane, steer_stage_lcores(control, stage));
-		rte_tel_data_add_dict_u64(row, "first", choices.first);
-		rte_tel_data_add_dict_u64(row, "second", choices.second);
-	}
+	for (int stage = 0; stage < STAGE_COUNT; stage++)
+		if (plan->open[stage].kind != TRANSITION_INLINE)
+			add_choices(add_stage(control, &list, plan->open, "groups", stage),
+				control->dataplane, stage);
+	for (int stage = 0; stage < STAGE_COUNT && plan->splits; stage++)
+		if (plan->elephant[stage].kind != TRANSITION_INLINE)
+			add_stage(control, &list, plan->elephant, "elephants", stage);
 }
 
 /* ---- flow groups ---- */

@@ -19,6 +19,9 @@ void steer_show_gates(struct control *control, struct request *request);
 void steer_show_stages(struct control *control, struct request *request);
 void steer_show_groups(struct control *control, struct request *request);
 
+/* Only what comes from uplinks is steered: bit i is set if the lcore of index i polls one. */
+uint64_t steer_doors(const struct control *control);
+
 /* The lcores that steered stages run on; bit i is index i. */
 uint64_t steer_lcores(const struct steering *steering);
 

@@ -9,6 +9,7 @@
 #include "core/door.h"
 #include "core/lcore.h"
 #include "core/parcel.h"
+#include "core/steering.h"
 
 #define FROM_MAIN_SIZE 256
 
@@ -30,8 +31,35 @@ static void *zmalloc(const struct lcore *lcore, size_t size)
 		"lcore", size, RTE_CACHE_LINE_SIZE, rte_lcore_to_socket_id(lcore->id));
 }
 
-static int make_lcore(struct dataplane *dataplane, uint16_t index, unsigned int id)
+/* What each lcore tells each door. */
+static int make_tallies(struct lcore *lcore, const struct dataplane *dataplane)
 {
+	uint16_t n_accounts = lcore->door->moves.n_accounts;
+
+	for (uint16_t door = 0; door < dataplane->n_lcores; door++) {
+		lcore->tallies[door] = zmalloc(lcore, n_accounts * sizeof(*lcore->tallies[door]));
+		if (lcore->tallies[door] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+static int make_door(struct lcore *lcore, struct dataplane *dataplane, bool receives)
+{
+	lcore->door = zmalloc(lcore, sizeof(*lcore->door));
+	if (lcore->door == NULL || steering_init(lcore->door, dataplane, receives,
+					   rte_lcore_to_socket_id(lcore->id)) != 0)
+		return -1;
+	dataplane->paths[lcore->index] = lcore->door->moves.paths;
+	dataplane->merges[lcore->index] = lcore->door->merges;
+	return 0;
+}
+
+static int make_lcore(
+	struct dataplane *dataplane, const struct dataplane_config *config, uint16_t index)
+{
+	unsigned int id = config->lcore_ids[index];
+	bool receives = config->doors == 0 || config->doors >> index & 1;
 	int socket = rte_lcore_to_socket_id(id);
 	struct lcore *lcore =
 		rte_zmalloc_socket("lcore", sizeof(*lcore), RTE_CACHE_LINE_SIZE, socket);
@@ -45,22 +73,18 @@ static int make_lcore(struct dataplane *dataplane, uint16_t index, unsigned int 
 	load_begin(&lcore->load, clock_read(&dataplane->clock), dataplane->clock.hz);
 	lcore->notices = make_ring(sizeof(struct notice), NOTICE_RING_SIZE, id);
 	lcore->outboxes = zmalloc(lcore, dataplane->n_lcores * sizeof(*lcore->outboxes));
-	lcore->tallies = zmalloc(lcore, dataplane->n_lcores * sizeof(*lcore->tallies));
-	lcore->door = door_create(socket);
-	if (lcore->notices == NULL || lcore->outboxes == NULL || lcore->tallies == NULL ||
-		lcore->door == NULL)
+	if (lcore->notices == NULL || lcore->outboxes == NULL ||
+		make_door(lcore, dataplane, receives) != 0)
 		return -1;
 	dataplane->notices[index] = lcore->notices;
-	dataplane->paths[index] = lcore->door->moves.paths;
-	lcore->door->moves.n_lcores = dataplane->n_lcores;
-	return 0;
+	return make_tallies(lcore, dataplane);
 }
 
 static int inbox_add(struct lcore *lcore, struct rte_ring *ring)
 {
 	if (ring == NULL)
 		return -1;
-	lcore->inbox[lcore->n_inbox++] = ring;
+	lcore->inbox[lcore->n_inbox++].ring = ring;
 	return 0;
 }
 
@@ -68,10 +92,11 @@ static int link_lcores(struct lcore *from, struct lcore *to)
 {
 	const struct dataplane *dataplane = from->dataplane;
 	struct outbox *outbox = &from->outboxes[to->index];
-	uint32_t packets = dataplane->credits * dataplane->n_lcores;
+	/* A packet, or the mark that it left, and the label before it. */
+	uint32_t words = 2 * dataplane->credits * dataplane->n_lcores;
 
 	outbox->receiver = to->index;
-	outbox->ring = make_ring(sizeof(void *), rte_align32pow2(packets + 1), to->id);
+	outbox->ring = make_ring(sizeof(void *), rte_align32pow2(words + 1), to->id);
 	return inbox_add(to, outbox->ring);
 }
 
@@ -97,14 +122,14 @@ void dataplane_link_credits(struct dataplane *dataplane)
 			dataplane->lcores[door]->finished_at[i] =
 				&dataplane->lcores[i]->finished[door];
 			dataplane->lcores[door]->door->moves.tallies[i] =
-				&dataplane->lcores[i]->tallies[door];
+				dataplane->lcores[i]->tallies[door];
 		}
 }
 
 static int make_lcores(struct dataplane *dataplane, const struct dataplane_config *config)
 {
 	for (uint16_t i = 0; i < config->n_lcores; i++)
-		if (make_lcore(dataplane, i, config->lcore_ids[i]) != 0)
+		if (make_lcore(dataplane, config, i) != 0)
 			return -1;
 	dataplane_link_credits(dataplane);
 	return link_all(dataplane);
@@ -120,6 +145,18 @@ static void set_steering(struct dataplane *dataplane, const struct steering *ste
 	dataplane->steering.threshold = LOAD_FULL;
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
 		dataplane->steering.lcores[dataplane->steering.n++] = i;
+}
+
+/* All lcores, if none are named. */
+static void set_micro_flows(struct dataplane *dataplane, const struct micro_flows *micro_flows)
+{
+	dataplane->micro_flows = *micro_flows;
+	if (micro_flows->n_branches == 0)
+		dataplane->micro_flows = (struct micro_flows){.batch = 1, .n_branches = 1};
+	if (micro_flows->n > 0)
+		return;
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		dataplane->micro_flows.lcores[dataplane->micro_flows.n++] = i;
 }
 
 static int make_rcu(struct dataplane *dataplane)
@@ -153,6 +190,7 @@ struct dataplane *dataplane_create(const struct dataplane_config *config, struct
 		dataplane->credits = config->credits;
 		memcpy(dataplane->lcore_ids, config->lcore_ids, sizeof(dataplane->lcore_ids));
 		set_steering(dataplane, &config->steering);
+		set_micro_flows(dataplane, &config->micro_flows);
 		if (moves_register() == 0 && make_rcu(dataplane) == 0 &&
 			make_lcores(dataplane, config) == 0 &&
 			set_plan(dataplane, &config->plan) == 0)
@@ -169,9 +207,12 @@ struct dataplane *dataplane_create(const struct dataplane_config *config, struct
 static void free_lcore(struct lcore *lcore)
 {
 	for (uint16_t i = 0; i < lcore->n_inbox; i++)
-		rte_free(lcore->inbox[i]);
+		rte_free(lcore->inbox[i].ring);
+	for (uint16_t i = 0; i < LCORES_MAX; i++)
+		rte_free(lcore->tallies[i]);
+	if (lcore->door != NULL)
+		steering_free(lcore->door);
 	rte_free(lcore->outboxes);
-	rte_free(lcore->tallies);
 	rte_free(lcore->door);
 	rte_free(lcore->notices);
 	rte_free(lcore);

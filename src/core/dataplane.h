@@ -23,10 +23,12 @@ struct lcore;
 struct dataplane {
 	struct clock clock;
 	struct steering steering;
+	struct micro_flows micro_flows;
 	uint16_t n_lcores;
 	uint32_t credits; /* packets that one lcore may have on their way */
 	struct lcore *lcores[LCORES_MAX];
 	const struct path *paths[LCORES_MAX]; /* of each lcore's flow groups: steer/moves.h */
+	struct merge *merges[LCORES_MAX];     /* of each lcore's elephants */
 	unsigned int lcore_ids[LCORES_MAX];   /* EAL's */
 	struct rte_rcu_qsbr *rcu;
 	struct rte_ring *from_main[LCORES_MAX]; /* packets made by the main lcore, to `send` */
@@ -43,7 +45,9 @@ struct dataplane {
 
 struct dataplane_config {
 	struct plan plan;
-	struct steering steering; /* n = 0: all lcores, first choice */
+	struct steering steering;	/* n = 0: all lcores, first choice */
+	struct micro_flows micro_flows; /* n_branches = 0: no elephants; n = 0: all lcores */
+	uint64_t doors;			/* bit i: lcore i receives from an uplink; 0: any may */
 	struct clock clock;
 	uint16_t n_lcores;
 	unsigned int lcore_ids[LCORES_MAX]; /* EAL's */

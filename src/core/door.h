@@ -7,17 +7,23 @@
 
 #include "core/dataplane.h"
 #include "core/lcore.h"
+#include "steer/elephants.h"
 #include "steer/gate.h"
 #include "steer/moves.h"
 
 /*
  * An lcore as a door: it receives packets, as far as credits go, and is the first lcore of the
- * paths of their flow groups. For the lcore loop, within a turn, but for what is said otherwise.
+ * paths of their flow groups (core/steering.h). For the lcore loop, within a turn, but for what is
+ * said otherwise.
  */
 
 struct door {
 	struct moves moves;
+	struct elephants elephants;
+	struct merge *merges; /* [elephant] of the lcore that merges it */
 	struct gate gate;
+	enum sorting sorting;	    /* of packets from uplinks, now, */
+	enum sorting next_sorting;  /* and by the plan */
 	uint32_t plan;		    /* number of the one that the paths are by */
 	uint64_t arrived;	    /* packets to be steered, with those refused */
 	uint64_t pressed;	    /* cycles back-pressured, when it was last looked */
@@ -25,10 +31,7 @@ struct door {
 	uint32_t loads[LCORES_MAX]; /* of each steering lcore, as last seen */
 };
 
-/* Makes the lcore's door; NULL if memory is short. Free with rte_free(). Main lcore. */
-struct door *door_create(int socket_id);
-
-/* The path of a packet that belongs to a flow group. */
+/* The path of a packet that belongs to a flow group or a branch. */
 static inline const struct path *door_path(
 	const struct dataplane *dataplane, const struct packet *packet)
 {
@@ -38,17 +41,11 @@ static inline const struct path *door_path(
 /* Packets that may still enter here. */
 uint32_t door_credits(struct lcore *lcore);
 
-/* Goes by this turn's plan from now on. */
-void door_adopt(struct lcore *lcore);
-
-/* Sends on what waited for a move that has ended. Returns the number of packets. */
-uint16_t door_poll_moves(struct lcore *lcore);
+/* How many of n packets of a group that have just come in may go on. */
+uint16_t door_room(struct lcore *lcore, uint16_t group, uint16_t n);
 
 /* Receives from the queues that the lcore owns. Returns the number of packets, and sets *refused if
  * credits kept a queue from being polled. */
 uint16_t door_poll_queues(struct lcore *lcore, bool *refused);
-
-/* A look at the loads, now and then: the gate, and whether groups would better go elsewhere. */
-void door_look_around(struct lcore *lcore);
 
 #endif

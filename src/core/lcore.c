@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/lcore.h"
 
-#include "core/door.h"
+#include "core/outbox.h"
+#include "core/steering.h"
 #include "core/transition.h"
 
 /* False if there is no room: the ring keeps some for neighbours, as the list does. */
@@ -36,7 +37,7 @@ static uint32_t depth(const struct lcore *lcore)
 
 	/* As rte_ring_count(), which reads the producer's word as if nobody wrote it. */
 	for (uint16_t i = 0; i < lcore->n_inbox; i++) {
-		const struct rte_ring *ring = lcore->inbox[i];
+		const struct rte_ring *ring = lcore->inbox[i].ring;
 		uint32_t end = __atomic_load_n(&ring->prod.tail, __ATOMIC_RELAXED);
 
 		sum += (end - ring->cons.tail) & ring->mask;
@@ -47,7 +48,7 @@ static uint32_t depth(const struct lcore *lcore)
 static void look_around(struct lcore *lcore)
 {
 	load_update(&lcore->load, lcore->mark, lcore->counters.time.working, depth(lcore));
-	door_look_around(lcore);
+	steering_look_around(lcore);
 	lcore_account(lcore, &lcore->counters.time.housekeeping);
 }
 
@@ -75,7 +76,7 @@ static void look_up(struct lcore *lcore)
 	lcore->context.seconds = __atomic_load_n(&dataplane->seconds, __ATOMIC_RELAXED);
 	lcore->plan = __atomic_load_n(&dataplane->plan, __ATOMIC_ACQUIRE);
 	if (unlikely(lcore->plan->number != lcore->door->plan))
-		door_adopt(lcore);
+		steering_adopt(lcore);
 }
 
 bool lcore_poll(struct lcore *lcore)
@@ -89,11 +90,11 @@ bool lcore_poll(struct lcore *lcore)
 	rte_rcu_qsbr_quiescent(dataplane->rcu, lcore->index);
 	look_up(lcore);
 	moved = transition_poll_inbox(lcore);
-	if (lcore->door->moves.active)
-		moved += door_poll_moves(lcore);
+	if (lcore->door->moves.n_moving > 0 || steering_waits(lcore->door))
+		moved += steering_poll(lcore);
 	if (!__atomic_load_n(&dataplane->closing, __ATOMIC_RELAXED))
 		moved += door_poll_queues(lcore, &refused);
-	transition_flush(lcore);
+	outbox_flush_all(lcore);
 	account_turn(lcore, begin, moved, refused);
 	housekeep(lcore);
 	if (load_is_due(&lcore->load, lcore->mark))

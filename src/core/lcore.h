@@ -10,6 +10,7 @@
 
 #include "core/counters.h"
 #include "core/dataplane.h"
+#include "core/parcel.h"
 #include "stages/stage.h"
 #include "steer/load.h"
 #include "steer/moves.h"
@@ -35,13 +36,23 @@ struct vector {
 	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
 };
 
-/* Packets for another lcore, collected within a turn. */
+/* A burst, and a label. */
+#define OUTBOX_SIZE (STAGE_BURST_MAX + 1)
+
+/* Packets for another lcore, collected within a turn; or for the lcore's own merges, collected
+ * within a step. */
 struct outbox {
 	struct rte_ring *ring; /* NULL: to itself */
+	union label label;     /* of the last parcels */
 	uint16_t receiver;
 	bool dirty; /* in the lcore's list of those to flush */
 	uint16_t n;
-	void *parcels[STAGE_BURST_MAX];
+	void *parcels[OUTBOX_SIZE];
+};
+
+struct inbox {
+	struct rte_ring *ring; /* NULL: from itself */
+	union label label;     /* of the parcels that come next */
 };
 
 struct lcore {
@@ -59,16 +70,17 @@ struct lcore {
 	struct outbox *dirty[LCORES_MAX]; /* outboxes with packets */
 	struct vector vectors[STEP_COUNT];
 	uint16_t n_inbox;
-	struct rte_ring *inbox[LCORES_MAX + 1]; /* from each lcore, and from the main lcore */
-	struct outbox *outboxes;		/* [receiver] */
-	struct rte_ring *notices;		/* to the main lcore: dataplane.notices */
-	struct door *door;			/* what it knows as the first lcore of paths */
+	struct inbox inbox[LCORES_MAX + 1]; /* from each lcore, and from the main lcore */
+	struct inbox own;		    /* what it is to merge of its own */
+	struct outbox *outboxes;	    /* [receiver] */
+	struct rte_ring *notices;	    /* to the main lcore: dataplane.notices */
+	struct door *door;		    /* what it knows as the first lcore of paths */
 
 	struct load load __rte_cache_aligned;
 	struct lcore_counters counters __rte_cache_aligned;
 	/* Packets of each door that ended here; doors sum these up. Written by this lcore only. */
 	uint64_t finished[LCORES_MAX + 1] __rte_cache_aligned;
-	struct tally *tallies; /* [door]: the same by flow group */
+	struct tally *tallies[LCORES_MAX]; /* [door][account]: the same */
 	/* How often each tally has changed: this lcore's own, for a driver that hands on copies. */
 	uint32_t tally_changes[LCORES_MAX];
 };

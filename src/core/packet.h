@@ -3,6 +3,7 @@
 #define WEFT_PACKET_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +19,8 @@
 struct packet {
 	union {
 		struct {
-			uint16_t group; /* its flow group at `first`, or one of GROUP_... */
+			uint16_t group; /* its flow group at `first`, or an elephant's branch,
+					 * or one of GROUP_... */
 			uint8_t first;	/* lcore that chose its path, and counts its group */
 			uint8_t door;	/* lcore whose credit it has */
 		};
@@ -26,9 +28,13 @@ struct packet {
 	};
 	uint8_t lengths[6]; /* the mbuf's own pkt_len and data_len */
 	uint16_t followers; /* packets that hang behind it: core/followers.h */
-	uint32_t flow_hash; /* where mbuf->hash.rss lies: the NIC's hash until weft takes its own */
-	uint16_t network;   /* index of the network, or NETWORK_NONE */
-	uint16_t source;    /* place it came from, or PLACE_NONE */
+	union {
+		/* Where mbuf->hash.rss lies: the NIC's hash until weft takes its own. */
+		uint32_t flow_hash;
+		uint32_t micro_flow; /* on a branch, with MICRO_FLOW_REPLICA */
+	};
+	uint16_t network;     /* index of the network, or NETWORK_NONE */
+	uint16_t source;      /* place it came from, or PLACE_NONE */
 	uint16_t destination; /* place it goes to; from tx on: the uplink's port index */
 } __attribute__((packed));
 
@@ -56,8 +62,24 @@ static inline struct packet *packet_of(struct rte_mbuf *mbuf)
 /* A flow group: the flows that share the low bits of the flow hash. */
 #define FLOW_GROUPS 256
 #define GROUP_UNSTEERED FLOW_GROUPS /* from an uplink while the plan steers nothing */
-#define GROUPS_COUNTED (FLOW_GROUPS + 1)
-#define GROUP_NONE UINT16_MAX /* from elsewhere */
+#define GROUP_NONE UINT16_MAX	    /* from elsewhere */
+
+/* An elephant has accounts of its own from here on: one for each of its branches. */
+#define GROUP_BRANCHES (FLOW_GROUPS + 1)
+#define MICRO_FLOW_REPLICA (1u << 31) /* made on the branch: none of its packets */
+
+static inline bool group_is_branch(uint16_t group)
+{
+	return group >= GROUP_BRANCHES && group != GROUP_NONE;
+}
+
+/* True if nothing that weft does to one packet has to be told of the other: one may hang behind the
+ * other. */
+static inline bool packets_share_account(const struct packet *packet, const struct packet *other)
+{
+	return packet->account == other->account &&
+	       (!group_is_branch(packet->group) || packet->micro_flow == other->micro_flow);
+}
 
 /* A place is where an address can be: a container port (its index), or a remote VTEP of a network
  * (its index, with the top bit set). */

@@ -3,10 +3,12 @@
 #define WEFT_PARCEL_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_mbuf.h>
 
+#include "reorder/merge.h"
 #include "stages/stage.h"
 
 /*
@@ -29,6 +31,40 @@ static inline struct rte_mbuf *parcel_mbuf(void *parcel)
 static inline unsigned int parcel_step(void *parcel)
 {
 	return (uintptr_t)parcel & PARCEL_STEP;
+}
+
+/*
+ * A label stands before parcels that are to be merged, and says of all that follow, up to the next
+ * one, which micro-flow they are of; so who merges need not look at packets. Label 0 says that none
+ * is. A bare label is an end mark. Where a packet is dropped on its way to the merge, the mark has
+ * its credit: each word but a label's has one, and each label at most one word behind it.
+ */
+#define LABEL_PACKETS_BITS 14
+#define LABEL_PACKETS_MAX ((1u << LABEL_PACKETS_BITS) - 1)
+
+union label {
+	struct {
+		uint64_t step : 6;   /* STAGE_MERGE */
+		uint64_t first : 6;  /* lcore that split the elephant */
+		uint64_t group : 16; /* the branch's */
+		uint64_t micro_flow : MICRO_FLOW_BITS;
+		uint64_t replica : 1; /* the parcels are no packets of the micro-flow */
+		uint64_t bare : 1;
+		uint64_t packets
+		    : LABEL_PACKETS_BITS; /* that hang behind the parcels; bare: that ended */
+	};
+	void *parcel;
+};
+static_assert(sizeof(union label) == sizeof(void *), "a label is a word");
+
+static inline bool parcel_is_label(void *parcel)
+{
+	return parcel_step(parcel) == STAGE_MERGE;
+}
+
+static inline bool label_is_none(union label label)
+{
+	return label.group == 0;
 }
 
 #endif

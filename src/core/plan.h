@@ -22,6 +22,16 @@ enum transition_kind {
 	TRANSITION_FLOW,       /* steer: every such stage of a flow group on one lcore */
 	TRANSITION_FLOW_STAGE, /* steer: on an lcore for this flow group and this stage */
 	TRANSITION_WITH,       /* stacked: on the lcore that runs another stage of the path */
+	TRANSITION_SPLIT,      /* elephants: in micro-flows, each on the lcore of its branch */
+	TRANSITION_MERGE,      /* elephants: put back in order, on one lcore */
+};
+
+/* By what a door tells the packets from uplinks apart. */
+enum sorting {
+	SORTING_NONE,
+	SORTING_INNER, /* the flow hash of the inner headers */
+	SORTING_OUTER, /* of the outer ones, in which tunnels have it as the source port: what is
+			* split as it comes in shall not be read before that */
 };
 
 struct transition {
@@ -49,13 +59,15 @@ struct plan {
 	uint32_t number; /* each one published has another */
 	char mode[MODE_NAME_SIZE];
 	bool gated;
-	bool steers;		       /* some stage is steered */
+	enum sorting sorting;	       /* none: no stage is steered */
 	bool balances;		       /* some stage by the loads */
+	bool splits;		       /* elephants have another row than other flows */
 	uint32_t salt;		       /* another one makes other choices for the same flows */
 	uint16_t instead[STAGE_COUNT]; /* the stage that runs where a verdict names this one */
 	uint16_t lcore[STAGE_COUNT];   /* where an inline stage runs: an index, or LCORE_INLINE */
 	struct transition open[STAGE_COUNT];   /* how a packet from an uplink gets there, */
 	struct transition closed[STAGE_COUNT]; /* and how while the gate is closed */
+	struct transition elephant[STAGE_COUNT];
 };
 
 /* Fills *plan with a row; every inline stage runs where the stage before it ran. */
@@ -64,6 +76,9 @@ void plan_set(struct plan *plan, const struct mode *mode);
 /* The stages that a packet from an uplink passes, in order; those that a row is about. */
 #define PLAN_WAY_STAGES 5
 extern const enum stage plan_way[PLAN_WAY_STAGES];
+
+/* The first stage that a row gets to in that way, or -1. */
+int mode_find_transition(const struct mode *mode, enum transition_kind kind);
 
 /* The i-th row of modes[], NULL behind the last; the one of that name, or NULL. */
 const struct mode *plan_mode(unsigned int i);

@@ -1,149 +1,59 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/transition.h"
 
-#include <rte_mempool.h>
-
 #include "core/door.h"
+#include "core/ending.h"
 #include "core/followers.h"
+#include "core/leave.h"
+#include "core/merging.h"
+#include "core/outbox.h"
 #include "core/parcel.h"
-#include "ports/large_segment.h"
-#include "steer/flow_hash.h"
-
-/* ---- endings ---- */
-
-/* Whose accounts the ends of packets go to; a packet's followers end with it. */
-struct endings {
-	uint32_t accounts[STAGE_BURST_MAX];
-	uint16_t followers[STAGE_BURST_MAX];
-	uint16_t lists; /* not 0 if some packet has followers */
-};
-
-static void read_endings(struct rte_mbuf **mbufs, uint16_t n, struct endings *endings)
-{
-	endings->lists = 0;
-	for (uint16_t i = 0; i < n; i++) {
-		endings->accounts[i] = packet_of(mbufs[i])->account;
-		endings->lists |= packet_of(mbufs[i])->followers;
-	}
-	for (uint16_t i = 0; endings->lists != 0 && i < n; i++)
-		endings->followers[i] = packet_of(mbufs[i])->followers;
-}
-
-static void finish_packets(struct lcore *lcore, uint32_t account, uint32_t packets)
-{
-	const struct packet packet = {.account = account};
-	uint32_t *finished;
-
-	counter_add(&lcore->finished[packet.door], packets);
-	if (packet.group >= GROUPS_COUNTED)
-		return;
-	finished = &lcore->tallies[packet.first].finished[packet.group];
-	__atomic_store_n(finished, *finished + packets, __ATOMIC_RELEASE);
-	lcore->tally_changes[packet.first]++;
-}
-
-/* The packets that end with those from `begin` to before `end`. */
-static uint32_t count_packets(const struct endings *endings, uint16_t begin, uint16_t end)
-{
-	uint32_t packets = end - begin;
-
-	for (uint16_t i = begin; endings->lists != 0 && i < end; i++)
-		packets += endings->followers[i];
-	return packets;
-}
-
-/* One store for each run of packets of one account: a door that has run short of credits reads its
- * count all the time, and takes the line away each time. */
-static void finish(struct lcore *lcore, const struct endings *endings, uint16_t n)
-{
-	const uint32_t *accounts = endings->accounts;
-
-	for (uint16_t i = 0, end; i < n; i = end) {
-		for (end = i + 1; end < n && accounts[end] == accounts[i]; end++)
-			;
-		finish_packets(lcore, accounts[i], count_packets(endings, i, end));
-	}
-}
-
-void transition_drop(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n, enum drop reason)
-{
-	struct endings endings;
-
-	read_endings(mbufs, n, &endings);
-	counter_add(&lcore->counters.drops[reason], count_packets(&endings, 0, n));
-	finish(lcore, &endings, n);
-	rte_pktmbuf_free_bulk(mbufs, n);
-}
-
-static void consume(struct lcore *lcore, struct rte_mbuf *mbuf)
-{
-	struct endings endings;
-
-	read_endings(&mbuf, 1, &endings);
-	counter_add(&lcore->counters.consumed, count_packets(&endings, 0, 1));
-	finish(lcore, &endings, 1);
-	rte_pktmbuf_free(mbuf);
-}
-
-/* ---- to other lcores ---- */
-
-static void outbox_flush(struct lcore *lcore, struct outbox *outbox)
-{
-	unsigned int sent =
-		rte_ring_sp_enqueue_burst(outbox->ring, outbox->parcels, outbox->n, NULL);
-
-	/* Credits rule it out; were they wrong, it must not go unseen. */
-	for (; unlikely(sent < outbox->n); sent++) {
-		struct rte_mbuf *mbuf = parcel_mbuf(outbox->parcels[sent]);
-
-		transition_drop(lcore, &mbuf, 1, DROP_INBOX_FULL);
-	}
-	outbox->n = 0;
-}
-
-static void outbox_add(struct lcore *lcore, struct outbox *outbox, uint16_t step,
-	struct rte_mbuf **mbufs, uint16_t n)
-{
-	if (outbox->n + n > STAGE_BURST_MAX)
-		outbox_flush(lcore, outbox);
-	if (!outbox->dirty)
-		lcore->dirty[lcore->n_dirty++] = outbox;
-	outbox->dirty = true;
-	for (uint16_t i = 0; i < n; i++)
-		outbox->parcels[outbox->n + i] = parcel_make(mbufs[i], step);
-	outbox->n += n;
-}
-
-void transition_flush(struct lcore *lcore)
-{
-	for (uint16_t i = 0; i < lcore->n_dirty; i++) {
-		outbox_flush(lcore, lcore->dirty[i]);
-		lcore->dirty[i]->dirty = false;
-	}
-	lcore->n_flushed = lcore->n_dirty;
-	lcore->n_dirty = 0;
-}
 
 /* ---- transitions ---- */
 
 static void run(struct lcore *lcore, enum stage stage);
+
+/* What a target may be besides an lcore. */
+#define TO_NOBODY 0x4000
+#define TO_MERGE 0x8000 /* + the lcore that merges */
+
+static uint16_t lcore_or_here(const struct lcore *lcore, uint16_t to)
+{
+	return to == LCORE_INLINE ? lcore->index : to;
+}
+
+/* What is for the VTEP itself belongs to no elephant: such a packet has the hash of one. */
+static uint16_t target_on_branch(const struct lcore *lcore, uint16_t step, const struct path *path)
+{
+	if (step == STAGE_VTEP)
+		return TO_NOBODY;
+	return lcore_or_here(lcore, path->lcore[step]) | (step == path->merge ? TO_MERGE : 0);
+}
+
+static uint16_t owner_of(const struct lcore *lcore, const struct packet *packet)
+{
+	uint16_t owner = lcore->context.tables->ports[packet->destination]->queues[0].owner;
+
+	if (unlikely(group_is_branch(packet->group)))
+		merging_note_consumer(lcore, packet, owner);
+	return owner;
+}
 
 /* The lcore that does `step` for this packet. */
 static uint16_t target(const struct lcore *lcore, uint16_t step, struct rte_mbuf *mbuf)
 {
 	const struct tables *tables = lcore->context.tables;
 	const struct packet *packet = packet_of(mbuf);
-	uint16_t to;
 
 	if (step == STAGE_DELIVER)
-		return tables->ports[packet->destination]->queues[0].owner;
+		return owner_of(lcore, packet);
 	if (step == STAGE_SEND)
 		return tables->exits[packet->destination][lcore->index].owner;
 	if (packet->group < FLOW_GROUPS)
-		to = door_path(lcore->dataplane, packet)->lcore[step];
-	else
-		to = lcore->plan->lcore[step];
-	return to == LCORE_INLINE ? lcore->index : to;
+		return lcore_or_here(lcore, door_path(lcore->dataplane, packet)->lcore[step]);
+	if (unlikely(group_is_branch(packet->group)))
+		return target_on_branch(lcore, step, door_path(lcore->dataplane, packet));
+	return lcore_or_here(lcore, lcore->plan->lcore[step]);
 }
 
 /* All that it depends on, of the packet. */
@@ -170,13 +80,22 @@ static void vector_add(struct lcore *lcore, uint16_t step, struct rte_mbuf **mbu
 	vector->n += n;
 }
 
+void transition_arrive(struct lcore *lcore, uint16_t step, struct rte_mbuf **mbufs, uint16_t n)
+{
+	vector_add(lcore, vector_of(lcore, step), mbufs, n);
+}
+
 static void put(
 	struct lcore *lcore, uint16_t to, uint16_t step, struct rte_mbuf **mbufs, uint16_t n)
 {
 	if (to == lcore->index)
-		vector_add(lcore, vector_of(lcore, step), mbufs, n);
+		transition_arrive(lcore, step, mbufs, n);
+	else if (likely(to < TO_NOBODY))
+		outbox_add(lcore, to, step, mbufs, n);
+	else if (to & TO_MERGE)
+		merging_send(lcore, to & ~TO_MERGE, step, mbufs, n);
 	else
-		outbox_add(lcore, &lcore->outboxes[to], step, mbufs, n);
+		ending_drop(lcore, mbufs, n, DROP_VTEP_SPLIT);
 }
 
 /* In runs of packets for one lcore; mostly the burst is one. */
@@ -211,11 +130,10 @@ static void count_made(struct lcore *lcore, const struct packet *packet)
 {
 	struct tally *tally;
 
-	if (packet->group >= GROUPS_COUNTED)
+	if (packet->group == GROUP_NONE)
 		return;
-	tally = &lcore->tallies[packet->first];
-	__atomic_store_n(
-		&tally->made[packet->group], tally->made[packet->group] + 1, __ATOMIC_RELAXED);
+	tally = &lcore->tallies[packet->first][packet->group];
+	__atomic_store_n(&tally->made, tally->made + 1, __ATOMIC_RELAXED);
 	lcore->tally_changes[packet->first]++;
 }
 
@@ -232,6 +150,8 @@ static struct rte_mbuf *replicate(struct lcore *lcore, struct rte_mbuf *mbuf)
 		return NULL;
 	}
 	packet_of(replica)->door = lcore->index;
+	if (group_is_branch(packet_of(replica)->group))
+		packet_of(replica)->micro_flow |= MICRO_FLOW_REPLICA;
 	counter_add(&lcore->counters.admitted, 1);
 	count_made(lcore, packet_of(replica));
 	return replica;
@@ -268,7 +188,7 @@ static void flood_packet(struct lcore *lcore, struct rte_mbuf *mbuf)
 	if (last != PLACE_NONE)
 		send_to_place(lcore, mbuf, last);
 	else
-		transition_drop(lcore, &mbuf, 1, DROP_FLOOD_NOBODY);
+		ending_drop(lcore, &mbuf, 1, DROP_FLOOD_NOBODY);
 }
 
 static void flood(struct lcore *lcore, struct rte_mbuf *mbuf)
@@ -286,11 +206,11 @@ static void follow(struct lcore *lcore, struct rte_mbuf *mbuf, uint16_t verdict)
 	if (verdict < STEP_COUNT)
 		transition(lcore, verdict, &mbuf, 1);
 	else if (verdict >= VERDICT_DROP)
-		transition_drop(lcore, &mbuf, 1, verdict - VERDICT_DROP);
+		ending_drop(lcore, &mbuf, 1, verdict - VERDICT_DROP);
 	else if (verdict == VERDICT_FLOOD)
 		flood(lcore, mbuf);
 	else if (verdict == VERDICT_CONSUMED)
-		consume(lcore, mbuf);
+		ending_consume(lcore, mbuf);
 }
 
 /* True if all go on to the same step, which for most bursts they do. */
@@ -314,126 +234,6 @@ static void process(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbu
 		follow(lcore, mbufs[i], verdicts[i]);
 }
 
-/* ---- ports ---- */
-
-static enum drop refusal(const struct port *port)
-{
-	if (port->ops->is_up(port))
-		return port->uplink ? DROP_UPLINK_FULL : DROP_PORT_FULL;
-	return port->uplink ? DROP_UPLINK_DOWN : DROP_PORT_DOWN;
-}
-
-static void count_sent(struct lcore *lcore, struct port_counters *counters,
-	const struct endings *endings, uint16_t sent, uint32_t bytes)
-{
-	finish(lcore, endings, sent);
-	counter_add(&counters->tx_packets, sent);
-	counter_add(&counters->tx_bytes, bytes);
-	counter_add(&lcore->counters.delivered, sent);
-	counter_add(&lcore->counters.coalesced, count_packets(endings, 0, sent) - sent);
-}
-
-static void send_burst(
-	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
-{
-	struct port_counters *counters = &port->queues[queue].counters;
-	struct endings endings;
-	uint32_t bytes = bytes_of(mbufs, n);
-	uint16_t sent;
-
-	read_endings(mbufs, n, &endings);
-	sent = port->ops->send(port, queue, mbufs, n);
-	if (unlikely(sent < n)) {
-		bytes -= bytes_of(mbufs + sent, n - sent);
-		counter_add(&counters->tx_refused, n - sent);
-		transition_drop(lcore, mbufs + sent, n - sent, refusal(port));
-	}
-	count_sent(lcore, counters, &endings, sent, bytes);
-}
-
-/* Packets that hang behind others leave by themselves, unless they were made one with them. */
-static void send_apart(
-	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
-{
-	struct rte_mbuf *burst[STAGE_BURST_MAX];
-	uint16_t filled = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		for (struct rte_mbuf *mbuf = mbufs[i], *next; mbuf != NULL; mbuf = next) {
-			next = large_segment_is(mbuf) ? NULL : followers_take(mbuf);
-			burst[filled++] = mbuf;
-			if (filled < STAGE_BURST_MAX)
-				continue;
-			send_burst(lcore, port, queue, burst, filled);
-			filled = 0;
-		}
-	}
-	if (filled > 0)
-		send_burst(lcore, port, queue, burst, filled);
-}
-
-/* Which of its port's queues a packet leaves by. */
-static uint16_t queue_of(
-	const struct lcore *lcore, enum stage stage, const struct port *port, struct rte_mbuf *mbuf)
-{
-	if (stage == STAGE_SEND)
-		return lcore->context.tables->exits[port->index][lcore->index].queue;
-	return port->n_queues == 1 ? 0 : flow_hash(mbuf) % port->n_queues;
-}
-
-/* Packets of a burst that leave by the same queue. */
-struct leaving {
-	uint16_t n;
-	uint16_t followers; /* not 0 if any has some */
-	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
-};
-
-/* Takes the packets that leave by the same queue as the first out of mbufs[0..*n), in order. */
-static void take_group(const struct lcore *lcore, enum stage stage, const struct port *port,
-	uint16_t queue, struct rte_mbuf **mbufs, uint16_t *n, struct leaving *leaving)
-{
-	uint16_t taken = 0, left = 0, followers = 0;
-
-	for (uint16_t i = 0; i < *n; i++) {
-		const struct packet *packet = packet_of(mbufs[i]);
-
-		if (packet->destination == port->index &&
-			queue_of(lcore, stage, port, mbufs[i]) == queue) {
-			followers |= packet->followers;
-			leaving->mbufs[taken++] = mbufs[i];
-		} else {
-			mbufs[left++] = mbufs[i];
-		}
-	}
-	*n = left;
-	leaving->n = taken;
-	leaving->followers = followers;
-}
-
-static void leave(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbufs, uint16_t n)
-{
-	struct leaving leaving;
-
-	while (n > 0) {
-		struct port *port = lcore->context.tables->ports[packet_of(mbufs[0])->destination];
-		uint16_t queue;
-
-		/* A port can go while its packets are on their way to the owner. */
-		if (unlikely(port == NULL)) {
-			transition_drop(lcore, mbufs, 1, DROP_PORT_GONE);
-			mbufs++;
-			n--;
-			continue;
-		}
-		queue = queue_of(lcore, stage, port, mbufs[0]);
-		take_group(lcore, stage, port, queue, mbufs, &n, &leaving);
-		if (unlikely(leaving.followers > 0))
-			send_apart(lcore, port, queue, leaving.mbufs, leaving.n);
-		else
-			send_burst(lcore, port, queue, leaving.mbufs, leaving.n);
-	}
-}
-
 /* In place: a packet only ever moves to a stage further down, so nothing is added to this vector.
  */
 static void run(struct lcore *lcore, enum stage stage)
@@ -450,6 +250,8 @@ static void run(struct lcore *lcore, enum stage stage)
 	counter_add(&counters->bursts, 1);
 	counter_add(&counters->packets, n);
 	lcore_account(lcore, &counters->cycles);
+	if (unlikely(lcore->outboxes[lcore->index].n > 0))
+		outbox_merge_own(lcore);
 }
 
 void transition_run_from(struct lcore *lcore, unsigned int step)
@@ -488,14 +290,27 @@ static void unpack(struct lcore *lcore, void **parcels, unsigned int n)
 	}
 }
 
-static uint16_t poll_ring(struct lcore *lcore, struct rte_ring *ring)
+/* True if some are to be merged. */
+static bool have_labels(const struct inbox *inbox, void **parcels, unsigned int n)
+{
+	bool labels = !label_is_none(inbox->label);
+
+	for (unsigned int i = 0; i < n; i++)
+		labels |= parcel_is_label(parcels[i]);
+	return labels;
+}
+
+static uint16_t poll_inbox(struct lcore *lcore, struct inbox *inbox)
 {
 	void *parcels[RECEIVE_BURST];
-	unsigned int n = rte_ring_sc_dequeue_burst(ring, parcels, RECEIVE_BURST, NULL);
+	unsigned int n = rte_ring_sc_dequeue_burst(inbox->ring, parcels, RECEIVE_BURST, NULL);
 
 	if (n == 0)
 		return 0;
-	unpack(lcore, parcels, n);
+	if (unlikely(have_labels(inbox, parcels, n)))
+		merging_unpack(lcore, inbox, parcels, n);
+	else
+		unpack(lcore, parcels, n);
 	transition_run_from(lcore, 0);
 	return n;
 }
@@ -505,6 +320,6 @@ uint16_t transition_poll_inbox(struct lcore *lcore)
 	uint16_t moved = 0;
 
 	for (uint16_t i = 0; i < lcore->n_inbox; i++)
-		moved += poll_ring(lcore, lcore->inbox[i]);
+		moved += poll_inbox(lcore, &lcore->inbox[i]);
 	return moved;
 }

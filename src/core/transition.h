@@ -9,8 +9,8 @@
 #include "core/lcore.h"
 
 /*
- * How packets get from one stage to the next, on this lcore or another, and how they end. For the
- * lcore loop, within a turn.
+ * How packets get from one stage to the next, on this lcore or another. For the lcore loop, within
+ * a turn.
  */
 
 /* Sends packets on to a step, each on the lcore that does it for them. */
@@ -22,11 +22,8 @@ void transition_run_from(struct lcore *lcore, unsigned int step);
 /* Takes what has come for this lcore, and runs it. Returns the number of packets. */
 uint16_t transition_poll_inbox(struct lcore *lcore);
 
-/* Hands over what was collected for other lcores. */
-void transition_flush(struct lcore *lcore);
-
-/* Counts and frees packets. */
-void transition_drop(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n, enum drop reason);
+/* Packets that wait for a step on this lcore. */
+void transition_arrive(struct lcore *lcore, uint16_t step, struct rte_mbuf **mbufs, uint16_t n);
 
 /* Time since the last mark goes to *counter. */
 static inline void lcore_account(struct lcore *lcore, uint64_t *counter)

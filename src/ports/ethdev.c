@@ -92,29 +92,51 @@ static void unprobe(const struct ethdev *ethdev)
 		rte_dev_remove(info.device);
 }
 
+/* Also of a port with one queue: the hash tells flows apart. */
+static uint64_t rss_of(const struct port *port, const struct rte_eth_dev_info *info)
+{
+	bool tells_hash = port->uplink && info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
+
+	if (port->n_queues == 1 && !tells_hash)
+		return 0;
+	return info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
+}
+
+/* mlx5 leaves the hash out of some compressed completions: packets of one flow would differ in
+ * whether they have it. */
+static bool every_packet_has_hash(const struct rte_eth_dev_info *info)
+{
+	const struct rte_devargs *devargs = rte_dev_devargs(info->device);
+
+	if (strstr(info->driver_name, "mlx5") == NULL)
+		return true;
+	return devargs != NULL && devargs->args != NULL &&
+	       strstr(devargs->args, "rxq_cqe_comp_en=0") != NULL;
+}
+
 static int configure(struct port *port, const struct rte_eth_dev_info *info, struct error *error)
 {
 	const struct ethdev *ethdev = port->driver;
 	struct rte_eth_conf conf = {0};
+	uint64_t rss = rss_of(port, info);
 	uint16_t n = port->n_queues;
 	uint16_t mtu;
 
 	if (n > info->max_rx_queues || n > info->max_tx_queues)
 		return error_set(error, "queues: the device has %u receive and %u transmit queues",
 			info->max_rx_queues, info->max_tx_queues);
-	if (n > 1 && info->flow_type_rss_offloads != 0) {
+	if (rss != 0) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf =
-			info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
+		conf.rx_adv_conf.rss_conf.rss_hf = rss;
+		conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
 	}
+	port->hashes_outer = rss & RTE_ETH_RSS_NONFRAG_IPV4_UDP && every_packet_has_hash(info);
 	/* DPDK's default is 1500 whatever the device had; its own MTU is kept. */
 	if (rte_eth_dev_get_mtu(ethdev->id, &mtu) == 0)
 		conf.rxmode.mtu = RTE_MIN(mtu, info->max_mtu);
 	/* For containers it is no gain: drivers compute it in software, and of the whole packet. */
 	if (port->uplink)
-		conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_CHECKSUM;
-	if (n > 1)
-		conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
+		conf.rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_CHECKSUM;
 	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	if (rte_eth_dev_configure(ethdev->id, n, n, &conf) != 0)
 		return error_set(
@@ -173,18 +195,6 @@ static int set_mtu(struct port *port, struct error *error)
 	if (rte_eth_dev_get_mtu(ethdev->id, &port->mtu) != 0)
 		return error_set(error, "mtu: the device does not tell its own; give one");
 	return 0;
-}
-
-/* mlx5 leaves the hash out of some compressed completions: packets of one flow would differ in
- * whether they have it. */
-static bool every_packet_has_hash(const struct rte_eth_dev_info *info)
-{
-	const struct rte_devargs *devargs = rte_dev_devargs(info->device);
-
-	if (strstr(info->driver_name, "mlx5") == NULL)
-		return true;
-	return devargs != NULL && devargs->args != NULL &&
-	       strstr(devargs->args, "rxq_cqe_comp_en=0") != NULL;
 }
 
 static int bring_up(struct port *port, struct error *error)

@@ -105,6 +105,7 @@ struct port {
 	uint16_t mtu;	  /* largest IP packet it takes, bytes */
 	uint16_t n_queues;
 	bool hashes_inner; /* the hash in received mbufs covers the inner packet's 5-tuple */
+	bool hashes_outer; /* it covers the outer one, or the inner one */
 	/* The peer takes TCP segments, of IPv4 and IPv6, of up to 64 KB: mbuf chains that are
 	 * marked as DPDK marks what is to be segmented (RTE_MBUF_F_TX_TCP_SEG). Written by the port
 	 * when its peer attaches or goes, by whatever thread; lcores read it relaxed. */

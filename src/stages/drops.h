@@ -5,6 +5,7 @@
  */
 DROP(RX, PATH_FULL, path_full, "flow group has as many packets on its path as it may")
 DROP(RX, INBOX_FULL, inbox_full, "an inbox was full, which credits rule out: please report")
+DROP(GRO, VTEP_SPLIT, vtep_split, "for the VTEP itself, with the hash of a flow that is split")
 DROP(GRO, OUTER_TRUNCATED, outer_truncated, "frame ends within the outer Ethernet header")
 DROP(GRO, OUTER_VLAN, outer_vlan, "outer frame has a VLAN tag")
 DROP(GRO, OUTER_MAC, outer_mac, "outer frame is not for the uplink's Ethernet address")

@@ -9,6 +9,7 @@ const struct stage_entry stage_table[STEP_COUNT] = {
 #undef STAGE
 	[STAGE_DELIVER] = {"deliver", NULL},
 	[STAGE_SEND] = {"send", NULL},
+	[STAGE_MERGE] = {"merge", NULL},
 };
 
 const struct drop_entry drop_table[DROP_COUNT] = {

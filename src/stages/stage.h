@@ -14,8 +14,9 @@
  * A stage takes a burst of mbufs and writes a verdict for each: the next stage, or a named drop.
  * It moves and frees nothing, and knows nothing of lcores, rings, modes or order.
  *
- * After the stages come two steps that are no stages: `deliver` hands packets to container ports
- * and `send` to uplinks, each on the lcore that owns the port's queue.
+ * After the stages come steps that are no stages: `deliver` hands packets to container ports and
+ * `send` to uplinks, each on the lcore that owns the port's queue; and `merge`, which no packet
+ * waits for, puts micro-flows in order before the stage that the plan says.
  */
 enum stage {
 #define STAGE(name, NAME) STAGE_##NAME,
@@ -24,6 +25,7 @@ enum stage {
 	STAGE_COUNT,
 	STAGE_DELIVER = STAGE_COUNT,
 	STAGE_SEND,
+	STAGE_MERGE,
 	STEP_COUNT,
 };
 
@@ -61,7 +63,7 @@ typedef void (*stage_process_t)(
 
 struct stage_entry {
 	const char *name;
-	stage_process_t process; /* NULL for the two steps after the stages */
+	stage_process_t process; /* NULL for the steps after the stages */
 };
 
 extern const struct stage_entry stage_table[STEP_COUNT];

@@ -9,6 +9,7 @@
 
 #include "core/frame.h"
 #include "core/ipv4.h"
+#include "core/packet.h"
 
 /* The lowest byte is reserved; in a seed the protocol has it. */
 #define VNI_MASK 0xffffff00
@@ -87,6 +88,21 @@ static uint16_t find_vxlan(const struct rte_mbuf *mbuf)
 	return offset;
 }
 
+/* All of it lies in the frame's first cache line. */
+uint32_t flow_hash_outer_headers(const struct rte_mbuf *mbuf)
+{
+	const struct rte_ipv4_hdr *ip =
+		rte_pktmbuf_mtod_offset(mbuf, void *, sizeof(struct rte_ether_hdr));
+	uint16_t offset = find_vxlan(mbuf);
+	const struct rte_udp_hdr *udp;
+
+	if (offset == 0)
+		return flow_hash(mbuf) % FLOW_GROUPS;
+	udp = rte_pktmbuf_mtod_offset(mbuf, void *, offset - sizeof(*udp));
+	return flow_hash_mix(rte_hash_crc_8byte(
+		(uint64_t)ip->src_addr << 32 | (uint32_t)udp->src_port << 16 | udp->dst_port, 0));
+}
+
 uint32_t flow_hash_tunnelled(const struct rte_mbuf *mbuf)
 {
 	const struct rte_vxlan_hdr *vxlan;
@@ -94,7 +110,7 @@ uint32_t flow_hash_tunnelled(const struct rte_mbuf *mbuf)
 	struct rte_mbuf inner;
 
 	if (offset == 0)
-		return flow_hash(mbuf);
+		return flow_hash(mbuf) % FLOW_GROUPS;
 	vxlan = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
 	/* As much of an mbuf as a hash looks at. */
 	inner.buf_addr = mbuf->buf_addr;

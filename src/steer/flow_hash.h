@@ -24,9 +24,15 @@ uint32_t flow_hash(const struct rte_mbuf *mbuf);
  * Of a packet as an uplink received it, before anything of it was checked. What may be VXLAN (UDP
  * over IPv4, whole and not a fragment) hashes as the inner frame will, with the VNI mixed in:
  * networks may use the same addresses. (For VNI 0 it is flow_hash() of the inner frame.) The UDP
- * port is not looked at, as what is no VXLAN will be dropped. Anything else hashes as it is.
+ * port is not looked at, as what is no VXLAN will be dropped. Anything else hashes as it is, to a
+ * value below FLOW_GROUPS: it has a flow group, and is nobody's elephant.
  */
 uint32_t flow_hash_tunnelled(const struct rte_mbuf *mbuf);
+
+/* The same of the outer headers alone, of which the sender's address and UDP port tell flows apart
+ * (RFC 7348, 5: the port is a hash of the inner headers). So it is as steady as that port: Linux
+ * gives a TCP connection another one when it times out. */
+uint32_t flow_hash_outer_headers(const struct rte_mbuf *mbuf);
 
 /* Spreads a linear hash (a CRC, or the Toeplitz hash of NICs), in which equal steps of the input
  * are equal steps of the hash. */
@@ -49,6 +55,14 @@ static inline uint32_t flow_hash_received(const struct rte_mbuf *mbuf, bool nic_
 	if (nic_hashes_inner && (mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH))
 		return flow_hash_mix(mbuf->hash.rss);
 	return flow_hash_tunnelled(mbuf);
+}
+
+/* The outer hash likewise. */
+static inline uint32_t flow_hash_outer(const struct rte_mbuf *mbuf, bool nic_hashes_outer)
+{
+	if (nic_hashes_outer && (mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH))
+		return flow_hash_mix(mbuf->hash.rss);
+	return flow_hash_outer_headers(mbuf);
 }
 
 #endif

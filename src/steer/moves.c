@@ -20,11 +20,14 @@
  * packet's replicas did to `made` is visible. A new path reaches the others with the packets that
  * take it, through their rings.
  *
- * While the plan steers nothing, packets are not told apart by group but counted as one class. When
- * it begins to steer, every group is moving until nothing of that class is in flight; when it
- * ceases to, all groups move to the path that goes on inline, and when the last has ended its move,
- * the door no longer tells groups apart. That path's packets need not have ended: they cannot
- * overtake each other, as they do not leave the lcore before the last step.
+ * A flow that becomes an elephant leaves its group when that has nothing in flight, and comes back
+ * when the elephant has nothing in flight. So both are moves; what was held then goes where it
+ * belongs by now, which may be to where others are held.
+ *
+ * While the plan steers nothing, packets are not told apart by group but counted as one class; and
+ * plans may tell them apart by different hashes. When that changes, the groups of a flow are
+ * different ones before and after. So the door then receives nothing from uplinks until nothing is
+ * in flight, of any group.
  *
  * tests/model/moves.pml is a model of this.
  */
@@ -64,15 +67,50 @@ static struct rte_mbuf **next_of(struct rte_mbuf *mbuf)
 
 /* ---- counting ---- */
 
+static uint32_t sum_finished(const struct tally *tallies, uint16_t account, uint16_t end)
+{
+	uint32_t sum = 0;
+
+	for (; account < end; account++)
+		sum += __atomic_load_n(&tallies[account].finished, __ATOMIC_ACQUIRE);
+	return sum;
+}
+
+static uint32_t sum_made(const struct tally *tallies, uint16_t account, uint16_t end)
+{
+	uint32_t sum = 0;
+
+	for (; account < end; account++)
+		sum += __atomic_load_n(&tallies[account].made, __ATOMIC_RELAXED);
+	return sum;
+}
+
 uint32_t moves_in_flight(const struct moves *moves, uint16_t group, uint32_t sent)
 {
+	uint16_t account = moves_account(moves, group);
+	uint16_t end = account + (group < GROUP_BRANCHES ? 1 : moves->n_branches);
 	uint32_t n = sent;
 
 	for (uint16_t i = 0; i < moves->n_lcores; i++)
-		n -= __atomic_load_n(&moves->tallies[i]->finished[group], __ATOMIC_ACQUIRE);
+		n -= sum_finished(moves->tallies[i], account, end);
 	for (uint16_t i = 0; i < moves->n_lcores; i++)
-		n += __atomic_load_n(&moves->tallies[i]->made[group], __ATOMIC_RELAXED);
+		n += sum_made(moves->tallies[i], account, end);
 	return n;
+}
+
+bool moves_at_rest(struct moves *moves)
+{
+	uint16_t n_elephants = (moves->n_accounts - GROUP_BRANCHES) / moves->n_branches;
+
+	if (moves->n_moving > 0)
+		return false;
+	for (uint16_t group = 0; group < GROUP_BRANCHES + n_elephants; group++) {
+		if (moves->groups[group].in_flight > 0)
+			moves_recount(moves, group);
+		if (moves->groups[group].in_flight > 0)
+			return false;
+	}
+	return true;
 }
 
 void moves_recount(struct moves *moves, uint16_t group)
@@ -84,27 +122,29 @@ void moves_recount(struct moves *moves, uint16_t group)
 
 /* ---- moving ---- */
 
+void moves_begin(struct moves *moves, uint16_t group)
+{
+	struct flow_group *flow_group = &moves->groups[group];
+
+	if (flow_group->moving)
+		return;
+	flow_group->moving = true;
+	if (group < FLOW_GROUPS)
+		flow_group->next = moves->paths[group];
+	moves->moving[moves->n_moving] = group;
+	set16(&moves->n_moving, moves->n_moving + 1);
+}
+
 void moves_wish(struct moves *moves, uint16_t group, const struct path *path)
 {
 	struct flow_group *flow_group = &moves->groups[group];
 
-	if (!flow_group->moving) {
-		if (!moves->waits && path_is(&moves->paths[group], path)) {
-			moves->paths[group].second = path->second;
-			return;
-		}
-		flow_group->moving = true;
-		moves->moving[moves->n_moving] = group;
-		set16(&moves->n_moving, moves->n_moving + 1);
+	if (!flow_group->moving && path_is(&moves->paths[group], path)) {
+		moves->paths[group].second = path->second;
+		return;
 	}
+	moves_begin(moves, group);
 	flow_group->next = *path;
-}
-
-bool moves_may_end(struct moves *moves)
-{
-	if (moves->waits && moves_in_flight(moves, GROUP_UNSTEERED, moves->unsteered) == 0)
-		moves->waits = false;
-	return !moves->waits;
 }
 
 bool moves_end(struct moves *moves, uint16_t i)
@@ -116,7 +156,8 @@ bool moves_end(struct moves *moves, uint16_t i)
 		moves_recount(moves, group);
 	if (flow_group->in_flight > 0)
 		return false;
-	moves->paths[group] = flow_group->next;
+	if (group < FLOW_GROUPS)
+		moves->paths[group] = flow_group->next;
 	flow_group->moving = false;
 	set16(&moves->n_moving, moves->n_moving - 1);
 	moves->moving[i] = moves->moving[moves->n_moving];

@@ -14,13 +14,20 @@
  * The flow groups of one door: the path of each, how many of its packets are on their way, and
  * those that wait at the door while the path changes. moves.c says how a path changes.
  *
+ * An elephant is a group of its own, behind the others: GROUP_BRANCHES + its number at the door.
+ * It has an account and a path for each of its branches; any other group has one of each.
+ *
  * Only the door calls these functions, but for what is said otherwise.
  */
 
-/* What one lcore tells one door about the door's groups. Its writer only ever counts up; wraps. */
+#define ELEPHANTS_MAX 64
+#define GROUPS_MAX (GROUP_BRANCHES + ELEPHANTS_MAX)
+
+/* What one lcore tells one door about one account of the door's. Its writer only ever counts up;
+ * wraps. */
 struct tally {
-	uint32_t finished[GROUPS_COUNTED]; /* packets that ended here (release) */
-	uint32_t made[GROUPS_COUNTED]; /* and that were made here of others, and end like them */
+	uint32_t finished; /* packets that ended here (release) */
+	uint32_t made;	   /* and that were made here of others, and end like them */
 };
 
 struct flow_group {
@@ -37,21 +44,20 @@ struct flow_group {
 };
 
 struct moves {
-	/* Written only while nothing of the group is in flight; lcores read it with a packet of
-	 * the group in hand. */
-	struct path paths[FLOW_GROUPS];
+	/* [account] Each written only while nothing of its group is in flight; lcores read it
+	 * with a packet of the account in hand. */
+	struct path *paths;
 
-	bool active; /* packets from uplinks are told apart by group */
-	bool waits;  /* for packets that came before they were */
 	uint16_t n_lcores;
+	uint16_t n_branches;
+	uint16_t n_accounts;
 	uint16_t n_moving;
-	uint16_t moving[FLOW_GROUPS];
-	uint32_t unsteered; /* packets sent before */
+	uint16_t moving[GROUPS_MAX];
 	uint32_t n_held;
 	uint32_t most_held;
-	uint64_t ended; /* moves */
-	const struct tally *tallies[LCORES_MAX];
-	struct flow_group groups[FLOW_GROUPS];
+	uint64_t ended;				 /* moves */
+	const struct tally *tallies[LCORES_MAX]; /* [account] */
+	struct flow_group groups[GROUPS_MAX];
 };
 
 /* Registers what held packets are chained by. -1 if mbufs have no room for it. Main lcore, once. */
@@ -63,10 +69,26 @@ static inline uint32_t moves_occupancy(const struct moves *moves, uint16_t group
 	return moves->groups[group].in_flight + moves->groups[group].n_held;
 }
 
+static inline uint16_t moves_accounts(uint16_t n_elephants, uint16_t n_branches)
+{
+	return GROUP_BRANCHES + n_elephants * n_branches;
+}
+
+/* The group's first account. */
+static inline uint16_t moves_account(const struct moves *moves, uint16_t group)
+{
+	return group < GROUP_BRANCHES
+		       ? group
+		       : GROUP_BRANCHES + (group - GROUP_BRANCHES) * moves->n_branches;
+}
+
 /* Packets of the group on their way when `sent` had been sent: GROUP_UNSTEERED has a count, too.
  * Any thread; for others than the door it may be below zero, if more was sent and ended meanwhile.
  */
 uint32_t moves_in_flight(const struct moves *moves, uint16_t group, uint32_t sent);
+
+/* Nothing is on its way, of any group, and no group is moving. */
+bool moves_at_rest(struct moves *moves);
 
 /* Counts again. */
 void moves_recount(struct moves *moves, uint16_t group);
@@ -74,8 +96,9 @@ void moves_recount(struct moves *moves, uint16_t group);
 /* The group is to have that path, as soon as it can. */
 void moves_wish(struct moves *moves, uint16_t group, const struct path *path);
 
-/* False while packets are in flight that came before groups were told apart: no move ends then. */
-bool moves_may_end(struct moves *moves);
+/* The group begins to move, to the path that it has: whoever calls this wants something else of the
+ * drain. An elephant's paths are written by the caller, when the move ends. */
+void moves_begin(struct moves *moves, uint16_t group);
 
 /* If the i-th of moving[] has nothing in flight it gets its path, is taken off the list (the last
  * one takes its index), and true is returned. Its held packets are to be taken and sent at once. */
@@ -87,6 +110,7 @@ void moves_hold(struct moves *moves, uint16_t group, struct rte_mbuf **mbufs, ui
 /* Takes up to n of the packets that were held, in order. */
 uint16_t moves_take_held(struct moves *moves, uint16_t group, struct rte_mbuf **mbufs, uint16_t n);
 
+/* n packets of the group go on their way. */
 static inline void moves_sent(struct moves *moves, uint16_t group, uint16_t n)
 {
 	__atomic_store_n(

@@ -18,16 +18,42 @@ struct steering {
 	uint32_t threshold; /* permille: of an lcore for the second choice, of all for the gate */
 };
 
-/* The lcores that run a flow group's stages. */
+/* How elephants are found and cut. Written before the lcores start. */
+struct micro_flows {
+	uint32_t batch; /* packets of a micro-flow: 1 to BATCH_MAX */
+	uint16_t n_branches;
+	uint16_t n_elephants;	     /* at each door: 0 to ELEPHANTS_MAX */
+	uint32_t rate;		     /* packets per second that make a flow an elephant */
+	uint32_t window;	     /* microseconds over which the rate is taken */
+	uint16_t n;		     /* at least 1 */
+	uint16_t lcores[LCORES_MAX]; /* that may be branches: indices */
+};
+
+/* The lcores that run the stages of a flow group, or of an elephant's branch. */
 struct path {
 	uint16_t lcore[STAGE_COUNT]; /* index, or LCORE_INLINE */
 	uint16_t second;	     /* bit of each stage that has its second choice */
+	uint16_t merge; /* a branch's: the stage before which it is merged; else STAGE_COUNT */
 };
 
 /* The path that the plan wants for a flow group of the lcore `first`: by its row for an open or a
  * closed gate, and by the policy over the steering lcores' loads (permille). */
 struct path path_choose(const struct plan *plan, bool open, const struct steering *steering,
 	const uint32_t *loads, uint16_t first, uint16_t group);
+
+/* Of the elephants of one door by number: those of the first have the first lcores, those of the
+ * second the next ones, and so on. */
+struct branch {
+	uint16_t elephant;
+	uint16_t number;
+	uint16_t consumer; /* lcore to merge on, as its packets go there anyway; or LCORE_INLINE */
+};
+
+/* The path of an elephant's branch. On the way to the merge `flow+stage` is the branch's next
+ * lcore. */
+struct path path_choose_branch(const struct plan *plan, const struct steering *steering,
+	const struct micro_flows *micro_flows, const uint32_t *loads, uint16_t first,
+	const struct branch *branch);
 
 static inline bool path_is(const struct path *path, const struct path *other)
 {

@@ -36,7 +36,7 @@ struct virtual_lcore {
 	struct rte_ring *notices; /* the main lcore's end */
 	/* What the other doors see of lcore->finished. */
 	uint64_t finished[LCORES_MAX];
-	struct tally tallies[LCORES_MAX];
+	struct tally *tallies[LCORES_MAX]; /* [door][account] */
 	uint32_t tally_changes[LCORES_MAX];
 	/* The lcore's counters when the clock was last read. */
 	struct stage_counters seen[STEP_COUNT];

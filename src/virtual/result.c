@@ -23,11 +23,28 @@ static void read_times(const struct dataplane *dataplane, struct time_counters *
 		times[i] = dataplane->lcores[i]->counters.time;
 }
 
+static void add_merges(struct result_door *sum, const struct door *door)
+{
+	for (uint16_t i = 0; i < door->elephants.n_elephants; i++) {
+		const struct merge_counters *counters = &door->merges[i].counters;
+
+		sum->merged += counters->packets;
+		sum->out_of_order += counters->out_of_order;
+		sum->most_held = RTE_MAX(sum->most_held, counters->most_held);
+	}
+}
+
 static struct result_door read_door(const struct lcore *lcore)
 {
-	return (struct result_door){.gate_changes = lcore->door->gate.changes,
-		.moves = lcore->door->moves.ended,
-		.refused = lcore->counters.drops[DROP_PATH_FULL]};
+	const struct door *door = lcore->door;
+	struct result_door sum = {.gate_changes = door->gate.changes,
+		.moves = door->moves.ended,
+		.refused = lcore->counters.drops[DROP_PATH_FULL],
+		.promoted = door->elephants.promoted,
+		.demoted = door->elephants.demoted};
+
+	add_merges(&sum, door);
+	return sum;
 }
 
 void result_begin(struct result *result)
@@ -440,11 +457,15 @@ static void write_door(FILE *file, const struct lcore *lcore, const struct resul
 
 	fprintf(file,
 		"{\"lcore\": %u, \"gate\": {\"open\": %s, \"changes\": %" PRIu64
-		"}, \"moves\": {\"ended\": %" PRIu64 ", \"most_held\": %u}, \"refused\": %" PRIu64
-		"}",
+		"}, \"moves\": {\"ended\": %" PRIu64 ", \"most_held\": %u}, \"refused\": %" PRIu64,
 		lcore->id, door->gate.open ? "true" : "false",
 		end.gate_changes - begin->gate_changes, end.moves - begin->moves,
 		door->moves.most_held, end.refused - begin->refused);
+	fprintf(file,
+		", \"elephants\": {\"promoted\": %" PRIu64 ", \"demoted\": %" PRIu64
+		", \"merged\": %" PRIu64 ", \"out_of_order\": %" PRIu64 ", \"most_held\": %u}}",
+		end.promoted - begin->promoted, end.demoted - begin->demoted,
+		end.merged - begin->merged, end.out_of_order - begin->out_of_order, end.most_held);
 }
 
 /* Of each lcore that packets came to, to be steered. */

@@ -20,11 +20,16 @@ struct result_lcores {
 	struct time_counters begin[LCORES_MAX], end[LCORES_MAX];
 };
 
-/* What a door had done about its flow groups' paths. */
+/* What a door had done about its flow groups' paths, and its elephants. */
 struct result_door {
 	uint64_t gate_changes;
 	uint64_t moves;
 	uint64_t refused; /* packets whose path was full */
+	uint64_t promoted;
+	uint64_t demoted;
+	uint64_t merged;       /* packets of elephants, */
+	uint64_t out_of_order; /* and those that had to be held */
+	uint32_t most_held;    /* by one merge */
 };
 
 struct result {

@@ -41,12 +41,12 @@ static int check_lcore(const struct config *config, uint32_t id, struct error *e
 		config->virtual.lcores > 1 ? "1 to " : "", config->virtual.lcores);
 }
 
-static int check_uplink(
-	const struct config *config, const struct uplink_config *uplink, struct error *error)
+static int check_list(
+	const struct config *config, const struct lcore_list *lcores, struct error *error)
 {
-	for (uint16_t i = 0; i < uplink->n_lcores; i++)
-		if (check_lcore(config, uplink->lcores[i], error) != 0)
-			return error_prefix(error, "[uplink %s]: lcores: ", uplink->port.name);
+	for (uint16_t i = 0; i < lcores->n; i++)
+		if (check_lcore(config, lcores->ids[i], error) != 0)
+			return error_prefix(error, "lcores: ");
 	return 0;
 }
 
@@ -55,12 +55,13 @@ static int check_lcores(const struct config *config, struct error *error)
 	for (int stage = 0; stage < STAGE_COUNT; stage++)
 		if (check_lcore(config, config->pipeline[stage], error) != 0)
 			return error_prefix(error, "[pipeline]: %s: ", stage_table[stage].name);
-	for (uint16_t i = 0; i < config->steering.n_lcores; i++)
-		if (check_lcore(config, config->steering.lcores[i], error) != 0)
-			return error_prefix(error, "[steering]: lcores: ");
+	if (check_list(config, &config->steering.lcores, error) != 0)
+		return error_prefix(error, "[steering]: ");
+	if (check_list(config, &config->micro_flows.lcores, error) != 0)
+		return error_prefix(error, "[micro-flows]: ");
 	for (uint32_t i = 0; i < config->n_uplinks; i++)
-		if (check_uplink(config, &config->uplinks[i], error) != 0)
-			return -1;
+		if (check_list(config, &config->uplinks[i].lcores, error) != 0)
+			return error_prefix(error, "[uplink %s]: ", config->uplinks[i].port.name);
 	for (uint32_t i = 0; i < config->n_containers; i++)
 		if (check_lcore(config, config->containers[i].lcore, error) != 0)
 			return error_prefix(

@@ -6,6 +6,7 @@
  * noted in the mbuf itself, in a dynamic field that stays when the mbuf is freed and taken again.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_errno.h>
 #include <rte_mbuf_dyn.h>
@@ -81,9 +82,12 @@ static struct rte_ring *make_ring(unsigned int element, unsigned int size)
 static int64_t price_of(const struct virtual_driver *driver, void *parcel, const struct wire *wire)
 {
 	const struct price *price = &driver->config.costs->price;
-	struct home *home = home_of(driver, parcel_mbuf(parcel));
 	int64_t cost = price->metadata; /* whoever sends a packet has written that */
+	struct home *home;
 
+	if (parcel_is_label(parcel))
+		return 0;
+	home = home_of(driver, parcel_mbuf(parcel));
 	home->metadata = wire->receiver + 1;
 	if (parcel_step(parcel) < STAGE_COUNT)
 		cost += fetch(&home->header, wire->receiver + 1, price->header);
@@ -187,7 +191,8 @@ static void move_burst(
 	for (unsigned int i = 0; i < moved; i++)
 		wire->owed += price_of(driver, parcels[i], wire);
 	for (unsigned int i = moved; i < n; i++)
-		rte_pktmbuf_free(parcel_mbuf(parcels[i]));
+		if (!parcel_is_label(parcels[i]))
+			rte_pktmbuf_free(parcel_mbuf(parcels[i]));
 	wire->waiting += moved;
 	driver->counters.moved += moved;
 	driver->counters.overflowed += n - moved;
@@ -225,7 +230,8 @@ static void move_credits(struct virtual_driver *driver, struct virtual_lcore *se
 			continue;
 		sender->finished[door] = sender->lcore->finished[door];
 		sender->tally_changes[door] = changes;
-		sender->tallies[door] = sender->lcore->tallies[door];
+		memcpy(sender->tallies[door], sender->lcore->tallies[door],
+			sender->lcore->door->moves.n_accounts * sizeof(struct tally));
 		virtual_wake(driver, door, sender->time);
 	}
 }
@@ -290,11 +296,26 @@ static int lay_notices(struct virtual_lcore *sender)
 	return 0;
 }
 
+static int lay_tallies(struct virtual_driver *driver, struct virtual_lcore *sender)
+{
+	uint16_t n_accounts = sender->lcore->door->moves.n_accounts;
+
+	for (uint16_t door = 0; door < driver->dataplane->n_lcores; door++) {
+		sender->tallies[door] = calloc(n_accounts, sizeof(struct tally));
+		if (sender->tallies[door] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
 /* Another lcore's count is seen as it was when it was handed over, its own as it is. */
-static void lay_credits(struct virtual_driver *driver)
+static int lay_credits(struct virtual_driver *driver)
 {
 	uint16_t n = driver->dataplane->n_lcores;
 
+	for (uint16_t i = 0; i < n; i++)
+		if (lay_tallies(driver, &driver->lcores[i]) != 0)
+			return -1;
 	for (uint16_t door = 0; door < n; door++) {
 		struct lcore *lcore = driver->lcores[door].lcore;
 
@@ -302,9 +323,10 @@ static void lay_credits(struct virtual_driver *driver)
 			if (i == door)
 				continue;
 			lcore->finished_at[i] = &driver->lcores[i].finished[door];
-			lcore->door->moves.tallies[i] = &driver->lcores[i].tallies[door];
+			lcore->door->moves.tallies[i] = driver->lcores[i].tallies[door];
 		}
 	}
+	return 0;
 }
 
 int wires_lay(struct virtual_driver *driver)
@@ -323,7 +345,8 @@ int wires_lay(struct virtual_driver *driver)
 			return -1;
 		next += driver->lcores[i].n_wires;
 	}
-	lay_credits(driver);
+	if (lay_credits(driver) != 0)
+		return -1;
 	driver->run = ++runs;
 	return 0;
 }
@@ -335,6 +358,9 @@ static void remove_wires_of(struct virtual_lcore *sender)
 		free(sender->wires[i].staged);
 	}
 	sender->n_wires = 0;
+	for (uint16_t i = 0; i < LCORES_MAX; i++)
+		free(sender->tallies[i]);
+	memset(sender->tallies, 0, sizeof(sender->tallies));
 	if (sender->notices != NULL) {
 		free(sender->lcore->notices);
 		sender->lcore->notices = sender->notices;

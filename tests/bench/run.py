@@ -12,11 +12,14 @@ import sys
 import tempfile
 import time
 
+import batch
 import hotspot
 import weft_run
 
 BENCHES = {
+    "batch": "how large micro-flows must be for their packets to come to the merge in order",
     "calibrate": "what steps, ports and cache lines cost here, for the virtual clock",
+    "heavy": "which structure finds the heavy flows of a door, and what it costs a packet",
     "hop": "what a hop between two lcores costs, before each stage of the receive path",
     "hotspot": "what the policies make of a flow whose rate jumps, on eight virtual lcores",
     "rings": "which rte_ring between two lcores: one or many producers, 8 or 16 bytes, in place",
@@ -27,10 +30,14 @@ BENCHES = {
 # vhost-user takes 8 regions at most
 EAL_ARGUMENTS = {name: ["--single-file-segments"] for name in ("calibrate", "two-core")}
 COLUMNS = [("scenario", "scenario", "<"), ("mode", "mode", "<"), ("policy", "policy", "<"),
-           ("path", "path", "<"),
+           ("path", "path", "<"), ("structure", "structure", "<"),
+           ("window_packets", "window", ">"), ("batch", "batch", ">"),
            ("port", "port", "<"), ("frame_bytes", "frame", ">"),
            ("lcores", "lcores", ">"), ("pps", "packets/s", ">"),
            ("burst_cycles", "cycles/burst", ">"), ("cycles_per_packet", "cycles/packet", ">"),
+           ("report_cycles", "cycles/report", ">"), ("bytes", "bytes", ">"),
+           ("missed", "missed", ">"), ("mice_reported", "mice reported", ">"),
+           ("out_of_order", "out of order", ">"), ("most_held", "most held", ">"),
            ("extra_cycles", "more, cycles", ">"), ("steer_cycles", "steered, cycles", ">"),
            ("hop_cycles", "hop, cycles", ">"), ("times", "times", ">"),
            ("before", "carried before", ">"), ("after", "carried after", ">"),
@@ -39,10 +46,10 @@ COLUMNS = [("scenario", "scenario", "<"), ("mode", "mode", "<"), ("policy", "pol
            ("ratio_to_vanilla", "to vanilla", ">"), ("ratio_to_rps", "to rps", ">"),
            ("ratio_to_static", "to static", ">"),
            ("interval", "95 % interval", ">"), ("simulated_pps", "simulated packets/s", ">")]
-FRACTIONS = {"times", "before", "after", "ratio_to_real", "ratio_to_vanilla", "ratio_to_rps",
-             "ratio_to_static"}
+FRACTIONS = {"times", "before", "after", "missed", "mice_reported", "out_of_order", "ratio_to_real",
+             "ratio_to_vanilla", "ratio_to_rps", "ratio_to_static"}
 # Said only where they differ.
-ONE_OF_MANY = ["mode", "clock"]
+ONE_OF_MANY = ["mode", "clock", "missed"]
 
 
 def run(name, rounds, directory):
@@ -200,7 +207,12 @@ def simulate(rounds, directory):
     return rows
 
 
-IN_VIRTUAL_TIME = {"hotspot": hotspot.measure, "simulate": simulate}
+def batches(rounds, directory):
+    """On two real cores, and in virtual time."""
+    return run("batch", rounds, directory) + batch.measure(directory)
+
+
+NOT_A_PROGRAM = {"batch": batches, "hotspot": hotspot.measure, "simulate": simulate}
 
 
 def parse_arguments():
@@ -237,7 +249,7 @@ def main():
             print(f"{name:10} {text}")
         return
     with tempfile.TemporaryDirectory(prefix="weft-bench-") as directory:
-        run_it = IN_VIRTUAL_TIME.get(arguments.name, functools.partial(run, arguments.name))
+        run_it = NOT_A_PROGRAM.get(arguments.name, functools.partial(run, arguments.name))
         rows = run_it(arguments.rounds, directory)
     sections = take_costs(rows, arguments.peer)
     rows = [row for row in rows if "scenario" in row]

@@ -7,16 +7,14 @@
  * a run of its reference just before or just after its own; a pair counts if it began and ended at
  * one distance of the two cores, and nobody else was at work.
  *
- * Source and sink are in the process, on the lcores that own their ports' queues. The source gives
- * as much as comes out again, so that the door never refuses a packet: the figures are those of
- * packets that are carried. Lcores are chosen by hash alone, so that a flow stays on its path; each
- * placement has a flow that comes to it. The gate is told apart by a threshold that is never or
- * always reached.
+ * Source and sink are in the process (carry.h). Lcores are chosen by hash alone, so that a flow
+ * stays on its path; each placement has a flow that comes to it. The gate is told apart by a
+ * threshold that is never or always reached. Where elephants are split the flow is one before
+ * anything is measured, and is merged where its container's queue is, which it comes to by itself.
  *
  * usage: bench-steer [EAL options, three lcores: main, a worker on the same CPU, one on another]
  * [-- PAIRS]: how many must count (20)
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +22,9 @@
 
 #include <rte_lcore.h>
 
+#include "carry.h"
 #include "core/door.h"
 #include "core/lcore.h"
-#include "fixture.h"
 #include "rounds.h"
 #include "steer/flow_hash.h"
 
@@ -34,15 +32,16 @@
 #define PAIRS_LEAST 6 /* to print a variant */
 #define PAIRS_MAX 256 /* of a variant */
 #define QUIETEST 4    /* one pair of so many counts */
-#define CREDITS 1024
-#define WINDOW (CREDITS / 4) /* on the way at most: no flow group is refused for that */
-#define WARM_UP_MS 3	     /* the gate closes in two */
+#define WARM_UP_MS 3  /* the gate closes in two */
 #define RUN_MS 5
 #define CORES 2
 #define NEVER_REACHED (LOAD_FULL + 1)
 #define FIRST_PORT 50000
 #define FLOWS 512 /* tried, to find one for each placement */
 #define VARIANTS_MAX 64
+#define BRANCHES 2
+#define BATCH 256
+#define ELEPHANT_WINDOW_US 500
 
 /* ---- what is compared ---- */
 
@@ -50,22 +49,31 @@ static const struct setup {
 	const char *name;
 	const char *mode;
 	uint16_t n_lcores;
+	uint16_t owner; /* of the container's queue */
 	uint16_t n_steering;
 	uint16_t steering[CORES];
 	bool closed; /* Falcon's gate */
+	uint16_t n_branches;
+	uint16_t branches[BRANCHES];
 } setups[] = {
-	{"one lcore", "vanilla", 1, 0, {0}, false},
-	{"deliver on another lcore", "vanilla", 2, 0, {0}, false},
-	{"steered to the same lcore", "rps", 1, 1, {0}, false},
-	{"steered to the same lcore", "falcon-dev", 1, 1, {0}, false},
-	{"steered to the same lcore", "falcon-func", 1, 1, {0}, false},
-	{"steering lcore 1", "rps", 2, 1, {1}, false},
-	{"steering lcore 1", "falcon-dev", 2, 1, {1}, false},
-	{"steering lcore 1", "falcon-func", 2, 1, {1}, false},
-	{"steering lcores 0 and 1", "rps", 2, 2, {0, 1}, false},
-	{"steering lcores 0 and 1", "falcon-dev", 2, 2, {0, 1}, false},
-	{"steering lcores 0 and 1", "falcon-func", 2, 2, {0, 1}, false},
-	{"steering lcore 1, gate closed", "falcon-dev", 2, 1, {1}, true},
+	{"one lcore", "vanilla", 1, 0, 0, {0}, false, 0, {0}},
+	{"deliver on another lcore", "vanilla", 2, 1, 0, {0}, false, 0, {0}},
+	{"steered to the same lcore", "rps", 1, 0, 1, {0}, false, 0, {0}},
+	{"steered to the same lcore", "falcon-dev", 1, 0, 1, {0}, false, 0, {0}},
+	{"steered to the same lcore", "falcon-func", 1, 0, 1, {0}, false, 0, {0}},
+	{"steering lcore 1", "rps", 2, 1, 1, {1}, false, 0, {0}},
+	{"steering lcore 1", "falcon-dev", 2, 1, 1, {1}, false, 0, {0}},
+	{"steering lcore 1", "falcon-func", 2, 1, 1, {1}, false, 0, {0}},
+	{"steering lcores 0 and 1", "rps", 2, 1, 2, {0, 1}, false, 0, {0}},
+	{"steering lcores 0 and 1", "falcon-dev", 2, 1, 2, {0, 1}, false, 0, {0}},
+	{"steering lcores 0 and 1", "falcon-func", 2, 1, 2, {0, 1}, false, 0, {0}},
+	{"steering lcore 1, gate closed", "falcon-dev", 2, 1, 1, {1}, true, 0, {0}},
+	{"1 branch, merged on lcore 1", "mflow-device", 2, 1, 1, {1}, false, 1, {1}},
+	{"1 branch, merged on lcore 1", "mflow-full", 2, 1, 1, {1}, false, 1, {1}},
+	{"2 branches, merged on lcore 1", "mflow-device", 2, 1, 1, {1}, false, 2, {0, 1}},
+	{"2 branches, merged on lcore 1", "mflow-full", 2, 1, 1, {1}, false, 2, {0, 1}},
+	{"2 branches, merged on lcore 0", "mflow-device", 2, 0, 1, {1}, false, 2, {0, 1}},
+	{"2 branches, merged on lcore 0", "mflow-full", 2, 0, 1, {1}, false, 2, {0, 1}},
 };
 
 #define VANILLA_SETUP 0
@@ -74,7 +82,8 @@ static const struct setup {
 static const uint16_t frame_sizes[] = {64, 1450};
 
 /* The steps behind the door. */
-static const unsigned int way[] = {STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH, STAGE_DELIVER};
+static const unsigned int way[] = {
+	STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH, STAGE_DELIVER};
 
 #define WAY RTE_DIM(way)
 
@@ -84,71 +93,78 @@ struct variant {
 	uint16_t frame_bytes;
 	uint16_t group;
 	struct fixture_frame frame;
-	uint16_t where[WAY];	/* the lcore of each step */
-	unsigned int reference; /* the variant that it is compared with */
-};
-
-struct result {
-	double pps;
-	double cycles; /* working, of both lcores, a packet */
-	double steps[STEP_COUNT];
-	double busy[CORES]; /* share of the time */
+	uint16_t where[BRANCHES][WAY]; /* the lcore of each step; without branches there is one */
+	unsigned int reference;	       /* the variant that it is compared with */
 };
 
 enum side { REFERENCE, ITSELF, SIDES };
 
 static unsigned int n_variants;
 static struct variant variants[VARIANTS_MAX];
-static struct result results[VARIANTS_MAX][PAIRS_MAX][SIDES];
+static struct carry_result results[VARIANTS_MAX][PAIRS_MAX][SIDES];
+
+/* With this rate a flow becomes an elephant as soon as it can, and stays one. */
+static struct micro_flows micro_flows_of(const struct setup *setup)
+{
+	struct micro_flows micro_flows = {.batch = BATCH,
+		.n_branches = setup->n_branches,
+		.n_elephants = setup->n_branches > 0,
+		.rate = 1,
+		.window = ELEPHANT_WINDOW_US,
+		.n = setup->n_branches};
+
+	memcpy(micro_flows.lcores, setup->branches, sizeof(setup->branches));
+	return micro_flows;
+}
 
 static struct dataplane_config config_of(const struct setup *setup)
 {
-	struct dataplane_config config = {.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
-		.n_lcores = setup->n_lcores,
-		.credits = CREDITS,
-		.steering = {.n = setup->n_steering,
-			.policy = policy_find("static"),
-			.threshold = setup->closed ? 0 : NEVER_REACHED}};
-	unsigned int id = rte_get_next_lcore(-1, 1, 0);
+	struct dataplane_config config;
 
-	plan_set(&config.plan, plan_mode_find(setup->mode));
+	carry_config(&config, setup->n_lcores, setup->mode);
+	config.steering = (struct steering){.n = setup->n_steering,
+		.policy = policy_find("static"),
+		.threshold = setup->closed ? 0 : NEVER_REACHED};
 	memcpy(config.steering.lcores, setup->steering, sizeof(setup->steering));
-	for (uint16_t i = 0; i < setup->n_lcores; i++, id = rte_get_next_lcore(id, 1, 0))
-		config.lcore_ids[i] = id;
+	config.micro_flows = micro_flows_of(setup);
 	return config;
 }
 
-/* The container's queue is the last lcore's. */
-static uint16_t owner_of(const struct setup *setup)
+static unsigned int count_ways(const struct setup *setup)
 {
-	return setup->n_lcores - 1;
+	return RTE_MAX(setup->n_branches, 1);
 }
 
-static struct path path_of(const struct variant *variant)
+static struct path path_of(const struct variant *variant, uint16_t number)
 {
-	const struct dataplane_config config = config_of(variant->setup);
+	const struct setup *setup = variant->setup;
+	const struct dataplane_config config = config_of(setup);
+	const struct branch branch = {.number = number, .consumer = setup->owner};
 	const uint32_t loads[CORES] = {0};
 	struct path path = {.second = 0};
 
-	if (config.plan.steers)
-		return path_choose(&config.plan, !variant->setup->closed, &config.steering, loads,
-			0, variant->group);
+	if (config.plan.splits)
+		return path_choose_branch(
+			&config.plan, &config.steering, &config.micro_flows, loads, 0, &branch);
+	if (config.plan.sorting != SORTING_NONE)
+		return path_choose(
+			&config.plan, !setup->closed, &config.steering, loads, 0, variant->group);
 	memcpy(path.lcore, config.plan.lcore, sizeof(path.lcore));
 	return path;
 }
 
-static void find_places(struct variant *variant)
+static void find_places(struct variant *variant, unsigned int branch)
 {
-	struct path path = path_of(variant);
+	struct path path = path_of(variant, branch);
 	uint16_t here = 0;
 
 	for (unsigned int i = 0; i < WAY; i++) {
 		uint16_t lcore =
-			way[i] == STAGE_DELIVER ? owner_of(variant->setup) : path.lcore[way[i]];
+			way[i] == STAGE_DELIVER ? variant->setup->owner : path.lcore[way[i]];
 
 		if (lcore != LCORE_INLINE)
 			here = lcore;
-		variant->where[i] = here;
+		variant->where[branch][i] = here;
 	}
 }
 
@@ -181,7 +197,8 @@ static void add_setup(const struct setup *setup, uint16_t frame_bytes, unsigned 
 		fixture_frame_vxlan(&variant->frame, frame_bytes - RTE_ETHER_CRC_LEN);
 		fixture_frame_flow(&variant->frame, FIRST_PORT + flow);
 		variant->group = group_of(&variant->frame);
-		find_places(variant);
+		for (unsigned int i = 0; i < count_ways(setup); i++)
+			find_places(variant, i);
 		n_variants += !is_known(variant, first);
 	}
 }
@@ -199,126 +216,45 @@ static void make_variants(void)
 	}
 }
 
-/* ---- the source ---- */
-
-/* Written by the door, which polls it. */
-static struct {
-	const struct lcore *door;
-	uint64_t returned; /* packets known to have come out */
-} source;
-
-static bool is_window_full(void)
-{
-	const struct lcore *door = source.door;
-
-	return door->counters.admitted - source.returned + FIXTURE_BURST > WINDOW;
-}
-
-static void count_returned(void)
-{
-	source.returned = 0;
-	for (uint16_t i = 0; i < source.door->dataplane->n_lcores; i++)
-		source.returned += counter_read(source.door->finished_at[i]);
-}
-
-static uint16_t give(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
-{
-	if (is_window_full())
-		count_returned();
-	return is_window_full() ? 0 : fixture_source(port, queue, mbufs, n);
-}
-
-static const struct port_ops uplink_ops = {
-	.receive = give, .send = fixture_sink, .is_up = fixture_is_up};
-
 /* ---- a run ---- */
 
-/* Counters at one moment. */
-struct moment {
-	uint64_t time;
-	uint64_t delivered;
-	uint64_t steps[STEP_COUNT];
-	uint64_t working[CORES];
-};
-
-static struct moment moment_of(const struct dataplane *dataplane)
+static bool has_path(const struct moves *moves, uint16_t account, struct path path)
 {
-	struct moment moment = {
-		.time = rte_rdtsc(), .delivered = dataplane_conservation(dataplane).delivered};
-
-	for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
-		const struct lcore_counters *counters = &dataplane->lcores[i]->counters;
-
-		moment.working[i] = counter_read(&counters->time.working);
-		for (int step = 0; step < STEP_COUNT; step++)
-			moment.steps[step] += counter_read(&counters->stages[step].cycles);
-	}
-	return moment;
+	return path_is(&moves->paths[account], &path);
 }
 
-/* An lcore may be kept from running for all of a run: then it is one packet. */
-static struct result between(const struct moment *begin, const struct moment *end)
+/* An elephant's branches are all there, or the flow group has its path. */
+static bool is_on_its_way(const struct variant *variant, const struct door *door)
 {
-	double cycles = end->time - begin->time;
-	double packets = RTE_MAX(end->delivered - begin->delivered, UINT64_C(1));
-	struct result result = {.pps = packets * rte_get_tsc_hz() / cycles};
+	const struct elephant *elephant = &door->elephants.list[0];
 
-	for (int step = 0; step < STEP_COUNT; step++)
-		result.steps[step] = (end->steps[step] - begin->steps[step]) / packets;
-	for (uint16_t i = 0; i < CORES; i++) {
-		result.busy[i] = (end->working[i] - begin->working[i]) / cycles;
-		result.cycles += (end->working[i] - begin->working[i]) / packets;
-	}
-	return result;
+	if (door->sorting == SORTING_NONE)
+		return true;
+	if (variant->setup->n_branches == 0)
+		return has_path(&door->moves, variant->group, path_of(variant, 0));
+	for (uint16_t i = 0; i < variant->setup->n_branches; i++)
+		if (!has_path(&door->moves, GROUP_BRANCHES + i, path_of(variant, i)))
+			return false;
+	return elephant->state == ELEPHANT_SPLIT;
 }
 
-/* It went the way that its row says, and all of it. */
-static void check(const struct variant *variant, const struct dataplane *dataplane)
+static struct carry_result run(struct tables *tables, struct variant *variant)
 {
-	const struct moves *moves = &dataplane->lcores[0]->door->moves;
-	struct path path = path_of(variant);
-	struct conservation sum = dataplane_conservation(dataplane);
+	const struct dataplane_config config = config_of(variant->setup);
+	struct dataplane *dataplane =
+		carry_start(&config, tables, &variant->frame, variant->setup->owner, CARRY_WINDOW);
+	struct carry_result result;
 
-	if (moves->active && !path_is(&moves->paths[variant->group], &path))
+	if (variant->setup->n_branches > 0)
+		carry_await_merge(dataplane, variant->setup->owner);
+	usleep(WARM_UP_MS * 1000);
+	result = carry_measure(dataplane, RUN_MS);
+	carry_stop(dataplane, variant->setup->mode);
+	if (!is_on_its_way(variant, dataplane->lcores[0]->door))
 		rte_exit(EXIT_FAILURE, "bench-steer: %s, %s: the flow has another path\n",
 			variant->setup->mode, variant->setup->name);
-	if (sum.dropped > 0 || sum.delivered == 0)
-		rte_exit(EXIT_FAILURE,
-			"bench-steer: %s, %s: %" PRIu64 " packets delivered, %" PRIu64 " dropped\n",
-			variant->setup->mode, variant->setup->name, sum.delivered, sum.dropped);
-}
-
-static struct dataplane *start(struct tables *tables, struct variant *variant)
-{
-	struct dataplane_config config = config_of(variant->setup);
-	struct error error;
-	struct dataplane *dataplane = dataplane_create(&config, &error);
-
-	if (dataplane == NULL)
-		rte_exit(EXIT_FAILURE, "bench-steer: %s\n", error.text);
-	fixture_uplink.driver = &variant->frame;
-	fixture_container.queues[0].owner = owner_of(variant->setup);
-	source.door = dataplane->lcores[0];
-	source.returned = 0;
-	dataplane_publish(dataplane, tables);
-	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
-		rte_eal_remote_launch(lcore_run, dataplane->lcores[i], dataplane->lcore_ids[i]);
-	return dataplane;
-}
-
-static struct result run(struct tables *tables, struct variant *variant)
-{
-	struct dataplane *dataplane = start(tables, variant);
-	struct moment begin, end;
-
-	usleep(WARM_UP_MS * 1000);
-	begin = moment_of(dataplane);
-	usleep(RUN_MS * 1000);
-	end = moment_of(dataplane);
-	fixture_stop(dataplane);
-	check(variant, dataplane);
 	dataplane_free(dataplane);
-	return between(&begin, &end);
+	return result;
 }
 
 /* The reference goes first in every other pair. */
@@ -374,7 +310,7 @@ static double median_extra(unsigned int variant, const struct pairs *pairs)
 	double values[PAIRS_MAX];
 
 	for (unsigned int i = 0; i < pairs->n; i++) {
-		const struct result *both = results[variant][pairs->list[i]];
+		const struct carry_result *both = results[variant][pairs->list[i]];
 
 		values[i] = both[ITSELF].cycles - both[REFERENCE].cycles;
 	}
@@ -391,7 +327,7 @@ static struct ratio ratio_of(unsigned int variant, const struct pairs *pairs)
 	struct ratio ratio;
 
 	for (unsigned int i = 0; i < pairs->n; i++) {
-		const struct result *both = results[variant][pairs->list[i]];
+		const struct carry_result *both = results[variant][pairs->list[i]];
 
 		values[i] = both[ITSELF].pps / both[REFERENCE].pps;
 	}
@@ -406,8 +342,8 @@ static unsigned int count_hops(const struct variant *variant)
 	uint16_t here = 0;
 
 	for (unsigned int i = 0; i < WAY; i++) {
-		hops += variant->where[i] != here;
-		here = variant->where[i];
+		hops += variant->where[0][i] != here;
+		here = variant->where[0][i];
 	}
 	return hops;
 }
@@ -425,11 +361,24 @@ static unsigned int find_alone(const struct variant *variant)
 
 /* ---- rows ---- */
 
+/* Where branches are on several lcores, all of them. */
+static void print_places(const struct variant *variant, unsigned int step)
+{
+	unsigned int ways = count_ways(variant->setup);
+
+	printf("%s %u", stage_table[way[step]].name, variant->where[0][step]);
+	for (unsigned int i = 1; i < ways; i++)
+		if (variant->where[i][step] != variant->where[i - 1][step])
+			printf(" and %u", variant->where[i][step]);
+}
+
 static void print_path(const struct variant *variant)
 {
 	printf("\"path\": \"");
-	for (unsigned int i = 0; i < WAY; i++)
-		printf("%s%s %u", i > 0 ? ", " : "", stage_table[way[i]].name, variant->where[i]);
+	for (unsigned int i = 0; i < WAY; i++) {
+		printf("%s", i > 0 ? ", " : "");
+		print_places(variant, i);
+	}
 	printf("\", ");
 }
 
@@ -439,8 +388,8 @@ static void print_steps(unsigned int variant, const struct pairs *pairs)
 
 	printf("\"stage_cycles\": {");
 	for (int step = 0; step < STEP_COUNT; step++) {
-		double cycles = median_of(
-			variant, pairs, offsetof(struct result, steps) + step * sizeof(double));
+		double cycles = median_of(variant, pairs,
+			offsetof(struct carry_result, steps) + step * sizeof(double));
 
 		if (cycles <= 0)
 			continue;
@@ -469,7 +418,7 @@ static void print_transitions(unsigned int variant, const struct pairs *pairs,
 	unsigned int hops = count_hops(&variants[variant]);
 	double extra = median_extra(variant, pairs);
 
-	printf("\"extra_cycles\": %.1f, \"hops\": %u, ", extra, hops);
+	printf("\"hops\": %u, ", hops);
 	if (variants[variant].setup->closed || alone_pairs.n < PAIRS_LEAST)
 		return;
 	printf("\"steer_cycles\": %.1f, ", median_extra(alone, &alone_pairs));
@@ -478,9 +427,17 @@ static void print_transitions(unsigned int variant, const struct pairs *pairs,
 			(extra - median_extra(alone, &alone_pairs)) / hops);
 }
 
+static void print_merge(unsigned int variant, const struct pairs *pairs)
+{
+	printf("\"branches\": %u, \"batch\": %u, \"out_of_order\": %.4f, \"most_held\": %.0f, ",
+		variants[variant].setup->n_branches, BATCH,
+		median_of(variant, pairs, offsetof(struct carry_result, out_of_order)),
+		median_of(variant, pairs, offsetof(struct carry_result, most_held)));
+}
+
 static void print_busy(unsigned int variant, const struct pairs *pairs)
 {
-	size_t offset = offsetof(struct result, busy);
+	size_t offset = offsetof(struct carry_result, busy);
 	double first = median_of(variant, pairs, offset);
 	double second = median_of(variant, pairs, offset + sizeof(double));
 
@@ -506,10 +463,14 @@ static void print_row(unsigned int variant, enum distance_class class, const str
 		what->setup->n_lcores, what->frame_bytes);
 	print_path(what);
 	printf("\"pps\": %.0f, \"cycles_per_packet\": %.1f, ",
-		median_of(variant, pairs, offsetof(struct result, pps)),
-		median_of(variant, pairs, offsetof(struct result, cycles)));
+		median_of(variant, pairs, offsetof(struct carry_result, pps)),
+		median_of(variant, pairs, offsetof(struct carry_result, cycles)));
 	print_ratio(variant, pairs);
-	print_transitions(variant, pairs, class, rounds);
+	printf("\"extra_cycles\": %.1f, ", median_extra(variant, pairs));
+	if (what->setup->n_branches > 0)
+		print_merge(variant, pairs);
+	else
+		print_transitions(variant, pairs, class, rounds);
 	print_steps(variant, pairs);
 	print_busy(variant, pairs);
 	printf("\"pairs\": %u, ", pairs->n);
@@ -564,7 +525,6 @@ int main(int argc, char **argv)
 
 	rounds_init();
 	make_variants();
-	fixture_uplink.ops = &uplink_ops;
 	tables = fixture_tables(&fixture_uplink);
 	while (rounds < RTE_MIN((unsigned int)PAIRS_MAX, ROUNDS_MAX / n_variants) &&
 		run_round(tables, rounds++, RTE_MAX(enough, (unsigned int)PAIRS_LEAST)) > 0)

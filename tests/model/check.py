@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tries all that can happen in moves.pml with spin, as it is and with bugs put in.
+"""Tries all that can happen in moves.pml and split.pml with spin, as they are and with bugs put in.
 
 Called by run_tests.py; by itself: /usr/bin/python3 tests/model/check.py [NAME...]
 
@@ -21,44 +21,73 @@ import tempfile
 import time
 import typing
 
-MODEL = pathlib.Path(__file__).with_name("moves.pml")
+MODELS = pathlib.Path(__file__).parent
 SECONDS = 300
 # MEMLIM is in MB, VECTORSZ the most bytes of a state, -m the longest way that is followed.
 BUILD = ["/usr/bin/gcc", "-w", "-DCOLLAPSE", "-DMEMLIM=2000", "-DVECTORSZ=2048", "-o", "pan",
          "pan.c"]
-SAFETY = (["-DSAFETY"], ["-m2000000"])
-PROGRESS = ([], ["-m2000000", "-a", "-f"])  # acceptance cycles, weak fairness
+SAFETY = (["-DSAFETY"], ["-m4000000"])
+PROGRESS = ([], ["-m4000000", "-a", "-f"])  # acceptance cycles, weak fairness
 INCOMPLETE = re.compile(r"Search not completed|max search depth too small|out of memory")
+
+STUCK = r"acceptance cycle"
 
 PATH = r"assertion violated .*q_len\(held"  # was written while packets were in flight
 ORDER = r"assertion violated .*qrecv\(inside"
-STUCK = r"acceptance cycle"
+
+OVERTAKEN = r"assertion violated +!\(first_inside"
+OVERFLOW = r"assertion violated .*words\[.*<"  # more words than credits
+STRANDED = r"assertion violated .*words\[.*in_flight"  # held, though there is nothing to wait for
+UNBEGUN = r"assertion violated .*open\[.*>0"  # a micro-flow ended that has not begun
 
 
 class Case(typing.NamedTuple):
     """`report`: what spin must say of a bug; "" where there is none."""
+    model: str
     name: str
     defines: str
     report: str = ""
 
+    def __str__(self):
+        return f"{self.model}-{self.name}"
+
 
 CASES = [
-    Case("one-group", "CREDITS=4"),
-    Case("one-group-door-owns-port", "CREDITS=3 OWNER=0"),
-    Case("two-groups", "GROUPS=2 CREDITS_1=1"),
-    Case("modes", "MODES CREDITS=3"),
-    Case("modes-two-groups", "MODES GROUPS=2 CREDITS=1"),
-    Case("floods", "FLOODS"),
-    Case("modes-floods", "MODES FLOODS"),
-    Case("progress", "PROGRESS CREDITS=3"),
-    Case("progress-two-groups", "PROGRESS GROUPS=2 CREDITS=1"),
-    Case("progress-modes-floods", "PROGRESS MODES FLOODS CREDITS=1"),
-    Case("bug-move-early", "MOVE_EARLY", PATH),
-    Case("bug-release-behind", "RELEASE_BEHIND", ORDER),
-    Case("bug-made-after", "FLOODS MADE_AFTER", PATH),
-    Case("bug-made-read-first", "FLOODS MADE_READ_FIRST", PATH),
-    Case("bug-unsteered-forgotten", "MODES UNSTEERED_FORGOTTEN", PATH),
-    Case("bug-drop-uncounted", "PROGRESS DROP_UNCOUNTED", STUCK),
+    Case("moves", "one-group", "CREDITS=4"),
+    Case("moves", "one-group-door-owns-port", "CREDITS=3 OWNER=0"),
+    Case("moves", "two-groups", "GROUPS=2 CREDITS_1=1"),
+    Case("moves", "modes", "MODES CREDITS=3"),
+    Case("moves", "modes-two-groups", "MODES GROUPS=2 CREDITS=1"),
+    Case("moves", "floods", "FLOODS"),
+    Case("moves", "modes-floods", "MODES FLOODS"),
+    Case("moves", "progress", "PROGRESS CREDITS=3"),
+    Case("moves", "progress-two-groups", "PROGRESS GROUPS=2 CREDITS=1"),
+    Case("moves", "progress-modes-floods", "PROGRESS MODES FLOODS CREDITS=1"),
+    Case("moves", "bug-move-early", "MOVE_EARLY", PATH),
+    Case("moves", "bug-release-behind", "RELEASE_BEHIND", ORDER),
+    Case("moves", "bug-made-after", "FLOODS MADE_AFTER", PATH),
+    Case("moves", "bug-made-read-first", "FLOODS MADE_READ_FIRST", PATH),
+    Case("moves", "bug-unsteered-forgotten", "MODES UNSTEERED_FORGOTTEN", PATH),
+    Case("moves", "bug-drop-uncounted", "PROGRESS DROP_UNCOUNTED", STUCK),
+
+    Case("split", "two-elephants", "FLOWS=2 CREDITS=3"),
+    Case("split", "two-flows-moves", "FLOWS=2 CREDITS=2 MOVES"),
+    Case("split", "elephant", "CREDITS=5"),
+    Case("split", "elephant-batch-3", "CREDITS=5 BATCH=3"),
+    Case("split", "moves", "CREDITS=5 MOVES"),
+    Case("split", "moves-consumer", "CREDITS=4 MOVES CONSUMER"),
+    Case("split", "progress-moves", "PROGRESS CREDITS=4 MOVES"),
+    Case("split", "progress-moves-consumer", "PROGRESS CREDITS=3 MOVES CONSUMER"),
+    Case("split", "progress-two-elephants", "PROGRESS FLOWS=2 CREDITS=3"),
+    Case("split", "progress-two-flows-moves", "PROGRESS FLOWS=2 CREDITS=2 MOVES"),
+    Case("split", "bug-end-unmarked", "PROGRESS END_UNMARKED", STUCK),
+    Case("split", "bug-end-by-next", "PROGRESS END_BY_NEXT", STUCK),
+    Case("split", "bug-mark-credit-early", "MARK_CREDIT_EARLY", OVERFLOW),
+    Case("split", "bug-promote-early", "MOVES PROMOTE_EARLY", OVERTAKEN),
+    Case("split", "bug-demote-early", "MOVES DEMOTE_EARLY", UNBEGUN),
+    Case("split", "bug-merge-stale", "MOVES MERGE_STALE", STRANDED),
+    Case("split", "bug-queue-shared", "FLOWS=2 QUEUE_SHARED", STRANDED),
+    Case("split", "bug-held-behind", "HELD_BEHIND", OVERTAKEN),
 ]
 
 
@@ -74,8 +103,9 @@ def search(case, directory):
     options = [f"-D{each}" for each in case.defines.split()]
     build, arguments = PROGRESS if "-DPROGRESS" in options else SAFETY
     optimize = "-O0" if case.report else "-O1"  # a bug is found before optimizing would pay
-    shutil.copy(MODEL, directory)
-    run(["/usr/bin/spin", "-a", *options, MODEL.name], directory)
+    file = MODELS / f"{case.model}.pml"
+    shutil.copy(file, directory)
+    run(["/usr/bin/spin", "-a", *options, file.name], directory)
     run([*BUILD, *build, optimize], directory)
     return run(["./pan", "-n", *arguments], directory)
 
@@ -99,7 +129,7 @@ def try_case(case, add):
         except (OSError, subprocess.SubprocessError) as error:
             output = f"{error}\n{getattr(error, 'stdout', None) or ''}"
             expected, note = False, ""
-    add(f"model/moves-{case.name}", "ok" if expected else "FAILED", time.monotonic() - start,
+    add(f"model/{case}", "ok" if expected else "FAILED", time.monotonic() - start,
         f"{case.defines}\n{output}", note)
 
 
@@ -113,7 +143,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", metavar="NAME", help="of a case; all if none is given")
     names = parser.parse_args().names
-    unknown = set(names) - {case.name for case in CASES}
+    unknown = set(names) - {str(case) for case in CASES}
     if unknown:
         parser.error(f"there is no case {', '.join(sorted(unknown))}")
     failed = []
@@ -124,7 +154,7 @@ def main():
             failed.append(name)
             print(output, flush=True)
 
-    try_all([case for case in CASES if not names or case.name in names], add)
+    try_all([case for case in CASES if not names or str(case) in names], add)
     sys.exit(1 if failed else 0)
 
 

@@ -10,7 +10,8 @@
  * step, and an lcore takes from any of its rings. Paths, held packets, credits and the counters `sent`,
  * `finished` and `made` are as in the program, and the door reads one counter after the other. At any
  * time a packet may arrive, any stage may drop one, and the door may wish any path for a group; with
- * MODES it may also begin and end to steer, with FLOODS the second stage may make a replica for
+ * MODES it may also begin and end to steer, before which nothing arrives until nothing is in flight,
+ * with FLOODS the second stage may make a replica for
  * another port. Packets, moves and changes of mode are without number; only those inside at one time
  * are bounded, by the credits.
  *
@@ -75,6 +76,7 @@ bool steered = false;
 #else
 bool steered = true;
 #endif
+bool waiting; /* to begin or to end to steer: nothing arrives */
 bool closed; /* nothing arrives any more, and no more moves are begun */
 
 /* Each written by its lcore. */
@@ -331,36 +333,61 @@ inline wish(g) {
 
 #if GROUPS == 1
 #define SOME_MOVE moving[0]
-#define ALL_INLINE (PATH(0, 0) == DOOR && PATH(0, 1) == DOOR)
 #define INSIDE (len(inside[0]) + len(replicas[0]))
 #else
 #define SOME_MOVE (moving[0] || moving[1])
-#define ALL_INLINE (PATH(0, 0) + PATH(0, 1) + PATH(1, 0) + PATH(1, 1) == 0)
 #define INSIDE (len(inside[0]) + len(replicas[0]) + len(inside[1]) + len(replicas[1]))
 #endif
 
-inline steer() {
-	steered = true;
-	moving[0] = true;
+/* While the door waits nothing of any account may be in flight; else what is counts for every group's
+ * credits. */
+inline add_others(g) {
+#ifdef UNSTEERED_FORGOTTEN
+	if
+	:: !waiting -> add_in_flight(UNSTEERED)
+	:: else
+	fi
+#else
+	add_in_flight(UNSTEERED)
+#endif
 #if GROUPS > 1
-	moving[1] = true
+	;
+	if
+	:: waiting -> add_in_flight(1 - g)
+	:: else
+	fi
 #endif
 }
 
+inline begin_path(g) {
+	if
+	:: steered -> write_path(g)
+	:: else -> assert(IN_FLIGHT(g) == 0); PATH(g, 0) = 0; PATH(g, 1) = 0
+	fi
+}
+
+inline change() {
+	steered = !steered;
+	waiting = false;
+	begin_path(0);
+#if GROUPS > 1
+	begin_path(1)
+#endif
+}
 
 /* The door's turn for one group: it looks at the counters, and does at most one thing. */
 inline turn(g) {
 	add_in_flight(g);
-#if defined(MODES) && !defined(UNSTEERED_FORGOTTEN)
-	add_in_flight(UNSTEERED);
+#ifdef MODES
+	add_others(g);
 #endif
 	if
 	:: atomic { DRAINED(g) -> left = 0; write_path(g) }; release(g)
-	:: atomic { !closed && !DRAINED(g) && ROOM(g) -> left = 0; arrive(g) }; run_inline()
-	:: atomic { !closed && steered && !moving[g] -> wish(g); left = 0 }
+	:: atomic { !closed && !waiting && !DRAINED(g) && ROOM(g) -> left = 0; arrive(g) }; run_inline()
+	:: atomic { !closed && steered && !waiting && !moving[g] -> wish(g); left = 0 }
 #ifdef MODES
-	:: atomic { !closed && !steered -> left = 0; steer() }
-	:: atomic { !closed && steered && !SOME_MOVE && ALL_INLINE -> left = 0; steered = false }
+	:: atomic { !closed && !waiting -> left = 0; waiting = true }
+	:: atomic { waiting && !SOME_MOVE && left == 0 -> change() }
 #endif
 	:: atomic { !closed -> left = 0; closed = true }
 	:: atomic { !DRAINED(g) -> left = 0 }

@@ -50,14 +50,19 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(config->weft.mbuf_size, 2176);
 	assert_int_equal(config->weft.credits, 1024);
 	assert_true(config->weft.gro);
-	assert_int_equal(config->steering.n_lcores, 0);
+	assert_int_equal(config->steering.lcores.n, 0);
 	assert_string_equal(config->steering.policy, "two-choice");
 	assert_int_equal(config->steering.threshold, 85);
+	assert_int_equal(config->micro_flows.batch, 256);
+	assert_int_equal(config->micro_flows.branches, 2);
+	assert_int_equal(config->micro_flows.elephants, 16);
+	assert_int_equal(config->micro_flows.rate, 100000);
+	assert_int_equal(config->micro_flows.lcores.n, 0);
 	assert_int_equal(config->n_modes, 0);
 	assert_int_equal(config->n_uplinks, 1);
 	assert_int_equal(config->uplinks[0].port.queues, 1);
 	assert_int_equal(config->uplinks[0].gateway, 0);
-	assert_int_equal(config->uplinks[0].n_lcores, 0);
+	assert_int_equal(config->uplinks[0].lcores.n, 0);
 	assert_int_equal(network->udp_port, 4789);
 	assert_true(network->vtep_guard && network->source_guard && network->learning);
 	assert_int_equal(network->ageing, 300);
@@ -74,6 +79,8 @@ static void every_key_is_read(void **state)
 		"# a comment\n"
 		"[weft]\nmode = native\nmbufs = 4096\nmbuf-size = 4096\ncredits = 64\ngro = off\n"
 		"[steering]\nlcores = 2 3\npolicy = least-loaded\nthreshold = 70\n"
+		"[micro-flows]\nbatch = 4096\nbranches = 16\nlcores = 4 3 2\nelephants = 0\n"
+		"rate = 1000000000\n"
 		"[uplink eth1]\ndevice = net_af_packet0,iface=eth1\naddress = 192.0.2.1/25\n"
 		"gateway = 192.0.2.126\nmac = 04:00:00:00:00:01\nmtu = 9000\nqueues = 2\n"
 		"lcores = 1 2\nring-size = 512\n"
@@ -93,17 +100,23 @@ static void every_key_is_read(void **state)
 	assert_string_equal(config->weft.mode, "native");
 	assert_int_equal(config->weft.credits, 64);
 	assert_false(config->weft.gro);
-	assert_int_equal(config->steering.n_lcores, 2);
-	assert_int_equal(config->steering.lcores[1], 3);
+	assert_int_equal(config->steering.lcores.n, 2);
+	assert_int_equal(config->steering.lcores.ids[1], 3);
 	assert_string_equal(config->steering.policy, "least-loaded");
 	assert_int_equal(config->steering.threshold, 70);
+	assert_int_equal(config->micro_flows.batch, 4096);
+	assert_int_equal(config->micro_flows.branches, 16);
+	assert_int_equal(config->micro_flows.elephants, 0);
+	assert_int_equal(config->micro_flows.rate, 1000000000);
+	assert_int_equal(config->micro_flows.lcores.n, 3);
+	assert_int_equal(config->micro_flows.lcores.ids[0], 4);
 	assert_string_equal(uplink->port.device, "net_af_packet0,iface=eth1");
 	assert_int_equal(uplink->address, inet_addr("192.0.2.1"));
 	assert_int_equal(uplink->prefix, 25);
 	assert_int_equal(uplink->gateway, inet_addr("192.0.2.126"));
 	assert_int_equal(uplink->port.mtu, 9000);
-	assert_int_equal(uplink->n_lcores, 2);
-	assert_int_equal(uplink->lcores[1], 2);
+	assert_int_equal(uplink->lcores.n, 2);
+	assert_int_equal(uplink->lcores.ids[1], 2);
 	assert_int_equal(network->vni, 16777215);
 	assert_int_equal(network->n_vteps, 2);
 	assert_int_equal(network->vteps[1], inet_addr("192.0.2.3"));
@@ -168,6 +181,61 @@ static void steering_by_stage_has_a_gate(void **state)
 	assert_false(config->modes[1].gated);
 	assert_false(config->modes[2].gated);
 	assert_true(config->modes[3].gated);
+	config_free(config);
+}
+
+static void a_mode_may_split_and_merge(void **state)
+{
+	struct config *config =
+		read_good(GOOD "[mode mine]\nrx = split\ngro = flow+stage\nvxlan = with rx\n"
+			       "bridge = merge\nveth = with bridge\n");
+	const struct mode *mode = &config->modes[0];
+
+	(void)state;
+	assert_int_equal(mode->row[STAGE_RX].kind, TRANSITION_SPLIT);
+	assert_int_equal(mode->row[STAGE_GRO].kind, TRANSITION_FLOW_STAGE);
+	assert_int_equal(mode->row[STAGE_VXLAN].kind, TRANSITION_WITH);
+	assert_int_equal(mode->row[STAGE_BRIDGE].kind, TRANSITION_MERGE);
+	assert_int_equal(mode->row[STAGE_VETH].kind, TRANSITION_WITH);
+	assert_false(mode->gated);
+	config_free(config);
+}
+
+/* Wherever the merge is further down than the split, and nowhere else. */
+static void every_merge_is_behind_its_split(void **state)
+{
+	static const char *const splits[] = {"rx", "gro", "vxlan", "bridge"};
+	static const char *const merges[] = {"vxlan", "bridge", "veth"};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(splits); i++)
+		for (size_t j = 0; j < RTE_DIM(merges); j++) {
+			struct config *config;
+			struct error error;
+			char text[512];
+
+			snprintf(text, sizeof(text), GOOD "[mode a]\n%s = merge\n%s = split\n",
+				merges[j], splits[i]);
+			config = read_text(text, &error);
+			assert_int_equal(
+				config != NULL, i <= j + 1 && strcmp(merges[j], splits[i]) != 0);
+			if (config != NULL)
+				config_free(config);
+		}
+}
+
+/* What is steered before the split and after the merge goes one way for all branches. */
+static void a_row_may_steer_around_what_it_splits(void **state)
+{
+	struct config *config =
+		read_good(GOOD "[mode a]\ngro = flow+stage\nvxlan = split\nbridge = merge\n"
+			       "veth = flow+stage\n"
+			       "[mode b]\ngro = with rx\nvxlan = split\nbridge = merge\n"
+			       "veth = with gro\ngate = off\n");
+
+	(void)state;
+	assert_int_equal(config->n_modes, 2);
+	assert_false(config->modes[0].gated || config->modes[1].gated);
 	config_free(config);
 }
 
@@ -260,10 +328,39 @@ static const struct wrong wrongs[] = {
 	{GOOD "[steering]\nthreshold = 0\n", {"[steering]", "threshold:", "100"}},
 	{GOOD "[steering]\nthreshold = 101\n", {"[steering]", "threshold:", "100"}},
 	{GOOD "[steering]\nlcore = 1\n", {"[steering]", "lcore:", "lcores"}},
+	{GOOD "[micro-flows]\nbatch = 0\n", {"[micro-flows]", "batch:", "4096"}},
+	{GOOD "[micro-flows]\nbatch = 4097\n", {"[micro-flows]", "batch:", "4096"}},
+	{GOOD "[micro-flows]\nbranches = 0\n", {"[micro-flows]", "branches:", "16"}},
+	{GOOD "[micro-flows]\nbranches = 17\n", {"[micro-flows]", "branches:", "16"}},
+	{GOOD "[micro-flows]\nelephants = 65\n", {"[micro-flows]", "elephants:", "64"}},
+	{GOOD "[micro-flows]\nrate = 0\n", {"[micro-flows]", "rate:", "1000000000"}},
+	{GOOD "[micro-flows]\nrate = 1000000001\n", {"[micro-flows]", "rate:", "1000000000"}},
+	{GOOD "[micro-flows]\nlcores = 2 2\n", {"[micro-flows]", "lcores:", "twice"}},
+	{GOOD "[micro-flows]\nbranch = 2\n", {"[micro-flows]", "branch:", "branches"}},
+	{GOOD "[microflows]\nbatch = 2\n", {"[microflows]", "no such section", "[micro-flows]"}},
 	{GOOD "[mode]\nvxlan = flow\n", {"[mode]", "no such section", "[mode NAME]"}},
 	{GOOD "[mode rps]\nvxlan = flow\n", {"[mode rps]", "another name"}},
 	{GOOD "[mode a]\n[mode a]\n", {"[mode a]", "already"}},
-	{GOOD "[mode a]\nrx = flow\n", {"[mode a]", "rx:", "veth"}},
+	{GOOD "[mode a]\nrx = flow\n", {"[mode a]", "rx:", "inline, split"}},
+	{GOOD "[mode a]\nrx = with gro\n", {"[mode a]", "rx:", "inline, split"}},
+	{GOOD "[mode a]\nencap = flow\n", {"[mode a]", "encap:", "veth"}},
+	{GOOD "[mode a]\ngro = merge\n", {"[mode a]", "gro:", "with STAGE, split"}},
+	{GOOD "[mode a]\nveth = split\n", {"[mode a]", "veth:", "with STAGE, merge"}},
+	{GOOD "[mode a]\nrx = split\n", {"[mode a]", "rx:", "no merge"}},
+	{GOOD "[mode a]\nveth = merge\n", {"[mode a]", "veth:", "no split"}},
+	{GOOD "[mode a]\nvxlan = merge\nbridge = split\n", {"[mode a]", "vxlan:", "no split"}},
+	{GOOD "[mode a]\nrx = split\ngro = split\nveth = merge\n", {"[mode a]", "gro:", "twice"}},
+	{GOOD "[mode a]\nrx = split\nvxlan = merge\nveth = merge\n",
+		{"[mode a]", "veth:", "twice"}},
+	{GOOD "[mode a]\nrx = split\ngro = flow\nveth = merge\n",
+		{"[mode a]", "gro: 'flow'", "flow+stage"}},
+	{GOOD "[mode a]\ngro = split\nvxlan = merge\nveth = flow\n",
+		{"[mode a]", "veth: 'flow'", "flow+stage"}},
+	{GOOD "[mode a]\ngro = split\nvxlan = with rx\nveth = merge\n",
+		{"[mode a]", "vxlan: 'with rx'", "from gro on"}},
+	{GOOD "[mode a]\ngro = split\nbridge = merge\nveth = with vxlan\n",
+		{"[mode a]", "veth: 'with vxlan'", "from bridge on"}},
+	{GOOD "[mode a]\nrx = split\nveth = merge\ngate = on\n", {"[mode a]", "gate:", "splits"}},
 	{GOOD "[mode a]\nvxlan = stage\n", {"[mode a]", "vxlan:", "flow+stage"}},
 	{GOOD "[mode a]\nvxlan = with\n", {"[mode a]", "vxlan:", "with STAGE"}},
 	{GOOD "[mode a]\nvxlan = with bridge\n", {"[mode a]", "'with bridge'", "rx, gro"}},
@@ -415,9 +512,10 @@ static size_t write_garbage(uint32_t *random, char *text, size_t size)
 	static const char *const pieces[] = {UPLINK, NETWORK, PORT, "[weft]\n", "[pipeline]\n",
 		"[fdb blue]\n", "02:00:00:00:00:07 = port web\n", "bridge = 1\n", "=", "\n", "[",
 		"]", "#", "\\", " ", "mode = vanilla\n", "[steering]\n", "[mode a]\n",
-		"vxlan = flow+stage\n", "bridge = with ", "vteps = 192.0.2.2 192.0.2.3 ",
-		"addresses = 10.0.0.1 fd00::1 ", "lcores = 1 2 3 ", "path = /a/b/c", "aaaaaaaaaa",
-		"[port ", "[network ", "mtu = 99999999999999999999\n", "\t", "\r\n"};
+		"vxlan = flow+stage\n", "bridge = with ", "[micro-flows]\n", "rx = split\n",
+		"veth = merge\n", "vteps = 192.0.2.2 192.0.2.3 ", "addresses = 10.0.0.1 fd00::1 ",
+		"lcores = 1 2 3 ", "path = /a/b/c", "aaaaaaaaaa", "[port ", "[network ",
+		"mtu = 99999999999999999999\n", "\t", "\r\n"};
 	size_t length = 0;
 
 	while (length < size - 128 && random_next(random) % 24 != 0) {
@@ -500,6 +598,9 @@ int main(void)
 		TEST(a_mode_of_ones_own_is_a_row),
 		TEST(a_stage_that_a_mode_does_not_name_is_inline),
 		TEST(steering_by_stage_has_a_gate),
+		TEST(a_mode_may_split_and_merge),
+		TEST(every_merge_is_behind_its_split),
+		TEST(a_row_may_steer_around_what_it_splits),
 		TEST(modes_are_found_by_name),
 		TEST(errors_name_file_section_and_key),
 		TEST(a_file_that_is_not_there_is_named),

@@ -157,8 +157,22 @@ static uint32_t tunnelled_hash_of(const void *frame, uint16_t length)
 	return flow_hash_tunnelled(mbuf_tight(frame, length));
 }
 
-/* The inner frame with outer headers of `header` bytes of IPv4. */
-static uint32_t hash_through_tunnel(
+static uint32_t outer_hash_of(const void *frame, uint16_t length)
+{
+	return flow_hash_outer_headers(mbuf_tight(frame, length));
+}
+
+/* Neither hash is one that an elephant may have. */
+static void assert_untunnelled(const void *frame, uint16_t length)
+{
+	uint32_t group = hash_of(frame, length) % FLOW_GROUPS;
+
+	assert_int_equal(tunnelled_hash_of(frame, length), group);
+	assert_int_equal(outer_hash_of(frame, length), group);
+}
+
+/* The inner frame behind outer headers of `header` bytes of IPv4. */
+static struct rte_mbuf *through_tunnel(
 	uint32_t vni, uint8_t header, const void *inner, uint16_t length)
 {
 	struct vxlan_frame outer = vxlan_frame();
@@ -170,7 +184,13 @@ static uint32_t hash_through_tunnel(
 	memcpy(bytes, &outer, sizeof(outer.ether) + sizeof(outer.ip));
 	memcpy(end, &outer.udp, rest);
 	memcpy(end + rest, inner, length);
-	return tunnelled_hash_of(bytes, end + rest + length - bytes);
+	return mbuf_tight(bytes, end + rest + length - bytes);
+}
+
+static uint32_t hash_through_tunnel(
+	uint32_t vni, uint8_t header, const void *inner, uint16_t length)
+{
+	return flow_hash_tunnelled(through_tunnel(vni, header, inner, length));
 }
 
 static void the_hash_of_a_tunnelled_packet_is_that_of_the_inner_frame(void **state)
@@ -214,22 +234,24 @@ static void only_the_network_counts_of_the_outer_headers(void **state)
 	}
 }
 
-static void what_is_no_tunnelled_packet_hashes_as_it_is(void **state)
+static void what_is_no_tunnelled_packet_has_a_flow_group_of_its_own_headers(void **state)
 {
 	struct vxlan_frame frame = vxlan_frame(), other = frame;
 	struct arp_frame arp = arp_request();
 	struct ipv4_frame echo = echo_request();
 
 	(void)state;
-	assert_int_equal(tunnelled_hash_of(&arp, sizeof(arp)), hash_of_frame(arp));
-	assert_int_equal(tunnelled_hash_of(&echo, sizeof(echo)), hash_of_frame(echo));
+	assert_untunnelled(&arp, sizeof(arp));
+	assert_untunnelled(&echo, sizeof(echo));
 	other.ip.fragment_offset = RTE_BE16(185);
-	assert_int_equal(tunnelled_hash_of(&other, sizeof(other)), hash_of_frame(other));
+	assert_untunnelled(&other, sizeof(other));
+	other.ip.fragment_offset = RTE_BE16(RTE_IPV4_HDR_MF_FLAG);
+	assert_untunnelled(&other, sizeof(other));
 	other = frame;
 	other.ether.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV6);
-	assert_int_equal(tunnelled_hash_of(&other, sizeof(other)), hash_of_frame(other));
+	assert_untunnelled(&other, sizeof(other));
 	for (uint16_t length = 0; length < offsetof(struct vxlan_frame, payload); length++)
-		assert_int_equal(tunnelled_hash_of(&frame, length), hash_of(&frame, length));
+		assert_untunnelled(&frame, length);
 }
 
 static void cut_tunnelled_packets_are_not_read_beyond_their_end(void **state)
@@ -245,6 +267,9 @@ static void cut_tunnelled_packets_are_not_read_beyond_their_end(void **state)
 		tunnelled_hash_of(&frame, length);
 		tunnelled_hash_of(&options, length);
 		tunnelled_hash_of(&no_header, length);
+		outer_hash_of(&frame, length);
+		outer_hash_of(&options, length);
+		outer_hash_of(&no_header, length);
 	}
 	for (uint16_t length = 0; length < sizeof(ipv6); length++)
 		hash_through_tunnel(100, 20, &ipv6, length);
@@ -263,6 +288,80 @@ static void the_nics_hash_is_taken_where_it_covers_the_inner_headers(void **stat
 	mbuf->ol_flags = RTE_MBUF_F_RX_RSS_HASH;
 	assert_int_equal(flow_hash_received(mbuf, false), own);
 	assert_int_equal(flow_hash_received(mbuf, true), flow_hash_mix(0x12345678));
+}
+
+/* ---- by the outer headers alone ---- */
+
+static void assert_outer_hash_differs(const struct tunnelled_ipv4 *frame)
+{
+	uint32_t hash = outer_hash_of(frame, sizeof(*frame));
+	struct tunnelled_ipv4 other = *frame;
+
+	other.ip.src_addr = VTEP_3;
+	assert_int_not_equal(outer_hash_of(&other, sizeof(other)), hash);
+	other = *frame;
+	other.udp.src_port ^= RTE_BE16(1);
+	assert_int_not_equal(outer_hash_of(&other, sizeof(other)), hash);
+	other = *frame;
+	other.udp.dst_port ^= RTE_BE16(1);
+	assert_int_not_equal(outer_hash_of(&other, sizeof(other)), hash);
+}
+
+static void the_senders_address_and_the_ports_tell_tunnelled_flows_apart(void **state)
+{
+	struct tunnelled_ipv4 frame = tunnelled_ipv4(IPPROTO_UDP);
+
+	(void)state;
+	for (uint32_t port = 49152; port <= UINT16_MAX; port += 509) {
+		frame.udp.src_port = rte_cpu_to_be_16(port);
+		assert_outer_hash_differs(&frame);
+	}
+}
+
+static void nothing_else_does(void **state)
+{
+	struct tunnelled_ipv4 frame = tunnelled_ipv4(IPPROTO_UDP), other = frame;
+	uint32_t hash = outer_hash_of(&frame, sizeof(frame));
+
+	(void)state;
+	other.ether.src_addr = mac_unknown;
+	other.ip.dst_addr = VTEP_3;
+	other.ip.packet_id = 7;
+	other.ip.time_to_live--;
+	other.udp.dgram_cksum = 7;
+	other.vxlan.vx_vni ^= RTE_BE32(1 << 8);
+	memset(&other.inner, 0x55, sizeof(other.inner));
+	assert_int_equal(outer_hash_of(&other, sizeof(other)), hash);
+	for (uint8_t header = 20; header <= 60; header += 4)
+		assert_int_equal(flow_hash_outer_headers(through_tunnel(
+					 100, header, &frame.inner, sizeof(frame.inner))),
+			hash);
+}
+
+/* The frame says that it is longer than its memory: ASan sees what is read beyond that. */
+static void the_outer_hash_reads_no_more_than_the_first_cache_line(void **state)
+{
+	struct tunnelled_ipv4 frame = tunnelled_ipv4(IPPROTO_UDP);
+	struct rte_mbuf *mbuf = mbuf_tight(&frame, RTE_CACHE_LINE_SIZE);
+
+	(void)state;
+	mbuf->data_len = mbuf->pkt_len = sizeof(frame);
+	assert_int_equal(flow_hash_outer_headers(mbuf), outer_hash_of(&frame, sizeof(frame)));
+}
+
+static void the_nics_hash_is_taken_where_it_covers_the_outer_headers(void **state)
+{
+	struct tunnelled_ipv4 frame = tunnelled_ipv4(IPPROTO_UDP);
+	struct rte_mbuf *mbuf = mbuf_tight(&frame, sizeof(frame));
+	uint32_t own = flow_hash_outer_headers(mbuf);
+
+	(void)state;
+	mbuf->hash.rss = 0x12345678;
+	assert_int_equal(flow_hash_outer(mbuf, false), own);
+	assert_int_equal(flow_hash_outer(mbuf, true), own);
+	mbuf->ol_flags = RTE_MBUF_F_RX_RSS_HASH;
+	assert_int_equal(flow_hash_outer(mbuf, false), own);
+	assert_int_equal(flow_hash_outer(mbuf, true), flow_hash_mix(0x12345678));
 }
 
 /* ---- evenness ---- */
@@ -286,7 +385,8 @@ static double chi_square_bound(unsigned int n)
 	return n - 1 + 5 * sqrt(2 * (n - 1)) + 10;
 }
 
-static void hash_flows(change_t *change, uint32_t *hashes)
+static void hash_flows(
+	change_t *change, uint32_t (*function)(const struct rte_mbuf *mbuf), uint32_t *hashes)
 {
 	static struct rte_mbuf mbuf;
 	struct tunnelled_ipv4 frame = tunnelled_ipv4(IPPROTO_UDP);
@@ -295,7 +395,7 @@ static void hash_flows(change_t *change, uint32_t *hashes)
 		.buf_addr = &frame, .data_len = sizeof(frame), .pkt_len = sizeof(frame)};
 	for (uint16_t i = 0; i < FLOWS; i++) {
 		change(&frame, i);
-		hashes[i] = flow_hash_tunnelled(&mbuf);
+		hashes[i] = function(&mbuf);
 	}
 }
 
@@ -344,21 +444,51 @@ static void next_network(struct tunnelled_ipv4 *frame, uint16_t i)
 	frame->vxlan.vx_vni = rte_cpu_to_be_32((100 + i) << 8);
 }
 
+static void next_tunnel_port(struct tunnelled_ipv4 *frame, uint16_t i)
+{
+	frame->udp.src_port = rte_cpu_to_be_16(49152 + i);
+}
+
+static void every_second_tunnel_port(struct tunnelled_ipv4 *frame, uint16_t i)
+{
+	frame->udp.src_port = rte_cpu_to_be_16(49152 + 2 * i);
+}
+
+static void next_vtep(struct tunnelled_ipv4 *frame, uint16_t i)
+{
+	frame->ip.src_addr = rte_cpu_to_be_32(0x0a000000 + i);
+}
+
 /* Flow groups are the low bits, queues and policies take the remainder. */
+static void assert_flows_spread_evenly(
+	change_t *change, uint32_t (*function)(const struct rte_mbuf *mbuf))
+{
+	static uint32_t hashes[FLOWS];
+
+	hash_flows(change, function, hashes);
+	assert_even(hashes, 0, 256);
+	assert_even(hashes, 24, 256);
+	for (unsigned int n = 2; n <= 20; n++)
+		assert_even(hashes, 0, n);
+}
+
 static void sequential_flows_spread_evenly(void **state)
 {
 	static change_t *const changes[] = {next_source_port, next_destination_port, next_source,
 		next_destination, next_of_both, every_second_port, next_network};
-	static uint32_t hashes[FLOWS];
 
 	(void)state;
-	for (size_t i = 0; i < RTE_DIM(changes); i++) {
-		hash_flows(changes[i], hashes);
-		assert_even(hashes, 0, 256);
-		assert_even(hashes, 24, 256);
-		for (unsigned int n = 2; n <= 20; n++)
-			assert_even(hashes, 0, n);
-	}
+	for (size_t i = 0; i < RTE_DIM(changes); i++)
+		assert_flows_spread_evenly(changes[i], flow_hash_tunnelled);
+}
+
+static void sequential_source_ports_of_the_tunnel_spread_evenly(void **state)
+{
+	static change_t *const changes[] = {next_tunnel_port, every_second_tunnel_port, next_vtep};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(changes); i++)
+		assert_flows_spread_evenly(changes[i], flow_hash_outer_headers);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_free)
@@ -375,10 +505,15 @@ int main(void)
 		TEST(cut_frames_are_not_read_beyond_their_end),
 		TEST(the_hash_of_a_tunnelled_packet_is_that_of_the_inner_frame),
 		TEST(only_the_network_counts_of_the_outer_headers),
-		TEST(what_is_no_tunnelled_packet_hashes_as_it_is),
+		TEST(what_is_no_tunnelled_packet_has_a_flow_group_of_its_own_headers),
 		TEST(cut_tunnelled_packets_are_not_read_beyond_their_end),
 		TEST(the_nics_hash_is_taken_where_it_covers_the_inner_headers),
+		TEST(the_senders_address_and_the_ports_tell_tunnelled_flows_apart),
+		TEST(nothing_else_does),
+		TEST(the_outer_hash_reads_no_more_than_the_first_cache_line),
+		TEST(the_nics_hash_is_taken_where_it_covers_the_outer_headers),
 		TEST(sequential_flows_spread_evenly),
+		TEST(sequential_source_ports_of_the_tunnel_spread_evenly),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_start_eal, NULL);

@@ -8,21 +8,31 @@
 #include "steer/moves.h"
 
 #define LCORES 3
+#define BRANCHES 3
+#define ELEPHANTS 2
+#define ACCOUNTS (GROUP_BRANCHES + ELEPHANTS * BRANCHES)
 #define GROUP 7
 #define OTHER 8
+#define ELEPHANT (GROUP_BRANCHES + 1)	   /* the second one */
+#define BRANCH (GROUP_BRANCHES + BRANCHES) /* its first account */
 #define HELD 100
 
 static struct moves *moves;
-static struct tally tallies[LCORES];
+static struct path paths[ACCOUNTS];
+static struct tally tallies[LCORES][ACCOUNTS];
 static char frame[64];
 
 static int begin(void **state)
 {
 	moves = calloc(1, sizeof(*moves));
+	memset(paths, 0, sizeof(paths));
 	memset(tallies, 0, sizeof(tallies));
+	moves->paths = paths;
 	moves->n_lcores = LCORES;
+	moves->n_branches = BRANCHES;
+	moves->n_accounts = moves_accounts(ELEPHANTS, BRANCHES);
 	for (uint16_t i = 0; i < LCORES; i++)
-		moves->tallies[i] = &tallies[i];
+		moves->tallies[i] = tallies[i];
 	return fixture_make(state);
 }
 
@@ -54,21 +64,21 @@ static void wish(uint16_t group, uint16_t lcore)
 	moves_wish(moves, group, &path);
 }
 
-static bool goes_to(uint16_t group, uint16_t lcore)
+static bool goes_to(uint16_t account, uint16_t lcore)
 {
 	struct path path = path_to(lcore);
 
-	return path_is(&moves->paths[group], &path);
+	return path_is(&moves->paths[account], &path);
 }
 
-static void finish(uint16_t lcore, uint16_t group, uint32_t n)
+static void finish(uint16_t lcore, uint16_t account, uint32_t n)
 {
-	tallies[lcore].finished[group] += n;
+	tallies[lcore][account].finished += n;
 }
 
-static void make(uint16_t lcore, uint16_t group, uint32_t n)
+static void make(uint16_t lcore, uint16_t account, uint32_t n)
 {
-	tallies[lcore].made[group] += n;
+	tallies[lcore][account].made += n;
 }
 
 static void hold(uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
@@ -149,8 +159,8 @@ static void counts_wrap_around(void **state)
 	assert_int_equal(moves_occupancy(moves, GROUP), 4);
 	make(1, GROUP, 1);
 	finish(0, GROUP, 5);
-	assert_int_equal(tallies[1].made[GROUP], 0);
-	assert_int_equal(tallies[0].finished[GROUP], 1);
+	assert_int_equal(tallies[1][GROUP].made, 0);
+	assert_int_equal(tallies[0][GROUP].finished, 1);
 	assert_true(moves_end(moves, 0));
 	assert_int_equal(moves_occupancy(moves, GROUP), 0);
 }
@@ -213,53 +223,157 @@ static void all_groups_can_move(void **state)
 	(void)state;
 	for (uint16_t group = 0; group < FLOW_GROUPS; group++)
 		wish(group, 1);
-	assert_int_equal(moves->n_moving, FLOW_GROUPS);
+	for (uint16_t i = 0; i < ELEPHANTS; i++)
+		moves_begin(moves, GROUP_BRANCHES + i);
+	assert_int_equal(moves->n_moving, FLOW_GROUPS + ELEPHANTS);
 	while (moves->n_moving > 0)
 		assert_true(moves_end(moves, 0));
 	for (uint16_t group = 0; group < FLOW_GROUPS; group++)
 		assert_true(goes_to(group, 1) && !moves->groups[group].moving);
 }
 
-/* ---- packets that were sent before groups were told apart ---- */
+/* ---- moves that are begun for the drain ---- */
 
-static void unsteered_packets_are_waited_for(void **state)
+static void a_move_that_is_begun_leaves_the_path_as_it_is(void **state)
 {
 	(void)state;
-	moves->unsteered = 5;
-	moves->waits = true;
+	moves->paths[GROUP] = path_to(2);
+	moves_sent(moves, GROUP, 1);
+	moves_begin(moves, GROUP);
+	assert_true(moves->groups[GROUP].moving);
+	assert_false(moves_end(moves, 0));
+	finish(2, GROUP, 1);
+	assert_true(moves_end(moves, 0));
+	assert_true(goes_to(GROUP, 2));
+	assert_int_equal(moves->ended, 1);
+}
+
+static void it_can_still_be_given_another_path(void **state)
+{
+	(void)state;
+	moves_begin(moves, GROUP);
 	wish(GROUP, 1);
-	assert_false(moves_may_end(moves));
+	assert_int_equal(moves->n_moving, 1);
+	assert_true(moves_end(moves, 0));
+	assert_true(goes_to(GROUP, 1));
+}
+
+static void beginning_again_does_not_undo_a_wish(void **state)
+{
+	(void)state;
+	wish(GROUP, 1);
+	moves_begin(moves, GROUP);
+	assert_int_equal(moves->n_moving, 1);
+	assert_true(moves_end(moves, 0));
+	assert_true(goes_to(GROUP, 1));
+}
+
+/* ---- elephants ---- */
+
+static void an_elephant_has_an_account_for_each_branch(void **state)
+{
+	(void)state;
+	assert_int_equal(moves_account(moves, GROUP), GROUP);
+	assert_int_equal(moves_account(moves, GROUP_UNSTEERED), GROUP_UNSTEERED);
+	assert_int_equal(moves_account(moves, GROUP_BRANCHES), GROUP_BRANCHES);
+	assert_int_equal(moves_account(moves, ELEPHANT), BRANCH);
+	assert_int_equal(BRANCH + BRANCHES, moves->n_accounts);
+}
+
+static void all_branches_are_waited_for(void **state)
+{
+	(void)state;
+	moves_sent(moves, ELEPHANT, 10);
+	moves_begin(moves, ELEPHANT);
+	for (uint16_t branch = 0; branch < BRANCHES; branch++) {
+		assert_false(moves_end(moves, 0));
+		finish(branch, BRANCH + branch, 3);
+	}
+	assert_false(moves_end(moves, 0));
+	finish(0, BRANCH + BRANCHES - 1, 1);
+	assert_true(moves_end(moves, 0));
+	assert_false(moves->groups[ELEPHANT].moving);
+}
+
+static void what_is_made_on_a_branch_is_waited_for(void **state)
+{
+	(void)state;
+	moves_sent(moves, ELEPHANT, 1);
+	moves_begin(moves, ELEPHANT);
+	make(1, BRANCH + 2, 1);
+	finish(1, BRANCH + 1, 1);
+	assert_false(moves_end(moves, 0));
+	finish(0, BRANCH + 2, 1);
+	assert_true(moves_end(moves, 0));
+}
+
+static void other_elephants_do_not_matter(void **state)
+{
+	(void)state;
+	moves_sent(moves, ELEPHANT, 3);
+	moves_sent(moves, ELEPHANT - 1, 3);
+	moves_begin(moves, ELEPHANT);
+	finish(0, BRANCH - 1, 3);
+	assert_false(moves_end(moves, 0));
+	finish(0, BRANCH, 3);
+	assert_true(moves_end(moves, 0));
+}
+
+/* Whoever began the move writes them. */
+static void the_paths_of_branches_are_left_alone(void **state)
+{
+	(void)state;
+	for (uint16_t branch = 0; branch < BRANCHES; branch++)
+		moves->paths[BRANCH + branch] = path_to(branch);
+	moves_begin(moves, ELEPHANT);
+	assert_true(moves_end(moves, 0));
+	for (uint16_t branch = 0; branch < BRANCHES; branch++)
+		assert_true(goes_to(BRANCH + branch, branch));
+	assert_true(goes_to(ELEPHANT, 0) && goes_to(BRANCH - 1, 0));
+}
+
+/* ---- rest ---- */
+
+static void with_nothing_on_its_way_all_is_at_rest(void **state)
+{
+	(void)state;
+	assert_true(moves_at_rest(moves));
+}
+
+static void every_group_is_waited_for(void **state)
+{
+	static const uint16_t groups[] = {0, GROUP, FLOW_GROUPS - 1, GROUP_UNSTEERED,
+		GROUP_BRANCHES, GROUP_BRANCHES + ELEPHANTS - 1};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(groups); i++) {
+		moves_sent(moves, groups[i], 2);
+		finish(0, moves_account(moves, groups[i]), 1);
+		assert_false(moves_at_rest(moves));
+		finish(1, moves_account(moves, groups[i]), 1);
+		assert_true(moves_at_rest(moves));
+	}
+}
+
+static void unsteered_replicas_are_waited_for(void **state)
+{
+	(void)state;
+	moves_sent(moves, GROUP_UNSTEERED, 5);
 	make(2, GROUP_UNSTEERED, 1);
 	finish(1, GROUP_UNSTEERED, 5);
-	assert_false(moves_may_end(moves));
+	assert_false(moves_at_rest(moves));
 	finish(2, GROUP_UNSTEERED, 1);
-	assert_true(moves_may_end(moves) && moves_end(moves, 0));
-	assert_false(moves->waits);
+	assert_true(moves_at_rest(moves));
 }
 
-/* Unsteered packets of the group go along the path that it has. */
-static void while_they_are_waited_for_any_wish_is_a_move(void **state)
+/* It may hold packets. */
+static void while_a_group_moves_nothing_is_at_rest(void **state)
 {
 	(void)state;
-	moves->unsteered = 1;
-	moves->waits = true;
-	wish(GROUP, 0);
-	assert_true(moves->groups[GROUP].moving);
-	assert_false(moves_may_end(moves));
-	finish(0, GROUP_UNSTEERED, 1);
-	assert_true(moves_may_end(moves) && moves_end(moves, 0));
-}
-
-static void they_are_waited_for_besides_the_group_itself(void **state)
-{
-	(void)state;
-	moves_sent(moves, GROUP, 1);
-	moves->waits = true;
-	wish(GROUP, 1);
-	assert_true(moves_may_end(moves));
-	assert_false(moves_end(moves, 0));
-	finish(0, GROUP, 1);
+	moves_begin(moves, GROUP);
+	assert_false(moves_at_rest(moves));
 	assert_true(moves_end(moves, 0));
+	assert_true(moves_at_rest(moves));
 }
 
 /* ---- holding ---- */
@@ -366,9 +480,18 @@ int main(void)
 		TEST(a_wish_to_stay_ends_the_move),
 		TEST(those_that_move_close_ranks),
 		TEST(all_groups_can_move),
-		TEST(unsteered_packets_are_waited_for),
-		TEST(while_they_are_waited_for_any_wish_is_a_move),
-		TEST(they_are_waited_for_besides_the_group_itself),
+		TEST(a_move_that_is_begun_leaves_the_path_as_it_is),
+		TEST(it_can_still_be_given_another_path),
+		TEST(beginning_again_does_not_undo_a_wish),
+		TEST(an_elephant_has_an_account_for_each_branch),
+		TEST(all_branches_are_waited_for),
+		TEST(what_is_made_on_a_branch_is_waited_for),
+		TEST(other_elephants_do_not_matter),
+		TEST(the_paths_of_branches_are_left_alone),
+		TEST(with_nothing_on_its_way_all_is_at_rest),
+		TEST(every_group_is_waited_for),
+		TEST(unsteered_replicas_are_waited_for),
+		TEST(while_a_group_moves_nothing_is_at_rest),
 		TEST(held_packets_come_out_in_order),
 		TEST(groups_hold_their_own),
 		TEST(it_can_hold_again),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The path that a plan wants for a flow group, for each kind of transition. */
+/* The path that a plan wants for a flow group, and for an elephant's branch, for each kind of
+ * transition. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -211,6 +212,161 @@ static void with_an_inline_stage_is_where_that_one_runs(void **state)
 	}
 }
 
+/* ---- branches ---- */
+
+#define CONSUMER 13
+
+static struct micro_flows micro_flows = {.n_branches = 2, .n = 5, .lcores = {2, 4, 6, 8, 10}};
+
+static struct path choose_branch(
+	const struct plan *plan, uint16_t elephant, uint16_t number, uint16_t consumer)
+{
+	struct branch branch = {elephant, number, consumer};
+
+	return path_choose_branch(plan, &steering, &micro_flows, loads, FIRST, &branch);
+}
+
+/* gro to vxlan on the branches, each of which is two lcores; bridge and veth after the merge. */
+static const struct mode pipelined = {.name = "pipelined",
+	.row = {[STAGE_GRO] = {.kind = TRANSITION_SPLIT},
+		[STAGE_VXLAN] = {.kind = TRANSITION_FLOW_STAGE},
+		[STAGE_BRIDGE] = {.kind = TRANSITION_MERGE},
+		[STAGE_VETH] = {.kind = TRANSITION_FLOW_STAGE}}};
+
+static void branches_are_on_different_lcores(void **state)
+{
+	struct plan plan = plan_of("mflow-full");
+
+	(void)state;
+	assert_int_equal(choose_branch(&plan, 0, 0, CONSUMER).lcore[STAGE_RX], 2);
+	assert_int_equal(choose_branch(&plan, 0, 1, CONSUMER).lcore[STAGE_RX], 4);
+}
+
+/* The first elephant has the first lcores, the second one the next, and so round. */
+static void elephants_are_on_different_lcores(void **state)
+{
+	struct plan plan = plan_of("mflow-device");
+
+	(void)state;
+	assert_int_equal(choose_branch(&plan, 1, 0, CONSUMER).lcore[STAGE_VXLAN], 6);
+	assert_int_equal(choose_branch(&plan, 1, 1, CONSUMER).lcore[STAGE_VXLAN], 8);
+	assert_int_equal(choose_branch(&plan, 2, 0, CONSUMER).lcore[STAGE_VXLAN], 10);
+	assert_int_equal(choose_branch(&plan, 2, 1, CONSUMER).lcore[STAGE_VXLAN], 2);
+}
+
+static void a_branch_runs_the_stages_up_to_the_merge(void **state)
+{
+	struct plan plan = plan_of("mflow-full");
+	struct path path = choose_branch(&plan, 0, 1, CONSUMER);
+
+	(void)state;
+	assert_int_equal(path.lcore[STAGE_RX], 4);
+	assert_int_equal(path.lcore[STAGE_GRO], LCORE_INLINE);
+	assert_int_equal(path.lcore[STAGE_VXLAN], LCORE_INLINE);
+	assert_int_equal(path.lcore[STAGE_BRIDGE], LCORE_INLINE);
+	assert_int_equal(path.lcore[STAGE_VETH], CONSUMER);
+	assert_int_equal(path.merge, STAGE_VETH);
+	assert_int_equal(path.second, 0);
+}
+
+static void what_stands_before_the_split_stays(void **state)
+{
+	struct plan plan = plan_of("mflow-device");
+	struct path path = choose_branch(&plan, 0, 0, CONSUMER);
+
+	(void)state;
+	assert_int_equal(path.lcore[STAGE_RX], LCORE_INLINE);
+	assert_int_equal(path.lcore[STAGE_GRO], LCORE_INLINE);
+	assert_int_equal(path.merge, STAGE_BRIDGE);
+}
+
+static void an_elephant_is_merged_where_it_is_consumed(void **state)
+{
+	struct plan plan = plan_of("mflow-device");
+
+	(void)state;
+	for (uint16_t number = 0; number < micro_flows.n_branches; number++)
+		assert_int_equal(
+			choose_branch(&plan, 3, number, CONSUMER).lcore[STAGE_BRIDGE], CONSUMER);
+}
+
+/* All its branches meet there: behind their lcores, where there are so many. */
+static void without_a_consumer_a_branch_lcore_merges(void **state)
+{
+	struct plan plan = plan_of("mflow-device");
+
+	(void)state;
+	for (uint16_t number = 0; number < micro_flows.n_branches; number++) {
+		assert_int_equal(
+			choose_branch(&plan, 0, number, LCORE_INLINE).lcore[STAGE_BRIDGE], 6);
+		assert_int_equal(
+			choose_branch(&plan, 2, number, LCORE_INLINE).lcore[STAGE_BRIDGE], 4);
+	}
+}
+
+static void a_branch_may_be_pipelined(void **state)
+{
+	struct path path, other;
+	struct plan plan;
+
+	(void)state;
+	plan_set(&plan, &pipelined);
+	path = choose_branch(&plan, 0, 0, LCORE_INLINE);
+	other = choose_branch(&plan, 0, 1, LCORE_INLINE);
+	assert_int_equal(path.lcore[STAGE_GRO], 2);
+	assert_int_equal(other.lcore[STAGE_GRO], 4);
+	assert_int_equal(path.lcore[STAGE_VXLAN], 6);
+	assert_int_equal(other.lcore[STAGE_VXLAN], 8);
+	assert_int_equal(path.lcore[STAGE_BRIDGE], 10);
+	assert_int_equal(other.lcore[STAGE_BRIDGE], 10);
+}
+
+static void behind_the_merge_all_branches_go_one_way(void **state)
+{
+	struct path path, other;
+	struct plan plan;
+
+	(void)state;
+	plan_set(&plan, &pipelined);
+	for (uint16_t elephant = 0; elephant < 8; elephant++) {
+		path = choose_branch(&plan, elephant, 0, LCORE_INLINE);
+		other = choose_branch(&plan, elephant, 1, LCORE_INLINE);
+		assert_true(is_steering(path.lcore[STAGE_VETH]));
+		assert_int_equal(path.lcore[STAGE_VETH], other.lcore[STAGE_VETH]);
+	}
+}
+
+static void a_stage_goes_with_one_of_its_branch(void **state)
+{
+	struct mode mode = pipelined;
+	struct plan plan;
+
+	(void)state;
+	mode.row[STAGE_BRIDGE] = (struct transition){TRANSITION_WITH, STAGE_GRO};
+	mode.row[STAGE_VETH] = (struct transition){.kind = TRANSITION_MERGE};
+	plan_set(&plan, &mode);
+	for (uint16_t number = 0; number < micro_flows.n_branches; number++) {
+		struct path path = choose_branch(&plan, 1, number, CONSUMER);
+
+		assert_int_equal(path.lcore[STAGE_BRIDGE], path.lcore[STAGE_GRO]);
+		assert_int_not_equal(path.lcore[STAGE_VXLAN], path.lcore[STAGE_GRO]);
+		assert_int_equal(path.merge, STAGE_VETH);
+	}
+}
+
+static void other_flows_have_no_merge(void **state)
+{
+	struct plan full = plan_of("mflow-full"), rps = plan_of("rps");
+
+	(void)state;
+	for (uint16_t group = 0; group < FLOW_GROUPS; group++) {
+		struct path path = choose(&full, group), other = choose(&rps, group);
+
+		assert_true(path_is(&path, &other));
+		assert_int_equal(path.merge, STAGE_COUNT);
+	}
+}
+
 /* ---- the rest ---- */
 
 static void a_closed_gate_goes_as_rps(void **state)
@@ -274,6 +430,16 @@ int main(void)
 		TEST(a_stage_goes_with_another),
 		TEST(with_rx_is_with_the_door),
 		TEST(with_an_inline_stage_is_where_that_one_runs),
+		TEST(branches_are_on_different_lcores),
+		TEST(elephants_are_on_different_lcores),
+		TEST(a_branch_runs_the_stages_up_to_the_merge),
+		TEST(what_stands_before_the_split_stays),
+		TEST(an_elephant_is_merged_where_it_is_consumed),
+		TEST(without_a_consumer_a_branch_lcore_merges),
+		TEST(a_branch_may_be_pipelined),
+		TEST(behind_the_merge_all_branches_go_one_way),
+		TEST(a_stage_goes_with_one_of_its_branch),
+		TEST(other_flows_have_no_merge),
 		TEST(a_closed_gate_goes_as_rps),
 		TEST(another_salt_chooses_otherwise),
 		TEST(the_door_does_not_matter),

@@ -28,7 +28,8 @@ static void vanilla_runs_every_stage_where_the_one_before_ran(void **state)
 		assert_int_equal(plan.lcore[stage], LCORE_INLINE);
 		assert_int_equal(plan.open[stage].kind, TRANSITION_INLINE);
 	}
-	assert_false(plan.steers || plan.gated);
+	assert_int_equal(plan.sorting, SORTING_NONE);
+	assert_false(plan.gated || plan.balances || plan.splits);
 }
 
 static void linux_overlay_has_a_wire_for_a_bridge(void **state)
@@ -70,8 +71,8 @@ static void rps_steers_by_flow_once(void **state)
 	struct plan plan = plan_of("rps");
 
 	(void)state;
-	assert_true(plan.steers);
-	assert_false(plan.gated);
+	assert_int_equal(plan.sorting, SORTING_INNER);
+	assert_false(plan.gated || plan.balances || plan.splits);
 	assert_row(plan.open, &(struct row){.vxlan = TRANSITION_FLOW});
 	assert_memory_equal(plan.closed, plan.open, sizeof(plan.open));
 }
@@ -88,7 +89,8 @@ static void falcon_steers_each_stage_behind_a_gate(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < RTE_DIM(plans); i++) {
-		assert_true(plans[i].steers && plans[i].gated);
+		assert_int_equal(plans[i].sorting, SORTING_INNER);
+		assert_true(plans[i].gated && plans[i].balances);
 		assert_row(plans[i].open, &rows[i]);
 		assert_memory_equal(plans[i].closed, rps.open, sizeof(rps.open));
 	}
@@ -105,13 +107,68 @@ static void a_row_of_the_user_makes_a_plan(void **state)
 	memset(&plan, 0x55, sizeof(plan));
 	plan_set(&plan, &mode);
 	assert_string_equal(plan.mode, "mine");
-	assert_true(plan.steers);
+	assert_int_equal(plan.sorting, SORTING_INNER);
 	assert_row(plan.open, &(struct row){.gro = TRANSITION_FLOW, .veth = TRANSITION_WITH});
 	assert_int_equal(plan.open[STAGE_VETH].with, STAGE_GRO);
 	assert_memory_equal(plan.closed, plan.open, sizeof(plan.open));
 	mode.gated = true;
 	plan_set(&plan, &mode);
 	assert_row(plan.closed, &(struct row){.vxlan = TRANSITION_FLOW});
+}
+
+/* Only elephants have the row; what they are not goes as rps. */
+static void mflow_splits_elephants_and_steers_the_others_by_flow(void **state)
+{
+	struct plan rps = plan_of("rps");
+	struct plan device = plan_of("mflow-device"), full = plan_of("mflow-full");
+
+	(void)state;
+	assert_row(device.elephant,
+		&(struct row){.vxlan = TRANSITION_SPLIT, .bridge = TRANSITION_MERGE});
+	assert_int_equal(full.elephant[STAGE_RX].kind, TRANSITION_SPLIT);
+	assert_int_equal(full.elephant[STAGE_VETH].kind, TRANSITION_MERGE);
+	assert_true(device.splits && full.splits);
+	assert_false(device.gated || full.gated || device.balances || full.balances);
+	assert_memory_equal(device.open, rps.open, sizeof(rps.open));
+	assert_memory_equal(full.open, rps.open, sizeof(rps.open));
+	assert_memory_equal(full.closed, rps.open, sizeof(rps.open));
+}
+
+/* What is split at once is not to be read before that. */
+static void what_is_split_at_rx_is_sorted_by_the_outer_headers(void **state)
+{
+	(void)state;
+	assert_int_equal(plan_of("mflow-full").sorting, SORTING_OUTER);
+	assert_int_equal(plan_of("mflow-device").sorting, SORTING_INNER);
+}
+
+static void a_row_of_the_user_may_split(void **state)
+{
+	static const struct mode mode = {.name = "mine",
+		.row = {[STAGE_GRO] = {.kind = TRANSITION_SPLIT},
+			[STAGE_VXLAN] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_BRIDGE] = {.kind = TRANSITION_MERGE}}};
+	struct plan plan;
+
+	(void)state;
+	plan_set(&plan, &mode);
+	assert_true(plan.splits);
+	assert_int_equal(plan.sorting, SORTING_INNER);
+	assert_false(plan.balances);
+	assert_row(plan.elephant, &(struct row){.gro = TRANSITION_SPLIT,
+					  .vxlan = TRANSITION_FLOW_STAGE,
+					  .bridge = TRANSITION_MERGE});
+	assert_row(plan.open, &(struct row){.vxlan = TRANSITION_FLOW});
+}
+
+static void transitions_are_found_in_a_row(void **state)
+{
+	const struct mode *mode = plan_mode_find("mflow-device");
+
+	(void)state;
+	assert_int_equal(mode_find_transition(mode, TRANSITION_SPLIT), STAGE_VXLAN);
+	assert_int_equal(mode_find_transition(mode, TRANSITION_MERGE), STAGE_BRIDGE);
+	assert_int_equal(mode_find_transition(mode, TRANSITION_FLOW), -1);
 }
 
 /* The lcore loop counts on it. */
@@ -141,6 +198,10 @@ int main(void)
 		cmocka_unit_test(rps_steers_by_flow_once),
 		cmocka_unit_test(falcon_steers_each_stage_behind_a_gate),
 		cmocka_unit_test(a_row_of_the_user_makes_a_plan),
+		cmocka_unit_test(mflow_splits_elephants_and_steers_the_others_by_flow),
+		cmocka_unit_test(what_is_split_at_rx_is_sorted_by_the_outer_headers),
+		cmocka_unit_test(a_row_of_the_user_may_split),
+		cmocka_unit_test(transitions_are_found_in_a_row),
 		cmocka_unit_test(every_mode_only_goes_down_the_way),
 		cmocka_unit_test(an_unknown_mode_is_not_found),
 	};

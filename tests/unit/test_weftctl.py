@@ -27,6 +27,14 @@ STAGES = [{"name": "rx", "lcores": [1], "bursts": 100, "packets": 3200, "cycles"
 
 GROUP = {"door": 1, "group": 7, "packets": 1000, "in_flight": 3, "held": 0,
          "path": "vxlan 2, bridge 3"}
+ELEPHANT = {"door": 1, "number": 0, "flow": "1d77327e", "state": "split", "rate": 1234567,
+            "branches": "2+4 3+5", "merge": 1, "micro_flows": 3, "in_flight": 700, "waiting": 0,
+            "held": 256, "most_held": 512, "packets": 1000000, "out_of_order": 1500, "marks": 2,
+            "cycles": 6400000}
+FOUND = {"door": 1, "number": 1, "flow": "00c0ffee", "state": "found", "rate": 0,
+         "micro_flows": 0, "in_flight": 0, "waiting": 0, "held": 0, "most_held": 0, "packets": 0,
+         "out_of_order": 0, "marks": 0, "cycles": 0}
+ELEPHANT_DOOR = {"lcore": 1, "elephants": 2, "at_most": 16, "promoted": 5, "demoted": 4}
 STEER = {"mode": "falcon-dev", "gated": 1, "policy": "two-choice", "threshold": 85,
          "moves": {"ended": 256, "moving": 2, "held": 0, "most_held": 64, "refused": 0}}
 
@@ -36,8 +44,9 @@ def steer_answers(before, after, **changes):
             "/weft/steer/gates": {"gates": [{"lcore": 1, "open": 0, "changes": 1,
                                              "arrived": 123456, "average": 912}]},
             "/weft/lcores": {"lcores": [LCORE]},
-            "/weft/steer/stages": {"stages": [{"stage": "vxlan", "way": "flow+stage",
-                                               "lcores": "2 3", "first": 1, "second": 2}]},
+            "/weft/steer/stages": {"stages": [{"stage": "vxlan", "of": "groups",
+                                               "way": "flow+stage", "lcores": "2 3",
+                                               "first": 1, "second": 2}]},
             "/weft/steer/groups": [{"groups": before}, {"groups": after}]}
 
 
@@ -223,7 +232,7 @@ def test_steer(serve, weftctl):
     assert rows[0] == ["mode", "falcon-dev", "policy", "two-choice", "threshold", "85%"]
     assert ["1", "30.5", "yes"] in rows
     assert ["1", "closed", "1", "123,456", "91.2"] in rows
-    assert ["vxlan", "flow+stage", "2", "3", "1", "2"] in rows
+    assert ["vxlan", "groups", "flow+stage", "2", "3", "1", "2"] in rows
     assert ["256", "2", "0", "64", "0"] in rows
     assert rows[-1][:2] == ["1", "7"] and 500 < int(rows[-1][2].replace(",", "")) <= 1000
     assert rows[-1][3:] == ["1,300", "3", "0", "vxlan", "2,", "bridge", "3"]
@@ -255,6 +264,39 @@ def test_the_heaviest_groups_are_those_with_most_packets_now(serve, weftctl):
     groups = json.loads(weftctl("show", "steer", "--json"))["groups"]
     numbers = [group["group"] for group in groups]
     assert sorted(numbers) == [*range(5, 20), 99] and numbers[:4] == [19, 18, 17, 16]
+
+
+def test_elephants(serve, weftctl):
+    serve({"/weft/elephants/doors": {"doors": [ELEPHANT_DOOR]},
+           "/weft/elephants": {"elephants": [ELEPHANT, FOUND]}})
+    doors, door, _, heading, split, found = cells(weftctl("show", "elephants"))
+    assert dict(zip(doors, door)) == {
+        "DOOR": "1", "ELEPHANTS": "2", "AT-MOST": "16", "PROMOTED": "5", "DEMOTED": "4"}
+    assert split == ["1", "1d77327e", "split", "1,234,567", "2+4", "3+5", "1", "3", "700", "0",
+                     "256", "512", "1,000,000", "1,500", "2", "6.4"]
+    assert dict(zip(heading, found))["BRANCHES"] == "-"
+    assert dict(zip(heading, found))["MERGE"] == "-" and found[-1] == "-"
+
+
+def test_elephants_as_one_object(serve, weftctl):
+    more = {**ELEPHANT, "number": 32}
+    server = serve({"/weft/elephants/doors": {"doors": [ELEPHANT_DOOR]},
+                    "/weft/elephants": {"elephants": [ELEPHANT, FOUND], "next": 32},
+                    "/weft/elephants,32": {"elephants": [more]}})
+    answer = json.loads(weftctl("show", "elephants", "--json"))
+    assert answer["doors"] == [ELEPHANT_DOOR]
+    split, found, last = answer["elephants"]
+    assert "cycles" not in split and split["merge_cycles"] == 6.4
+    assert split["branches"] == "2+4 3+5" and split["merge"] == 1
+    assert (found["branches"], found["merge"], found["merge_cycles"]) == ("", None, None)
+    assert last["number"] == 32
+    assert server.requests[-1] == "/weft/elephants,32"
+
+
+def test_no_elephants(serve, weftctl):
+    serve({"/weft/elephants/doors": {"doors": [{**ELEPHANT_DOOR, "elephants": 0}]},
+           "/weft/elephants": {"elephants": []}})
+    assert weftctl("show", "elephants").endswith("\n\n(none)\n")
 
 
 def test_nobody_there(weftctl):
@@ -292,7 +334,8 @@ def test_top(serve, weftctl):
            "/weft/ports": [{"ports": [PORT]}, {"ports": [later, new]}],
            "/weft/stages": [{"stages": STAGES}, {"stages": STAGES}],
            "/weft/lcores": [{"lcores": [LCORE]}, {"lcores": [lcore]}],
-           "/weft/steer/groups": [{"groups": []}, {"groups": []}]})
+           "/weft/steer/groups": [{"groups": []}, {"groups": []}],
+           "/weft/elephants": {"elephants": []}})
     output = weftctl("top", "--once")
     assert output.startswith("weft 0.1.0  mode vanilla  up 1:02:03\n")
     web = next(row for row in cells(output) if row[:1] == ["web"])
@@ -302,14 +345,16 @@ def test_top(serve, weftctl):
     assert "PATH" not in output
 
 
-def test_top_shows_the_heaviest_flow_groups(serve, weftctl):
+def test_top_shows_elephants_and_the_heaviest_flow_groups(serve, weftctl):
     busy, still = ({**GROUP, "group": 8, "packets": 9000}, {**GROUP, "group": 9})
     serve({"/weft/mode": {"mode": "rps", "version": "0.1.0", "uptime_ms": 0},
            "/weft/ports": [{"ports": []}] * 2, "/weft/stages": [{"stages": STAGES}] * 2,
            "/weft/lcores": [{"lcores": [LCORE]}] * 2,
+           "/weft/elephants": {"elephants": [ELEPHANT]},
            "/weft/steer/groups": [{"groups": [GROUP, GROUP | {"group": 8}, still]},
                                   {"groups": [GROUP, busy, still]}]})
     rows = cells(weftctl("top", "--once"))
-    shown = rows[[row[:1] for row in rows].index(["DOOR"]) + 1:]
+    assert ["1", "1d77327e", "split", "1,234,567", "2+4", "3+5", "1", "700", "256"] in rows
+    shown = rows[[row[:2] for row in rows].index(["DOOR", "GROUP"]) + 1:]
     assert [row[1] for row in shown] == ["8"]
     assert 4000 < int(shown[0][2].replace(",", "")) <= 8000

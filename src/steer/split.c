@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "steer/split.h"
+
+#include <string.h>
+
+static void set_micro_flow(struct split *split, uint32_t micro_flow)
+{
+	__atomic_store_n(&split->micro_flow, micro_flow, __ATOMIC_RELAXED);
+}
+
+void split_begin(struct split *split, const struct merge *merge)
+{
+	set_micro_flow(split, 0);
+	split->left = split->batch = merge->batch;
+	split->branch = 0;
+	split->merge = merge;
+	memset(split->sent, 0, sizeof(split->sent));
+}
+
+static uint32_t backlog(const struct split *split, uint16_t branch)
+{
+	return split->sent[branch] -
+	       __atomic_load_n(&split->merge->arrived[branch], __ATOMIC_RELAXED);
+}
+
+static uint16_t choose(const struct split *split)
+{
+	uint16_t n = split->merge->n_branches;
+	uint16_t best = (split->branch + 1) % n;
+	uint32_t least = backlog(split, best);
+
+	for (uint16_t i = 2; i <= n && least > 0; i++) {
+		uint16_t branch = (split->branch + i) % n;
+		uint32_t more = backlog(split, branch);
+
+		if (more < least) {
+			least = more;
+			best = branch;
+		}
+	}
+	return best;
+}
+
+void split_turn(struct split *split)
+{
+	set_micro_flow(split, (split->micro_flow + 1) & MICRO_FLOW_MASK);
+	split->left = split->batch;
+	split->branch = choose(split);
+}
