@@ -35,10 +35,16 @@ FAILED_TEST = re.compile(r"\[  FAILED  \] (\w+_\w+)$", re.MULTILINE)  # as a uni
 SEED = 1
 PIPELINE = "sim-pipeline"
 THREADS = "sim-lcores"
+MICRO_FLOWS = "sim-micro_flows"
 UNIT = "unit-virtual"
-PACKETS = {PIPELINE: 1000000, THREADS: 21000, UNIT: 0}
+PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000, UNIT: 0}
 DOOR = "src/core/door.c"
+ENDING = "src/core/ending.c"
+MERGING = "src/core/merging.c"
+MERGE = "src/reorder/merge.c"
 MOVES = "src/steer/moves.c"
+OUTBOX = "src/core/outbox.c"
+STEERING = "src/core/steering.c"
 TRANSITION = "src/core/transition.c"
 DRIVER = "src/virtual/driver.c"
 
@@ -59,8 +65,7 @@ BUGS = [
     Bug("swapped-burst", "order", TRANSITION,
         """\
 		return 0;
-	unpack(lcore, parcels, n);
-""",
+	if (unlikely(have_labels""",
         """\
 		return 0;
 	if (n > 1) {
@@ -69,10 +74,9 @@ BUGS = [
 		parcels[0] = parcels[1];
 		parcels[1] = parcel;
 	}
-	unpack(lcore, parcels, n);
-""",
+	if (unlikely(have_labels""",
         "The first two packets of a burst from another lcore change places."),
-    Bug("mixed-group", "order", TRANSITION,
+    Bug("mixed-group", "order", "src/core/leave.c",
         """\
 	*n = left;
 """,
@@ -94,15 +98,14 @@ BUGS = [
     Bug("moved-in-flight", "order", MOVES,
         "group);\n	if (flow_group->in_flight > 0)\n", "group);\n	if (false)\n",
         "A path changes while packets are on it."),
-    Bug("class-not-awaited", "order", DOOR,
-        "		door->moves.waits = true;", "",
+    Bug("class-not-awaited", "order", STEERING,
+        "if (unlikely(steering_waits(door)) && moves_at_rest(moves))",
+        "if (unlikely(steering_waits(door)))",
         "Groups are steered while packets are on their way that came before."),
-    Bug("never-held", "order", DOOR,
-        "	if (unlikely(moves->groups[group].moving))", "	if (false)",
-        "Packets of a group that is moving are sent along its old path, where it may have none."),
-    Bug("held-overtaken", "order", DOOR,
-        "	if (unlikely(moves->groups[group].moving))",
-        "	if (moves->groups[group].moving && moves->groups[group].n_held < 8)",
+    Bug("held-overtaken", "order", STEERING,
+        "	if (unlikely(lcore->door->moves.groups[group].moving))",
+        "	if (lcore->door->moves.groups[group].moving && "
+        "lcore->door->moves.groups[group].n_held < 8)",
         "When eight packets of a group are held, the next ones are sent on before them."),
     Bug("held-in-reverse", "order", MOVES,
         """\
@@ -118,7 +121,7 @@ BUGS = [
 	flow_group->first_held = mbuf;
 """,
         "Held packets come out last in, first out."),
-    Bug("moved-at-once", "order", DOOR,
+    Bug("moved-at-once", "order", STEERING,
         """\
 		moves_wish(&lcore->door->moves, group, &path);
 	}
@@ -131,25 +134,117 @@ BUGS = [
     Bug("way-of-first", "order", TRANSITION,
         "packet_of(mbuf)->account : packet_of", "0 : packet_of",
         "A burst of several flow groups goes the way of its first packet."),
-    Bug("held-for-ever", "progress", DOOR,
-        "		while ((n = moves_take_held(moves, group, mbufs, RECEIVE_BURST)) > 0) {",
-        "		if ((n = moves_take_held(moves, group, mbufs, RECEIVE_BURST)) > 0) {",
+    Bug("held-for-ever", "progress", STEERING,
+        "	while ((n = moves_take_held(", "	if ((n = moves_take_held(",
         "Of the packets that were held only a burst is sent."),
     Bug("made-not-counted", "progress", TRANSITION,
         "	count_made(lcore, packet_of(replica));", "",
         "The door of a flow group does not hear of replicas, whose ends it counts."),
-    Bug("ended-at-wrong-door", "progress", TRANSITION,
-        "&lcore->tallies[packet.first].", "&lcore->tallies[packet.door].",
+    Bug("ended-at-wrong-door", "progress", ENDING,
+        "&lcore->tallies[packet.first][", "&lcore->tallies[packet.door][",
         "The end of a replica is counted for the lcore that made it, not for its group's."),
-    Bug("refused-as-sent", "progress", DOOR,
+    Bug("refused-as-sent", "progress", STEERING,
         "		packet_of(mbufs[i])->group = GROUP_NONE;", "		;",
         "Packets that a path refuses end as if they had been sent along it."),
     Bug("greedy-group", "progress", DOOR,
         "	return RTE_MIN(RTE_MAX(room, 0), n);", "	return n;",
         "A flow group whose path is slow may take all credits."),
 
+    # micro-flows
+    Bug("mark-forgotten", "progress", MERGING,
+        """\
+	send_mark(lcore, path->lcore[path->merge], mark);
+	return true;
+""",
+        "	return false;\n",
+        "What is dropped on a branch leaves no end mark.", MICRO_FLOWS),
+    Bug("mark-of-one", "progress", MERGING,
+        "	last.packets += mark.packets;", "	last.packets = mark.packets;",
+        "Of end marks that follow each other only the last one counts.", MICRO_FLOWS),
+    Bug("mark-counted-twice", "progress", MERGE,
+        ".ended += packets;", ".ended += 2 * packets;",
+        "A mark that comes early counts twice when its micro-flow's turn has come.", MICRO_FLOWS),
+    Bug("mark-gives-back-early", "conservation", MERGING,
+        """\
+	send_mark(lcore, path->lcore[path->merge], mark);
+	return true;
+""",
+        """\
+	send_mark(lcore, path->lcore[path->merge], mark);
+	return false;
+""",
+        "The credit of a dropped packet comes back where it is dropped and from its mark.",
+        MICRO_FLOWS),
+    Bug("held-by-bursts", "progress", MERGING,
+        "		while ((n = merge_next(", "		if ((n = merge_next(",
+        "Of what is held only a burst is passed on, and what comes next overtakes the rest.",
+        MICRO_FLOWS),
+    Bug("held-on-wrong-branch", "order", MERGE,
+        "	early->branch = branch;", "",
+        "What is held of a micro-flow is looked for at another branch.", MICRO_FLOWS),
+    Bug("label-of-first", "progress", MERGING,
+        "packets_share_account(packet, packet_of(mbufs[end]));",
+        "packet->account == packet_of(mbufs[end])->account;",
+        "A burst of two micro-flows of one branch has the label of its first packet.",
+        MICRO_FLOWS),
+    Bug("label-not-ended", "progress", OUTBOX,
+        "	if (unlikely(!label_is_none(outbox->label)))", "	if (false)",
+        "Packets that are not to be merged follow others under their label.", MICRO_FLOWS),
+    Bug("merged-while-running", "conservation", TRANSITION,
+        """\
+	merge_own(lcore);
+	n = vector->n;
+""",
+        "	n = vector->n;\n",
+        "What an lcore merges of its own is put among packets that a stage is looking at.",
+        MICRO_FLOWS),
+    Bug("replica-as-packet", "progress", MERGING,
+        "label.replica ? 0 : n + label.packets;", "n + label.packets;",
+        "Replicas made on a branch count as packets of the micro-flow.", MICRO_FLOWS),
+    Bug("larger-micro-flow", "progress", "src/steer/split.c",
+        "	split->left = split->batch;", "	split->left = split->batch + 1;",
+        "From the second one on micro-flows have a packet more than the merge expects.",
+        MICRO_FLOWS),
+    Bug("merge-not-begun", "progress", STEERING,
+        "	merge_begin(&door->merges[number], dataplane->micro_flows.batch);", "",
+        "A merge goes on counting from where its last elephant ended.", MICRO_FLOWS),
+    Bug("joined-in-flight", "order", STEERING,
+        """\
+		if (elephant->state == ELEPHANT_FOUND)
+			group = elephant->hash % FLOW_GROUPS;
+""",
+        """\
+		if (elephant->state == ELEPHANT_FOUND) {
+			elephants_join(&door->elephants, changed[i], 0);
+			begin_elephant(lcore, changed[i]);
+			continue;
+		}
+""",
+        "A flow is split while packets of its flow group are on their way.", MICRO_FLOWS),
+    Bug("left-in-flight", "order", STEERING,
+        """\
+		if (elephant->state == ELEPHANT_FOUND)
+			group = elephant->hash % FLOW_GROUPS;
+""",
+        """\
+		if (elephant->state == ELEPHANT_LEAVING) {
+			elephants_leave(&door->elephants, changed[i]);
+			continue;
+		}
+		group = elephant->hash % FLOW_GROUPS;
+""",
+        "A flow returns to its flow group while its micro-flows are on their way.", MICRO_FLOWS),
+    Bug("one-branch-awaited", "progress", MOVES,
+        "(group < GROUP_BRANCHES ? 1 : moves->n_branches);", "1;",
+        "Of an elephant's branches only the first one's packets are known to have ended.",
+        MICRO_FLOWS),
+    Bug("resorted-in-flight", "order", STEERING,
+        "if (unlikely(steering_waits(door)) && moves_at_rest(moves))",
+        "if (unlikely(steering_waits(door)))",
+        "Packets are told apart in another way while others are on theirs.", MICRO_FLOWS),
+
     # conservation
-    Bug("lost-in-outbox", "conservation", TRANSITION,
+    Bug("lost-in-outbox", "conservation", OUTBOX,
         """\
 	for (uint16_t i = 0; i < n; i++)
 		outbox->parcels""",
@@ -157,18 +252,23 @@ BUGS = [
 	for (uint16_t i = n > 8; i < n; i++)
 		outbox->parcels""",
         "Of a larger burst for another lcore the first packet is forgotten."),
-    Bug("drop-without-free", "conservation", TRANSITION,
+    Bug("drop-without-free", "conservation", ENDING,
         "	rte_pktmbuf_free_bulk(mbufs, n);", "",
         "Dropped packets never return to the pool."),
-    Bug("drop-without-count", "conservation", TRANSITION,
-        "	counter_add(&lcore->counters.drops[reason], count_packets(&endings, 0, n));",
-        "	(void)reason;",
+    Bug("drop-without-count", "conservation", ENDING,
+        "	counter_add(&lcore->counters.drops[reason], endings_count(&endings, 0, n));", "",
         "Dropped packets are counted nowhere."),
     Bug("replica-without-credit", "conservation", TRANSITION,
         "	counter_add(&lcore->counters.admitted, 1);", "",
         "Replicas of flooded packets are made without taking a credit."),
-    Bug("lost-credit", "conservation", TRANSITION,
-        "	finish(lcore, &endings, 1);\n", "",
+    Bug("lost-credit", "conservation", ENDING,
+        """\
+	counter_add(&lcore->counters.consumed, endings_count(&endings, 0, 1));
+	endings_finish(lcore, &endings, 1);
+""",
+        """\
+	counter_add(&lcore->counters.consumed, endings_count(&endings, 0, 1));
+""",
         "The credit of a packet that was for weft itself does not come back."),
     Bug("beyond-credits", "conservation", DOOR,
         "	return dataplane->credits - credits_out(lcore);", "	return dataplane->credits;",
@@ -184,7 +284,7 @@ BUGS = [
         "The old tables are freed while lcores still read them.", THREADS),
 
     # progress
-    Bug("lost-wake-up", "progress", TRANSITION,
+    Bug("lost-wake-up", "progress", OUTBOX,
         "		lcore->dirty[i]->dirty = false;", "",
         "An outbox that was flushed once is not flushed again."),
     Bug("credits-never-read", "progress", DOOR,
@@ -261,7 +361,7 @@ BUGS = [
         "union fdb_value value = {.place = place ^ 2, .heard",
         "A learned address is at a VTEP of the other network."),
     Bug("used-by-another", "isolation", TRANSITION,
-        "return tables->ports[packet->destination]->queues[0].owner;", "return LCORE_INLINE;",
+        "lcore->context.tables->ports[packet->destination]->queues[0].owner;", "lcore->index;",
         "An lcore sends by a queue that another one owns."),
 
     # equivalence

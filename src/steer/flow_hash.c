@@ -88,7 +88,7 @@ static uint16_t find_vxlan(const struct rte_mbuf *mbuf)
 	return offset;
 }
 
-/* All of it lies in the frame's first cache line. */
+/* All of it lies in the first cache line of a frame without long IPv4 options. */
 uint32_t flow_hash_outer_headers(const struct rte_mbuf *mbuf)
 {
 	const struct rte_ipv4_hdr *ip =

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What steps cost: one lcore of the data path, driven by the main thread turn by turn, with a
- * source and a sink whose own time is measured and taken off. Four ways lead through all steps, and
- * the first of them is gone once more with every transition steered, onto the same lcore: what that
- * takes longer is what it costs to steer.
+ * source and a sink whose own time is measured and taken off. Four ways lead through all steps but
+ * the merge, and the first of them is gone twice more: with every transition steered, onto the same
+ * lcore, where what it takes longer is what it costs to steer; and split, with both branches and
+ * their merge on the same lcore, as what crosses between lcores has prices of its own. So
+ * micro-flows come to the merge in order, and it holds nothing.
  *
  * A turn's own cost is what goes before the receive call and after the last step; a step's is all
  * from the end of the one before to its own, and for the first one from the end of the receive
@@ -26,6 +28,10 @@
 #define CHUNKS 9 /* a round's figure is their median, as interrupted ones say nothing */
 #define CREDITS 512
 #define FRAME_BYTES 60 /* inner, without FCS */
+#define BRANCHES 2
+#define BATCH 256
+#define ELEPHANT_WINDOW_US 250
+#define PATIENCE 1000000 /* turns until the flow is an elephant */
 
 struct way {
 	const char *name;
@@ -34,24 +40,27 @@ struct way {
 	struct fixture_frame frame;
 };
 
-static struct way ways[] = {
-	{.name = "receive", .mode = "vanilla", .source = &fixture_uplink},
-	{.name = "transmit", .mode = "vanilla", .source = &fixture_container},
-	{.name = "receive without bridge", .mode = "linux-overlay", .source = &fixture_uplink},
-	{.name = "ping to the VTEP", .mode = "vanilla", .source = &fixture_uplink},
-	{.name = "receive, steered", .mode = "falcon-func", .source = &fixture_uplink},
+enum { RECEIVE, TRANSMIT, NO_BRIDGE, PING, STEERED, SPLIT, WAYS };
+
+static struct way ways[WAYS] = {
+	[RECEIVE] = {.name = "receive", .mode = "vanilla", .source = &fixture_uplink},
+	[TRANSMIT] = {.name = "transmit", .mode = "vanilla", .source = &fixture_container},
+	[NO_BRIDGE] = {.name = "receive without bridge",
+		.mode = "linux-overlay",
+		.source = &fixture_uplink},
+	[PING] = {.name = "ping to the VTEP", .mode = "vanilla", .source = &fixture_uplink},
+	[STEERED] = {.name = "receive, steered", .mode = "falcon-func", .source = &fixture_uplink},
+	[SPLIT] = {.name = "receive, split", .mode = "mflow-full", .source = &fixture_uplink},
 };
 
-#define WAYS RTE_DIM(ways)
-#define STEERED (WAYS - 1)
-
-/* The way whose cost of a step goes into the file: the first that has it, but for these. */
-static const int way_of_step[STEP_COUNT] = {[STAGE_VTEP] = 3,
-	[STAGE_VETH_RX] = 1,
-	[STAGE_WIRE] = 2,
-	[STAGE_ENCAP] = 1,
-	[STAGE_TX] = 1,
-	[STAGE_SEND] = 1};
+/* The way whose cost of a step goes into the file: RECEIVE, but for these. */
+static const int way_of_step[STEP_COUNT] = {[STAGE_VTEP] = PING,
+	[STAGE_VETH_RX] = TRANSMIT,
+	[STAGE_WIRE] = NO_BRIDGE,
+	[STAGE_ENCAP] = TRANSMIT,
+	[STAGE_TX] = TRANSMIT,
+	[STAGE_SEND] = TRANSMIT,
+	[STAGE_MERGE] = SPLIT};
 
 /* What the source and the sink have seen of the turns so far. */
 static struct {
@@ -98,6 +107,21 @@ static const struct port_ops timed_ops = {
 
 /* ---- a measurement ---- */
 
+/* One lcore alone would not split; so there is a second one, which nothing is sent to. */
+static void add_split(struct dataplane_config *config)
+{
+	config->n_lcores = 2;
+	config->lcore_ids[1] = rounds_partner;
+	config->steering =
+		(struct steering){.n = 1, .policy = policy_find("static"), .threshold = LOAD_FULL};
+	config->micro_flows = (struct micro_flows){.batch = BATCH,
+		.n_branches = BRANCHES,
+		.n_elephants = 1,
+		.rate = 1,
+		.window = ELEPHANT_WINDOW_US,
+		.n = 1};
+}
+
 static struct dataplane *make_dataplane(const struct way *way)
 {
 	struct dataplane_config config = {.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
@@ -108,6 +132,8 @@ static struct dataplane *make_dataplane(const struct way *way)
 	struct error error;
 
 	plan_set(&config.plan, plan_mode_find(way->mode));
+	if (config.plan.splits)
+		add_split(&config);
 	dataplane = dataplane_create(&config, &error);
 	if (dataplane == NULL)
 		rte_exit(EXIT_FAILURE, "%s\n", error.text);
@@ -136,6 +162,21 @@ static void run_turns(struct lcore *lcore, uint16_t burst, unsigned int n)
 		lcore_poll(lcore);
 }
 
+/* Until the flow is an elephant, if it is to be one. */
+static void await_merge(struct lcore *lcore, uint16_t burst)
+{
+	const struct stage_counters *merge = &lcore->counters.stages[STAGE_MERGE];
+	unsigned int turns = 0;
+
+	if (!lcore->dataplane->plan->splits)
+		return;
+	do {
+		run_turns(lcore, burst, 1);
+	} while (merge->packets == 0 && ++turns < PATIENCE);
+	if (merge->packets == 0)
+		rte_exit(EXIT_FAILURE, "bench-calibrate: the flow does not become an elephant\n");
+}
+
 /* The source's own time is in the way's first step, the sink's in its last. */
 static double own_cycles(const struct lcore *lcore, int step, int first)
 {
@@ -143,7 +184,7 @@ static double own_cycles(const struct lcore *lcore, int step, int first)
 
 	if (step == first)
 		cycles -= seen.before + seen.receive;
-	if (step >= STAGE_COUNT && cycles > 0)
+	if ((step == STAGE_DELIVER || step == STAGE_SEND) && cycles > 0)
 		cycles -= seen.send + seen.calls * rounds_tsc_cycles;
 	return RTE_MAX(cycles, 0);
 }
@@ -185,6 +226,7 @@ static void measure(unsigned int way, unsigned int point, unsigned int round)
 
 	ways[way].source->driver = &ways[way].frame;
 	lcore_begin(lcore);
+	await_merge(lcore, burst);
 	for (int i = 0; i < CHUNKS; i++) {
 		run_turns(lcore, burst, PACKETS / burst);
 		check_delivered(lcore, &ways[way], PACKETS);
@@ -202,7 +244,7 @@ static void measure(unsigned int way, unsigned int point, unsigned int round)
 
 static void measure_idle(unsigned int round)
 {
-	struct dataplane *dataplane = make_dataplane(&ways[0]);
+	struct dataplane *dataplane = make_dataplane(&ways[RECEIVE]);
 	struct lcore *lcore = dataplane->lcores[0];
 	double values[CHUNKS];
 
@@ -227,11 +269,12 @@ void steps_round(unsigned int round)
 
 void steps_init(void)
 {
-	fixture_frame_vxlan(&ways[0].frame, FRAME_BYTES);
-	fixture_frame_inner(&ways[1].frame, FRAME_BYTES);
-	ways[2].frame = ways[0].frame;
-	fixture_frame_echo(&ways[3].frame);
-	ways[STEERED].frame = ways[0].frame;
+	fixture_frame_vxlan(&ways[RECEIVE].frame, FRAME_BYTES);
+	fixture_frame_inner(&ways[TRANSMIT].frame, FRAME_BYTES);
+	fixture_frame_echo(&ways[PING].frame);
+	ways[NO_BRIDGE].frame = ways[RECEIVE].frame;
+	ways[STEERED].frame = ways[RECEIVE].frame;
+	ways[SPLIT].frame = ways[RECEIVE].frame;
 	fixture_uplink.ops = &timed_ops;
 	fixture_container.ops = &timed_ops;
 	tables = fixture_tables(&fixture_uplink);
@@ -284,7 +327,7 @@ static double median_steer(unsigned int point, unsigned int rounds)
 	for (unsigned int round = 0; round < rounds; round++)
 		for (int step = 0; step < STEP_COUNT; step++)
 			values[round] += (steps[STEERED][step][point][round] -
-						 steps[0][step][point][round]) /
+						 steps[RECEIVE][step][point][round]) /
 					 fit_bursts[point];
 	return RTE_MAX(rounds_median(values, rounds), 0);
 }

@@ -22,6 +22,7 @@ BENCHES = {
     "heavy": "which structure finds the heavy flows of a door, and what it costs a packet",
     "hop": "what a hop between two lcores costs, before each stage of the receive path",
     "hotspot": "what the policies make of a flow whose rate jumps, on eight virtual lcores",
+    "reorder": "split and merge of micro-flows beside rte_reorder, rte_distributor and event_sw",
     "rings": "which rte_ring between two lcores: one or many producers, 8 or 16 bytes, in place",
     "simulate": "how many packets a second eight virtual lcores with costs from the table carry",
     "steer": "the modes that steer one flow over two lcores, on every path that comes up",
@@ -29,12 +30,15 @@ BENCHES = {
 }
 # vhost-user takes 8 regions at most
 EAL_ARGUMENTS = {name: ["--single-file-segments"] for name in ("calibrate", "two-core")}
-COLUMNS = [("scenario", "scenario", "<"), ("mode", "mode", "<"), ("policy", "policy", "<"),
-           ("path", "path", "<"), ("structure", "structure", "<"),
+EAL_ARGUMENTS["reorder"] = ["--vdev=event_sw0"]
+COLUMNS = [("scenario", "scenario", "<"), ("system", "system", "<"), ("mode", "mode", "<"),
+           ("policy", "policy", "<"), ("path", "path", "<"), ("structure", "structure", "<"),
            ("window_packets", "window", ">"), ("batch", "batch", ">"),
            ("port", "port", "<"), ("frame_bytes", "frame", ">"),
            ("lcores", "lcores", ">"), ("pps", "packets/s", ">"),
            ("burst_cycles", "cycles/burst", ">"), ("cycles_per_packet", "cycles/packet", ">"),
+           ("stamp_cycles", "stamping", ">"), ("label_cycles", "labels", ">"),
+           ("merge_cycles", "merging", ">"), ("with_queues", "with queues", ">"),
            ("report_cycles", "cycles/report", ">"), ("bytes", "bytes", ">"),
            ("missed", "missed", ">"), ("mice_reported", "mice reported", ">"),
            ("out_of_order", "out of order", ">"), ("most_held", "most held", ">"),
@@ -44,12 +48,14 @@ COLUMNS = [("scenario", "scenario", "<"), ("mode", "mode", "<"), ("policy", "pol
            ("recovered", "recovered", ">"), ("recovery_ms", "after, ms", ">"), ("moves", "moves", ">"),
            ("clock", "clock", "<"), ("pairs", "pairs", ">"), ("ratio_to_real", "to real", ">"),
            ("ratio_to_vanilla", "to vanilla", ">"), ("ratio_to_rps", "to rps", ">"),
-           ("ratio_to_static", "to static", ">"),
+           ("ratio_to_static", "to static", ">"), ("ratio_to_rte_reorder", "to rte_reorder", ">"),
+           ("ratio_to_event_sw", "to event_sw", ">"),
            ("interval", "95 % interval", ">"), ("simulated_pps", "simulated packets/s", ">")]
 FRACTIONS = {"times", "before", "after", "missed", "mice_reported", "out_of_order", "ratio_to_real",
-             "ratio_to_vanilla", "ratio_to_rps", "ratio_to_static"}
+             "ratio_to_vanilla", "ratio_to_rps", "ratio_to_static",
+             "ratio_to_rte_reorder", "ratio_to_event_sw"}
 # Said only where they differ.
-ONE_OF_MANY = ["mode", "clock", "missed"]
+ONE_OF_MANY = ["system", "mode", "clock", "missed"]
 
 
 def run(name, rounds, directory):
@@ -222,7 +228,7 @@ def parse_arguments():
     parser.add_argument("name", nargs="?", choices=BENCHES, metavar="NAME")
     parser.add_argument("--list", action="store_true", help="what can be measured")
     parser.add_argument("--rounds", type=int, default=20, help="rounds of each variant; hotspot: seeds; "
-                        "two-core, steer: pairs that must count (20)")
+                        "two-core, steer: pairs that must count, reorder: rounds (20)")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
     parser.add_argument("--costs", metavar="FILE",
                         help="calibrate: write the costs there, for the virtual clock")

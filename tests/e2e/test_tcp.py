@@ -19,15 +19,21 @@ from topology import Overlay
 from waiting import until
 
 LCORES = "0@0,1@1,2@1,3@1"
-MODES = ("vanilla", "rps", "falcon-dev", "falcon-func")
+SPLITTING = ("mflow-device", "mflow-full")
+MODES = ("vanilla", "rps", "falcon-dev", "falcon-func", *SPLITTING)
+BATCH = 16  # a sender has fewer packets on their way than the usual micro-flow has
+RATE = 1000  # packets per second of an elephant
 SECONDS = [2, pytest.param(60, marks=pytest.mark.long)]
 STREAMS = [  # gro, version of IP, mode, megabytes
     ("on", 4, "vanilla", 500),
     ("on", 6, "vanilla", 100),
     ("on", 4, "falcon-func", 50),
     ("off", 4, "vanilla", 100),
+    ("on", 4, "mflow-full", 50),
+    ("on", 6, "mflow-device", 50),
     pytest.param("on", 4, "vanilla", 10000, marks=pytest.mark.long),
     pytest.param("on", 6, "falcon-dev", 1000, marks=pytest.mark.long),
+    pytest.param("on", 4, "mflow-full", 1000, marks=pytest.mark.long),
 ]
 FLOWS = 4
 BUFFERS = 256 << 10  # bytes, of all flows; net_af_packet has room for twice as many packets
@@ -47,6 +53,7 @@ def start(lab, flows, **keys):
     overlay.config.section("weft", **keys)
     overlay.config.section("uplink phys", lcores="1")
     overlay.config.section("port web", lcore=1)
+    overlay.config.section("micro-flows", batch=BATCH, rate=RATE)
     overlay.start()
     overlay.east.namespace.receive_on(overlay.db.outside, PEERS_CPU)
     overlay.host.receive_on("up0", PEERS_CPU)
@@ -76,6 +83,11 @@ def disorder(overlay):
     return found
 
 
+def merged(overlay):
+    """Packets that were put back in order."""
+    return next(row["packets"] for row in overlay.weft.rows("stages") if row["name"] == "merge")
+
+
 def transfers(overlay, seconds):
     """What sends for so long into weft, and then out of it."""
     def transfer(client, server):
@@ -97,6 +109,7 @@ def test_nothing_is_lost_or_reordered(lab, binary, mode, seconds):
     assert disorder(overlay) == before
     working = {row["lcore"] for row in overlay.weft.rows("lcores") if row["working"] > 0}
     assert (working == {1, 2, 3}) == (mode != "vanilla")
+    assert (merged(overlay) > 0) == (mode in SPLITTING)
 
 
 @pytest.mark.parametrize("seconds", SECONDS)
@@ -179,3 +192,4 @@ def test_a_stream_arrives_whole(lab, binary, gro, version, mode, megabytes):
                                lambda: f"{counters.first} and now {counters.now()}")
     assert disorder(overlay) == before
     assert coalesced > sent // 10 if gro == "on" else coalesced == 0
+    assert (merged(overlay) > 0) == (mode in SPLITTING)

@@ -43,6 +43,17 @@ static const struct field {
 	FIELD("stalling", stalling, 0, 1),
 	FIELD("steering", steering, 0, 1),
 	FIELD("compared", compared, 0, 1),
+	FIELD("row", row, 0, UINT16_MAX),
+	FIELD("branches", n_branches, 0, BRANCHES_MAX),
+	FIELD("batch", batch, 0, BATCH_MAX),
+	FIELD("n-elephants", n_elephants, 0, SIM_FLOWS_MAX),
+	FIELD("elephants", elephants, 0, ELEPHANTS_MAX),
+	FIELD("rate", rate, 0, UINT32_MAX),
+	FIELD("window", window, 0, UINT16_MAX),
+	FIELD("failing", failing, 0, 100),
+	FIELD("pausing", pausing, 0, 1),
+	FIELD("flooding", flooding, 0, 1),
+	FIELD("patient", patient, 0, 1),
 };
 
 static uint64_t get(const struct world_config *config, const struct field *field)
@@ -100,6 +111,9 @@ static bool is_complete(const struct world_config *config)
 		if (config->placement[stage] != LCORE_INLINE &&
 			!is_lcore(config, config->placement[stage]))
 			return false;
+	if (config->row > 0 && (world_row(config->row - 1) == NULL || config->n_branches == 0 ||
+				       config->batch == 0 || config->rate == 0))
+		return false;
 	return (config->uplink_owner == SIM_ANY || is_lcore(config, config->uplink_owner)) &&
 	       (config->container_owner == SIM_ANY || is_lcore(config, config->container_owner));
 }
@@ -135,15 +149,16 @@ struct world_config world_config_reference(const struct world_config *config)
 	reference.credits = 512;
 	reference.order = VIRTUAL_BY_COST;
 	reference.uplink_owner = reference.container_owner = 0;
-	reference.refusing = reference.churning = reference.stalling = reference.steering = false;
+	reference.refusing = reference.churning = reference.stalling = reference.steering =
+		reference.pausing = reference.patient = false;
+	reference.row = 0;
 	reference.prefix = 0;
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
 		reference.placement[stage] = LCORE_INLINE;
 	return reference;
 }
 
-/* Just the packets that the world was given. */
-static void compare_with_reference(struct world *world)
+void world_compare_with_reference(struct world *world)
 {
 	struct world_config config = world_config_reference(&world->config);
 	struct world *reference;
@@ -153,7 +168,9 @@ static void compare_with_reference(struct world *world)
 	for (uint16_t i = 0; i < world->n_flows; i++)
 		reference->flows[i].budget = world->flows[i].next;
 	world_run(reference);
-	if (!reference->failed)
+	if (reference->failed)
+		world_fail(world, "the reference: %s", reference->failure);
+	else
 		world_compare(reference, world);
 	world_free(reference);
 }
@@ -164,7 +181,7 @@ struct world *world_try(const struct world_config *config)
 
 	world_run(world);
 	if (!world->failed && config->compared)
-		compare_with_reference(world);
+		world_compare_with_reference(world);
 	return world;
 }
 

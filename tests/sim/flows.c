@@ -46,11 +46,18 @@ void flow_build(struct flow *flow, uint16_t uplink)
 		build_outer(flow, uplink);
 }
 
+bool flow_fails(const struct flow *flow)
+{
+	return flow->fault != NULL &&
+	       random_mix((uint64_t)flow->next << 16 | flow->id) % 100 < flow->failing;
+}
+
 struct rte_mbuf *flow_next(struct flow *flow, struct rte_mempool *pool)
 {
 	uint32_t header = sim_is_remote(flow->source) ? sizeof(flow->outer) : 0;
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
 	uint16_t length = length_of(flow, flow->next);
+	bool fails = flow_fails(flow);
 	char *frame;
 
 	if (mbuf == NULL)
@@ -60,14 +67,15 @@ struct rte_mbuf *flow_next(struct flow *flow, struct rte_mempool *pool)
 		frame_wrap((struct frame_outer *)frame, &flow->outer, length);
 	frame_write((struct frame_inner *)(frame + header), &flow->inner, length, flow->next++, 0);
 	mbuf->data_len = mbuf->pkt_len = header + length;
-	if (flow->fault != NULL)
+	flow->failed += fails;
+	if (fails)
 		flow->fault->apply(mbuf);
 	return mbuf;
 }
 
 bool flow_may_reach(const struct flow *flow, uint16_t place, bool strays)
 {
-	if (flow->fault != NULL || place == flow->source)
+	if ((flow->fault != NULL && flow->failing == 100) || place == flow->source)
 		return false;
 	if (sim_is_remote(flow->source) && sim_is_remote(place))
 		return false;

@@ -38,8 +38,11 @@ struct flow {
 	uint16_t source;
 	uint16_t destination;	   /* a place or SIM_EVERYBODY */
 	const struct fault *fault; /* NULL: a good flow */
+	uint16_t failing;	   /* percent of its packets that have it */
+	bool elephant;		   /* comes faster than others */
 	uint32_t budget;	   /* packets it will have */
 	uint32_t next;		   /* the source's: number of its next packet */
+	uint32_t failed;	   /* of those before, they had the fault */
 	struct frame_inner inner;  /* its headers, for any length */
 	struct frame_outer outer;  /* the same, if it comes from a remote host */
 };
@@ -92,6 +95,9 @@ static inline uint16_t sim_place(uint16_t network, uint16_t place)
 
 /* Makes the headers of a flow whose other members are set; `uplink` is its network's. */
 void flow_build(struct flow *flow, uint16_t uplink);
+
+/* Has its next packet the fault? */
+bool flow_fails(const struct flow *flow);
 
 /* The next packet of a flow, as it comes from a container or, in VXLAN, from an uplink. NULL if
  * there is no mbuf. */

@@ -4,8 +4,14 @@
 #include <string.h>
 
 #include <rte_arp.h>
+#include <rte_cycles.h>
 
 #include "core/random.h"
+
+#define RUN 8		 /* packets of a flow on end, on the average */
+#define STALL_ONE_IN 256 /* bursts */
+#define STALL_US 3000
+#define MICE 4 /* one run in so many is of another flow than an elephant */
 
 /* A queue is its owner's alone. */
 static void check_owner(const struct port *port, uint16_t queue)
@@ -20,45 +26,69 @@ static void check_owner(const struct port *port, uint16_t queue)
 
 /* ---- from the peer ---- */
 
-static void give(struct sim_queue *queue, const struct flow *flow)
+static void give(struct sim_queue *queue, const struct flow *flow, bool fails)
 {
 	queue->given++;
-	if (flow->fault != NULL)
+	if (fails)
 		queue->faulty[flow->fault->drop]++;
 }
 
-/* Flows come in runs, so that bursts are of one flow and of several. */
-static struct flow *choose_flow(struct sim_queue *queue)
+/* Elephants have most of the packets, while they have any. NULL if nobody has. */
+static struct flow_list *choose_list(struct sim_queue *queue, bool paused)
 {
-	if (queue->current >= queue->n_flows || random_one_in(&queue->random, 8))
-		queue->current = random_below(&queue->random, queue->n_flows);
-	return queue->flows[queue->current];
+	if (queue->elephants.n == 0 || paused)
+		return queue->mice.n > 0 ? &queue->mice : NULL;
+	if (queue->mice.n > 0 && random_one_in(&queue->random, MICE))
+		return &queue->mice;
+	return &queue->elephants;
+}
+
+/* Flows come in runs, so that bursts are of one flow and of several. */
+static struct flow *choose_flow(const struct world *world, struct sim_queue *queue)
+{
+	bool paused = __atomic_load_n(&world->paused, __ATOMIC_RELAXED);
+	struct flow_list *list = queue->current;
+
+	if (list == NULL || list->current >= list->n || (paused && list == &queue->elephants) ||
+		random_one_in(&queue->random, RUN)) {
+		queue->current = list = choose_list(queue, paused);
+		if (list == NULL)
+			return NULL;
+		list->current = random_below(&queue->random, list->n);
+	}
+	return list->flows[list->current];
 }
 
 static void forget_current(struct sim_queue *queue)
 {
-	queue->flows[queue->current] = queue->flows[queue->n_flows - 1];
+	struct flow_list *list = queue->current;
+
+	list->flows[list->current] = list->flows[--list->n];
 	__atomic_store_n(&queue->n_flows, queue->n_flows - 1, __ATOMIC_RELAXED);
 }
 
-/* The next packet of one of the queue's flows; NULL if none has any, or the prefix is at its end.
- */
+/* The next packet of one of the queue's flows; NULL if none has any just now, or the prefix is at
+ * its end. */
 static struct rte_mbuf *next_packet(struct sim_peer *peer, struct sim_queue *queue)
 {
 	struct world *world = peer->world;
 
 	while (queue->n_flows > 0 && (world->config.prefix == 0 || world->left > 0)) {
-		struct flow *flow = choose_flow(queue);
+		struct flow *flow = choose_flow(world, queue);
 		struct rte_mbuf *mbuf;
+		bool fails;
 
+		if (flow == NULL)
+			return NULL;
 		if (flow->next >= flow->budget) {
 			forget_current(queue);
 			continue;
 		}
+		fails = flow_fails(flow);
 		mbuf = flow_next(flow, world->pool);
 		if (mbuf == NULL)
 			return NULL;
-		give(queue, flow);
+		give(queue, flow, fails);
 		if (world->config.prefix > 0)
 			world->left--;
 		return mbuf;
@@ -86,6 +116,25 @@ static uint16_t give_replies(struct sim_queue *queue, struct rte_mbuf **mbufs, u
 	return i;
 }
 
+/* A quarter of the credits is out of the lcore that asks. */
+static bool is_full(const struct world *world, const struct port *port, uint16_t index)
+{
+	const struct lcore *lcore = world->dataplane->lcores[port->queues[index].owner];
+	uint64_t inside = lcore->counters.admitted;
+
+	for (uint16_t i = 0; i < world->config.n_lcores; i++)
+		inside -= counter_read(&world->dataplane->lcores[i]->finished[lcore->index]);
+	return inside > world->config.credits / 4;
+}
+
+/* On real lcores: an owner does nothing for a while. */
+static void hold_up(const struct world *world, struct sim_queue *queue)
+{
+	if (world->config.threads && world->config.stalling &&
+		random_one_in(&queue->random, STALL_ONE_IN))
+		rte_delay_us_sleep(1 + random_below(&queue->random, STALL_US));
+}
+
 static uint16_t sim_receive(struct port *port, uint16_t index, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct sim_peer *peer = port->driver;
@@ -93,7 +142,8 @@ static uint16_t sim_receive(struct port *port, uint16_t index, struct rte_mbuf *
 	uint16_t got = give_replies(queue, mbufs, n), wanted;
 
 	check_owner(port, index);
-	if (!__atomic_load_n(&peer->world->open, __ATOMIC_RELAXED) || got == n)
+	if (!__atomic_load_n(&peer->world->open, __ATOMIC_RELAXED) || got == n ||
+		(peer->world->config.patient && is_full(peer->world, port, index)))
 		return got;
 	wanted = got + random_below(&queue->random, n - got + 1);
 	while (got < wanted && (mbufs[got] = next_packet(peer, queue)) != NULL)
@@ -286,6 +336,7 @@ static uint16_t sim_send(struct port *port, uint16_t index, struct rte_mbuf **mb
 	if (__atomic_load_n(&peer->world->open, __ATOMIC_RELAXED) && peer->world->config.refusing &&
 		random_one_in(&queue->random, 4))
 		willing = random_below(&queue->random, n + 1);
+	hold_up(peer->world, queue);
 	for (uint16_t i = 0; i < willing; i++)
 		send_one(peer, port, queue, mbufs[i]);
 	queue->refused += n - willing;

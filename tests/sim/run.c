@@ -7,12 +7,16 @@
 #include "world.h"
 
 #define HZ 1000000000 /* a cycle is a nanosecond */
+/* Where elephants are to be found: then some hundred packets are a window. */
+#define HZ_SPLIT (HZ / 4)
 #define CONTROL_PERIOD 8000
 #define POKE_PERIOD 4000
 #define CHURNS 12 /* of a run */
 #define WARM_UP (100 * 1000 * 1000)
 #define STALL_MAX (1000 * 1000)
 #define SLOW_MAX 3000 /* percent */
+#define OFTEN 16      /* the mode changes once in so many turns of the control side, */
+#define SELDOM 256    /* or in so many, as elephants must have been found before */
 /* No lcore is held up for so long by any fault or order of turns. */
 #define PROGRESS (20 * 1000 * 1000)
 /* Packets of a world are served so slowly at most, on average, or its sources are not served. */
@@ -78,8 +82,11 @@ static void disturb(struct world *world)
 {
 	if (world->config.stalling && random_one_in(&world->random, 64))
 		change_speeds(world);
-	if (world->config.steering && random_one_in(&world->random, 16))
+	if (world->config.steering &&
+		random_one_in(&world->random, world->config.row > 0 ? SELDOM : OFTEN))
 		world_move(world);
+	if (world->config.pausing && random_one_in(&world->random, world->paused ? 32 : 128))
+		world->paused = !world->paused;
 	if (world->churns > 0 && random_one_in(&world->random, 32)) {
 		world_churn(world);
 		if (--world->churns == 0)
@@ -103,7 +110,7 @@ static void control_turn(void *argument)
 void world_make_driver(struct world *world)
 {
 	struct virtual_config config = {
-		.costs = &costs,
+		.costs = &world->costs,
 		.order = world->config.order,
 		.seed = world->config.seed,
 		.control_period = CONTROL_PERIOD,
@@ -112,6 +119,9 @@ void world_make_driver(struct world *world)
 		.outside = {.argument = world, .next = next_poke, .advance = poke, .sent = answer},
 	};
 
+	world->costs = costs;
+	if (world->config.row > 0)
+		world->costs.hz = HZ_SPLIT;
 	world->driver = virtual_create(&config);
 	if (world->driver == NULL)
 		abort();
@@ -161,7 +171,7 @@ static void run_until_exhausted(struct world *world)
 
 /* Nothing comes in any more, so that an lcore runs only if it was woken for what it was handed:
  * everything inside must come out. */
-static void drain(struct world *world)
+void world_drain(struct world *world)
 {
 	struct progress progress = {.since = virtual_now(world->driver)};
 
@@ -179,7 +189,7 @@ static void drain(struct world *world)
 }
 
 /* The last turns end, their notices are heard, and what was deferred is done. */
-static void settle(struct world *world)
+void world_settle(struct world *world)
 {
 	uint64_t deadline = virtual_now(world->driver) + PROGRESS;
 
@@ -197,8 +207,8 @@ int world_run(struct world *world)
 	world_open(world);
 	run_until_exhausted(world);
 	if (!world->failed)
-		drain(world);
+		world_drain(world);
 	if (!world->failed)
-		settle(world);
+		world_settle(world);
 	return world_check(world);
 }

@@ -26,11 +26,19 @@
 #define EACH 4	 /* of each test with few lcores, */
 #define MOVING 3 /* and of each with moves */
 #define CHURN_ROUNDS 50
-#define MOVES_SECOND 1000
+#define SPLIT_MOVES_MS 8      /* how often the mode changes where flows are split, */
+#define ELEPHANTS_GIVE_MS 8   /* how long elephants have packets, */
+#define ELEPHANTS_PAUSE_MS 10 /* and how long they have none */
+#define SPLIT_TIMES 10	      /* as many packets has a world whose flows are split */
+#define SPLIT_RATE 8000	      /* packets per second that make an elephant */
+#define SPLIT_WINDOW 1000     /* microseconds */
+#define SPLITTING 3	      /* worlds of each such test */
+#define MOVE_MS 1
 #define MOVES_LEAST 2000 /* of flow groups, in the whole program */
 #define WAIT_SECONDS 60
 #define SLOWEST 1000 /* packets a second, where CPUs are busy with other things */
 
+static struct sim_elephants elephants;
 static uint64_t moves;
 static uint32_t most_held;
 
@@ -45,7 +53,13 @@ static void churn(struct world *world)
 		world_restore(world);
 }
 
-/* Every flow group gets another path about once a millisecond. */
+static uint64_t in_ms(uint64_t ms)
+{
+	return rte_rdtsc() + rte_get_tsc_hz() / 1000 * ms;
+}
+
+/* Every flow group gets another path about once a millisecond; where flows are split less often, as
+ * they must have been found to be elephants before. */
 static void move(struct world *world)
 {
 	static uint64_t due;
@@ -53,7 +67,17 @@ static void move(struct world *world)
 	if (rte_rdtsc() < due)
 		return;
 	world_move(world);
-	due = rte_rdtsc() + rte_get_tsc_hz() / MOVES_SECOND;
+	due = in_ms(world->config.row > 0 ? SPLIT_MOVES_MS : MOVE_MS);
+}
+
+static void pause_or_go_on(struct world *world)
+{
+	static uint64_t due;
+
+	if (rte_rdtsc() < due)
+		return;
+	__atomic_store_n(&world->paused, !world->paused, __ATOMIC_RELAXED);
+	due = in_ms(world->paused ? ELEPHANTS_PAUSE_MS : ELEPHANTS_GIVE_MS);
 }
 
 /* Moves end with the sources: each one leaves an old plan to wait for a grace period. */
@@ -63,6 +87,8 @@ static void disturb(struct world *world)
 		churn(world);
 	if (world->config.steering && !world_is_exhausted(world))
 		move(world);
+	if (world->config.pausing)
+		pause_or_go_on(world);
 }
 
 /* The control side's part, on the main lcore, until the condition holds. */
@@ -103,6 +129,8 @@ static void run(struct world_config config)
 
 	config.threads = true;
 	config.packets = sim_packets(PACKETS) / WORLDS;
+	if (config.row > 0)
+		config.packets *= SPLIT_TIMES;
 	world = world_create(&config);
 	launch(world);
 	serve_until(world, world_is_resolved);
@@ -113,6 +141,7 @@ static void run(struct world_config config)
 	__atomic_store_n(&world->dataplane->stop, true, __ATOMIC_RELAXED);
 	rte_eal_mp_wait_lcore();
 	status = world_check(world);
+	world_add_elephants(world, &elephants);
 	moves += world_moves(world);
 	most_held = RTE_MAX(most_held, world_most_held(world));
 	world_report(world);
@@ -192,6 +221,85 @@ static void ten_thousand_flows_keep_their_order_while_they_move(void **state)
 	move_flows(10000);
 }
 
+/* Elephants on two, four and eight lcores. */
+static struct world_config splitting(uint64_t base, unsigned int i)
+{
+	uint16_t n_lcores = 2 << i;
+	struct world_config config =
+		world_config_splitting(sim_seed() + base + i, n_lcores, n_lcores);
+
+	config.rate = SPLIT_RATE;
+	config.window = SPLIT_WINDOW;
+	config.steering = config.faulty = true;
+	return config;
+}
+
+static void micro_flows_keep_the_order_of_elephants(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < SPLITTING; i++) {
+		struct world_config config = splitting(20000, i);
+
+		config.steering = false;
+		config.patient = true;
+		config.failing = i;
+		config.credits = 4096;
+		run(config);
+	}
+}
+
+static void elephants_come_and_go_and_modes_change(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < SPLITTING; i++) {
+		struct world_config config = splitting(20100, i);
+
+		config.pausing = config.patient = true;
+		config.failing = 50;
+		config.credits = 4096;
+		run(config);
+	}
+}
+
+static void branches_are_held_up_with_few_credits(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < SPLITTING; i++) {
+		struct world_config config = splitting(20200, i);
+
+		config.credits = 64;
+		config.batch = 1 + i;
+		config.stalling = config.refusing = true;
+		run(config);
+	}
+}
+
+static void ports_come_and_go_while_flows_are_split(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < SPLITTING; i++) {
+		struct world_config config = splitting(20300, i);
+
+		config.churning = config.pausing = true;
+		config.learning = i % 2;
+		run(config);
+	}
+}
+
+static void elephants_were_cut_and_put_together(void **state)
+{
+	(void)state;
+	print_message("%" PRIu64 " packets merged, %" PRIu64 " out of order, %" PRIu64
+		      " marks; %" PRIu64 " promotions, %" PRIu64 " demotions, %" PRIu64
+		      " changes of mode while some were split; at most %u held\n",
+		elephants.packets, elephants.out_of_order, elephants.marks, elephants.promoted,
+		elephants.demoted, elephants.moved, elephants.most_held);
+	if (sim_packets(PACKETS) < PACKETS)
+		return; /* a world may end before there is an elephant */
+	assert_true(elephants.promoted > 0 && elephants.demoted > 0 && elephants.moved > 0);
+	assert_true(elephants.out_of_order > 0 && elephants.marks > 0);
+}
+
 static void groups_moved_and_packets_were_held(void **state)
 {
 	(void)state;
@@ -215,6 +323,11 @@ int main(void)
 		cmocka_unit_test(one_flow_keeps_its_order_while_it_moves),
 		cmocka_unit_test(some_flows_keep_their_order_while_they_move),
 		cmocka_unit_test(ten_thousand_flows_keep_their_order_while_they_move),
+		cmocka_unit_test(micro_flows_keep_the_order_of_elephants),
+		cmocka_unit_test(elephants_come_and_go_and_modes_change),
+		cmocka_unit_test(branches_are_held_up_with_few_credits),
+		cmocka_unit_test(ports_come_and_go_while_flows_are_split),
+		cmocka_unit_test(elephants_were_cut_and_put_together),
 		cmocka_unit_test(groups_moved_and_packets_were_held),
 	};
 

@@ -26,8 +26,9 @@
 #define POOL_CACHE 128
 #define UPLINK_MTU 1500
 #define FLOWS_MIN 16
-#define ELEPHANT 8   /* times the packets of another flow */
-#define FLOWS_MAX 64 /* unless the configuration says how many */
+#define ELEPHANT 8	  /* times the packets of another flow */
+#define ELEPHANTS_SHARE 4 /* of so many packets one is not an elephant's */
+#define FLOWS_MAX 64	  /* unless the configuration says how many */
 
 static struct rte_mempool *pool;
 /* ---- the program ---- */
@@ -103,6 +104,32 @@ struct world_config world_config_random(uint64_t seed, uint16_t lcores_min, uint
 	return config;
 }
 
+const uint16_t sim_batches[SIM_BATCHES] = {1, 2, 7, 64, 256, 1024};
+
+static uint16_t any_row(uint64_t *random)
+{
+	uint16_t n = 0;
+
+	while (world_row(n) != NULL)
+		n++;
+	return 1 + random_below(random, n);
+}
+
+struct world_config world_config_splitting(uint64_t seed, uint16_t lcores_min, uint16_t lcores_max)
+{
+	struct world_config config = world_config_random(seed, lcores_min, lcores_max);
+	uint64_t random = random_mix(seed);
+
+	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
+		config.placement[stage] = LCORE_INLINE;
+	config.row = any_row(&random);
+	config.batch = sim_batches[random_below(&random, SIM_BATCHES)];
+	config.n_branches = 2 + random_below(&random, SIM_BRANCHES_MOST - 1);
+	config.n_elephants = 1 + random_below(&random, 4);
+	config.elephants = 1 + random_below(&random, 8);
+	return config;
+}
+
 /* ---- failing ---- */
 
 void world_fail(struct world *world, const char *format, ...)
@@ -126,13 +153,14 @@ void world_report(const struct world *world)
 	fprintf(stderr,
 		"FAILED: %s\n  seed %" PRIu64 " (flows %" PRIu64
 		"), %u lcores, %u credits, %u uplinks of %u queues, containers of %u, "
-		"order %d, %u flows, %u packets%s%s%s%s%s%s, control turn %" PRIu64 "\n ",
+		"order %d, %u flows, %u packets%s%s%s%s%s%s%s%s, control turn %" PRIu64 "\n ",
 		world->failure, config->seed, config->flow_seed, config->n_lcores, config->credits,
 		config->n_uplinks, config->uplink_queues, config->container_queues, config->order,
 		world->n_flows, config->packets, config->faulty ? ", faulty" : "",
 		config->refusing ? ", refusing" : "", config->learning ? ", learning" : "",
 		config->churning ? ", churning" : "", config->stalling ? ", stalling" : "",
-		config->steering ? ", steering" : "", world->turns);
+		config->steering ? ", steering" : "", config->row > 0 ? ", in mode " : "",
+		config->row > 0 ? world_row(config->row - 1)->name : "", world->turns);
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
 		if (config->placement[stage] != LCORE_INLINE)
 			fprintf(stderr, " %s=%u", stage_table[stage].name,
@@ -154,12 +182,13 @@ static const struct fault *choose_fault(
 	}
 }
 
-static uint16_t choose_destination(uint64_t *random, uint16_t source)
+static uint16_t choose_destination(
+	uint64_t *random, const struct world_config *config, uint16_t source)
 {
 	uint16_t places = sim_is_remote(source) ? SIM_CONTAINERS : SIM_PLACES;
 	uint16_t destination;
 
-	if (random_one_in(random, 8))
+	if (random_one_in(random, config->flooding ? 2 : 8))
 		return SIM_EVERYBODY;
 	do
 		destination = random_below(random, places);
@@ -174,9 +203,10 @@ static struct sim_peer *peer_of(struct world *world, const struct flow *flow)
 	return &world->containers[flow->network][flow->source];
 }
 
-static uint16_t choose_source(uint64_t *random, const struct world_config *config)
+static uint16_t choose_source(
+	uint64_t *random, const struct world_config *config, const struct flow *flow)
 {
-	if (config->n_flows == 1)
+	if (config->n_flows == 1 || flow->elephant)
 		return SIM_CONTAINERS + random_below(random, SIM_REMOTES);
 	return random_below(random, SIM_PLACES);
 }
@@ -188,23 +218,47 @@ static void queue_flow(struct world *world, struct flow *flow)
 		sim_is_remote(flow->source) ? config->uplink_queues : config->container_queues;
 	struct sim_queue *queue = &peer_of(world, flow)->queues[flow->id % queues];
 
-	queue->flows = realloc(queue->flows, (queue->n_flows + 1) * sizeof(*queue->flows));
-	queue->flows[queue->n_flows++] = flow;
+	struct flow_list *list = flow->elephant ? &queue->elephants : &queue->mice;
+
+	list->flows = realloc(list->flows, (list->n + 1) * sizeof(*list->flows));
+	list->flows[list->n++] = flow;
+	queue->n_flows++;
 }
 
-/* The first flow is an elephant. */
-static void make_flow(struct world *world, uint64_t *random, uint32_t share)
+/* Which of its packets must be dropped, and how. */
+static void choose_failing(struct flow *flow, uint64_t *random, const struct world_config *config)
+{
+	flow->failing = flow->elephant ? config->failing : 100;
+	if (flow->elephant ? config->failing == 0
+			   : !random_one_in(random, 5) || !config->faulty || config->n_flows == 1)
+		return;
+	flow->fault = choose_fault(random, config, sim_is_remote(flow->source));
+}
+
+static uint32_t budget_of(const struct world_config *config, const struct flow *flow, uint16_t n)
+{
+	uint32_t few = config->packets / ELEPHANTS_SHARE;
+
+	if (config->n_elephants == 0)
+		return (config->packets / (n - 1 + ELEPHANT) + 1) * (flow->id == 0 ? ELEPHANT : 1);
+	if (flow->elephant)
+		return (config->packets - few) / config->n_elephants + 1;
+	return few / (n - config->n_elephants) + 1;
+}
+
+/* If none are said to be elephants, the first flow is a small one. */
+static void make_flow(struct world *world, uint64_t *random, uint16_t n)
 {
 	const struct world_config *config = &world->config;
 	struct flow *flow = &world->flows[world->n_flows];
 
 	flow->id = world->n_flows++;
+	flow->elephant = flow->id < config->n_elephants;
 	flow->network = random_below(random, SIM_NETWORKS);
-	flow->source = choose_source(random, config);
-	flow->destination = choose_destination(random, flow->source);
-	flow->budget = share * (flow->id == 0 ? ELEPHANT : 1);
-	if (random_one_in(random, 5) && config->faulty && config->n_flows != 1)
-		flow->fault = choose_fault(random, config, sim_is_remote(flow->source));
+	flow->source = choose_source(random, config, flow);
+	flow->destination = choose_destination(random, config, flow->source);
+	flow->budget = budget_of(config, flow, n);
+	choose_failing(flow, random, config);
 	flow_build(flow, flow->network % config->n_uplinks);
 	queue_flow(world, flow);
 }
@@ -232,16 +286,19 @@ static void make_flows(struct world *world)
 {
 	uint64_t random = world->config.flow_seed;
 	uint16_t n = FLOWS_MIN + random_below(&random, FLOWS_MAX - FLOWS_MIN + 1);
-	uint32_t share;
 
 	if (world->config.n_flows > 0)
 		n = world->config.n_flows;
-	share = world->config.packets / (n - 1 + ELEPHANT) + 1;
 	world->flows = calloc(n, sizeof(*world->flows));
 	world->outcomes = calloc(n, sizeof(*world->outcomes));
 	for (uint16_t i = 0; i < n; i++)
-		make_flow(world, &random, share);
+		make_flow(world, &random, n);
 	make_checker(world);
+}
+
+static uint16_t choose_owner(struct world *world, uint16_t owner)
+{
+	return owner == SIM_ANY ? random_below(&world->random, world->config.n_lcores) : owner;
 }
 
 static void name_peers(struct world *world)
@@ -250,6 +307,9 @@ static void name_peers(struct world *world)
 		world->uplinks[i] = (struct sim_peer){.world = world, .uplink = i};
 		for (uint16_t queue = 0; queue < SIM_QUEUES_MAX; queue++)
 			world->uplinks[i].queues[queue].random = random_next(&world->random);
+		for (uint16_t queue = 0; queue < SIM_QUEUES_MAX; queue++)
+			world->uplinks[i].owners[queue] =
+				choose_owner(world, world->config.uplink_owner);
 	}
 	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
 		for (uint16_t j = 0; j < SIM_CONTAINERS; j++) {
@@ -303,11 +363,6 @@ static struct port *make_port(struct world *world, struct sim_peer *peer, uint16
 	return port;
 }
 
-static uint16_t choose_owner(struct world *world, uint16_t owner)
-{
-	return owner == SIM_ANY ? random_below(&world->random, world->config.n_lcores) : owner;
-}
-
 /* What a container has sent before it went is still on its way when it comes back, and its flows go
  * on here, as those of a new container would not: only the old lcore can keep them in order. */
 static void choose_container_owner(struct world *world, struct sim_peer *peer)
@@ -331,7 +386,7 @@ static void add_uplink(struct world *world, uint16_t index)
 	port->mac = sim_vtep_mac(index, 0);
 	snprintf(port->config.name, sizeof(port->config.name), "uplink%u", index);
 	for (uint16_t i = 0; i < port->n_queues; i++)
-		port->queues[i].owner = choose_owner(world, world->config.uplink_owner);
+		port->queues[i].owner = peer->owners[i];
 	world->control->ports[index] = port;
 	peer->port = port;
 }
@@ -414,6 +469,35 @@ static int make_tables(struct world *world, struct error *error)
 
 /* ---- begin and end ---- */
 
+static uint64_t doors_of(const struct world *world)
+{
+	uint64_t doors = 0;
+
+	for (uint16_t i = 0; i < world->config.n_uplinks; i++)
+		for (uint16_t queue = 0; queue < world->config.uplink_queues; queue++)
+			doors |= UINT64_C(1) << world->uplinks[i].owners[queue];
+	return doors;
+}
+
+/* Branches are on all lcores, or on all but the first. */
+static void set_micro_flows(const struct world_config *config, struct micro_flows *micro_flows)
+{
+	*micro_flows = (struct micro_flows){.batch = config->batch,
+		.n_branches = config->n_branches,
+		.n_elephants = config->elephants,
+		.rate = config->rate,
+		.window = config->window};
+	for (uint16_t i = config->seed % 2; i < config->n_lcores; i++)
+		micro_flows->lcores[micro_flows->n++] = i;
+}
+
+static const struct mode *first_mode(const struct world_config *config)
+{
+	if (config->row > 0)
+		return world_row(config->row - 1);
+	return plan_mode_find(config->mode ? config->mode : "vanilla");
+}
+
 static struct dataplane *make_dataplane(struct world *world, struct error *error)
 {
 	const struct world_config *config = &world->config;
@@ -425,7 +509,10 @@ static struct dataplane *make_dataplane(struct world *world, struct error *error
 	};
 	unsigned int id = rte_get_main_lcore();
 
-	plan_set(&dataplane.plan, plan_mode_find(config->mode ? config->mode : "vanilla"));
+	plan_set(&dataplane.plan, first_mode(config));
+	dataplane.doors = doors_of(world);
+	if (config->row > 0)
+		set_micro_flows(config, &dataplane.micro_flows);
 	if (!config->threads)
 		dataplane.clock = virtual_clock(world->driver);
 	memcpy(dataplane.plan.lcore, config->placement, sizeof(dataplane.plan.lcore));
@@ -503,7 +590,8 @@ static void visit_queues(const struct world *world, queue_visitor visit, void *a
 static void free_flows(const struct sim_queue *queue, void *argument)
 {
 	(void)argument;
-	free(queue->flows);
+	free(queue->elephants.flows);
+	free(queue->mice.flows);
 }
 
 void world_free(struct world *world)
@@ -635,12 +723,56 @@ static const struct mode own_modes[] = {
 };
 static const char *const modes[] = {"rps", "falcon-dev", "falcon-func"};
 
+/* Ways to split, from where to where; and each again with its branches pipelined, and with another
+ * lcore for each stage after the merge. */
+static const struct {
+	enum stage split, merge;
+} splits[] = {
+	{STAGE_VXLAN, STAGE_BRIDGE}, /* mflow-device */
+	{STAGE_RX, STAGE_VETH},	     /* mflow-full */
+	{STAGE_RX, STAGE_VXLAN},
+	{STAGE_RX, STAGE_BRIDGE},
+	{STAGE_GRO, STAGE_VXLAN},
+	{STAGE_GRO, STAGE_BRIDGE},
+	{STAGE_GRO, STAGE_VETH},
+	{STAGE_VXLAN, STAGE_VETH},
+	{STAGE_BRIDGE, STAGE_VETH},
+};
+
+#define ROWS (4 * RTE_DIM(splits))
+
+static void make_row(struct mode *mode, unsigned int i)
+{
+	enum stage split = splits[i % RTE_DIM(splits)].split;
+	enum stage merge = splits[i % RTE_DIM(splits)].merge;
+	bool pipelined = i / RTE_DIM(splits) % 2, spread = i / RTE_DIM(splits) / 2;
+
+	snprintf(mode->name, sizeof(mode->name), "%s-%s%s%s", stage_table[split].name,
+		stage_table[merge].name, pipelined ? " pipelined" : "", spread ? " spread" : "");
+	for (unsigned int j = 0; j < PLAN_WAY_STAGES; j++)
+		if (plan_way[j] < merge ? pipelined && plan_way[j] > split : spread)
+			mode->row[plan_way[j]].kind = TRANSITION_FLOW_STAGE;
+	mode->row[split].kind = TRANSITION_SPLIT;
+	mode->row[merge].kind = TRANSITION_MERGE;
+}
+
+const struct mode *world_row(unsigned int i)
+{
+	static struct mode rows[ROWS];
+
+	if (i < ROWS && rows[i].name[0] == '\0')
+		make_row(&rows[i], i);
+	return i < ROWS ? &rows[i] : NULL;
+}
+
 /* Now and then one that does not steer: then all groups wait for what came before, or for nothing.
  */
 static const struct mode *random_mode(struct world *world)
 {
 	uint64_t choice = random_below(&world->random, RTE_DIM(modes) + RTE_DIM(own_modes));
 
+	if (world->config.row > 0 && !random_one_in(&world->random, 4))
+		return world_row(random_below(&world->random, ROWS));
 	if (random_one_in(&world->random, 3))
 		return plan_mode_find("vanilla");
 	return choice < RTE_DIM(modes) ? plan_mode_find(modes[choice])
@@ -657,6 +789,16 @@ static struct plan random_plan(struct world *world)
 	return plan;
 }
 
+static bool has_elephants(const struct world *world)
+{
+	uint16_t n = 0;
+
+	for (uint16_t i = 0; i < world->config.n_lcores; i++)
+		n |= __atomic_load_n(
+			&world->dataplane->lcores[i]->door->elephants.n, __ATOMIC_RELAXED);
+	return n > 0;
+}
+
 void world_move(struct world *world)
 {
 	struct plan plan = random_plan(world);
@@ -664,6 +806,7 @@ void world_move(struct world *world)
 
 	if (old == NULL)
 		return world_fail(world, "no memory for a plan");
+	world->moved_split += has_elephants(world);
 	deferred_add(&world->control->deferred, rte_free, old);
 	world->control->changed = true; /* grace periods begin when tables are published */
 }
@@ -726,7 +869,8 @@ static bool depends_on_run(const struct world *world, enum drop drop)
 	case DROP_FLOOD_REFUSED:
 		return true;
 	case DROP_PATH_FULL:
-		return world->config.steering || world->config.mode != NULL;
+		return world->config.steering || world->config.mode != NULL ||
+		       world->config.row > 0;
 	case DROP_PORT_GONE:
 	case DROP_FLOOD_NOBODY:
 	case DROP_BRIDGE_SPOOFED: /* sent by a port that has gone and come again meanwhile */
@@ -771,7 +915,7 @@ uint64_t world_missing(const struct world *world, const struct flow *flow)
 
 	for (uint16_t place = 0; place < SIM_PLACES; place++)
 		if (flow_may_reach(flow, place, false))
-			sum += flow->next - received(world, flow, place);
+			sum += flow->next - flow->failed - received(world, flow, place);
 	return sum;
 }
 
@@ -854,13 +998,48 @@ static void check_groups(struct world *world, const struct lcore *door)
 {
 	struct moves *moves = &door->door->moves;
 
-	for (uint16_t group = 0; group < FLOW_GROUPS; group++) {
+	for (uint16_t group = 0; group < GROUP_BRANCHES + door->door->elephants.n_elephants;
+		group++) {
 		moves_recount(moves, group);
 		if (moves_occupancy(moves, group) != 0)
 			world_fail(world, "lcore %u: group %u has %u packets in flight and %u held",
 				door->index, group, moves->groups[group].in_flight,
 				moves->groups[group].n_held);
 	}
+}
+
+/* Branches of whose packets some have not come to the merge, as the door knows. */
+static uint16_t count_backlogs(const struct elephant *elephant, const struct merge *merge)
+{
+	uint16_t n = 0;
+
+	for (uint16_t i = 0; i < merge->n_branches && elephant->state == ELEPHANT_SPLIT; i++)
+		n += elephant->split.sent[i] != merge->arrived[i];
+	return n;
+}
+
+/* Nothing waits in a merge, and the door knows of all that came there. */
+static void check_merge(struct world *world, const struct lcore *door, uint16_t elephant)
+{
+	const struct merge *merge = &door->door->merges[elephant];
+	uint32_t marks = merge->absorbed, held = merge->counters.held;
+	uint16_t backlogs = count_backlogs(&door->door->elephants.list[elephant], merge);
+
+	for (uint32_t i = 0; i <= merge->mask; i++) {
+		marks += merge->early[i].ended;
+		held += merge->early[i].parcels;
+	}
+	for (uint16_t i = 0; i < merge->n_branches; i++)
+		held += merge->queues[i].tail - merge->queues[i].head;
+	if (marks + held + backlogs > 0)
+		world_fail(world, "lcore %u: merge %u has %u marks, %u held, %u backlogs",
+			door->index, elephant, marks, held, backlogs);
+}
+
+static void check_merges(struct world *world, const struct lcore *door)
+{
+	for (uint16_t i = 0; i < door->door->elephants.n_elephants; i++)
+		check_merge(world, door, i);
 }
 
 static void check_inboxes(struct world *world)
@@ -882,6 +1061,7 @@ static void check_control(struct world *world)
 	for (uint16_t i = 0; i < world->config.n_lcores; i++) {
 		check_credits(world, world->dataplane->lcores[i]);
 		check_groups(world, world->dataplane->lcores[i]);
+		check_merges(world, world->dataplane->lcores[i]);
 		if (!world->config.threads)
 			check_time(world, world->dataplane->lcores[i]);
 	}
@@ -903,6 +1083,40 @@ uint32_t world_most_held(const struct world *world)
 	for (uint16_t i = 0; i < world->config.n_lcores; i++)
 		most = RTE_MAX(most, world->dataplane->lcores[i]->door->moves.most_held);
 	return most;
+}
+
+static void add_merge(const struct merge *merge, struct sim_elephants *sum)
+{
+	sum->out_of_order += merge->counters.out_of_order;
+	sum->marks += merge->counters.marks;
+	sum->most_held = RTE_MAX(sum->most_held, merge->counters.most_held);
+}
+
+void world_add_elephants(const struct world *world, struct sim_elephants *sum)
+{
+	sum->moved += world->moved_split;
+	for (uint16_t i = 0; i < world->config.n_lcores; i++) {
+		const struct door *door = world->dataplane->lcores[i]->door;
+
+		sum->packets += world->dataplane->lcores[i]->counters.stages[STAGE_MERGE].packets;
+		sum->promoted += door->elephants.promoted;
+		sum->demoted += door->elephants.demoted;
+		for (uint16_t j = 0; j < door->elephants.n_elephants; j++)
+			add_merge(&door->merges[j], sum);
+	}
+}
+
+uint32_t world_held(const struct world *world)
+{
+	uint32_t sum = 0;
+
+	for (uint16_t i = 0; i < world->config.n_lcores; i++) {
+		const struct door *door = world->dataplane->lcores[i]->door;
+
+		for (uint16_t j = 0; j < door->elephants.n_elephants; j++)
+			sum += door->merges[j].counters.held;
+	}
+	return sum;
 }
 
 int world_check(struct world *world)

@@ -11,6 +11,7 @@
 #include "core/lcore.h"
 #include "flows.h"
 #include "traffic/checker.h"
+#include "virtual/costs.h"
 #include "virtual/driver.h"
 
 /*
@@ -23,8 +24,10 @@
 
 #define SIM_UPLINKS_MAX 2
 #define SIM_QUEUES_MAX 2
-#define SIM_FLOWS_MAX 10000
+#define SIM_FLOWS_MAX 10064
 #define SIM_REPLIES_MAX 32
+#define SIM_BATCHES 6
+#define SIM_BRANCHES_MOST 8
 #define SIM_ANY UINT16_MAX /* as the seed has it */
 
 struct world_config {
@@ -51,14 +54,33 @@ struct world_config {
 	bool steering;	  /* in modes that steer, which change, as do the choices */
 	bool compared;	  /* with the same packets through one lcore */
 	bool threads;	  /* for real lcores */
+	/* Worlds that split: */
+	uint16_t row;	     /* the mode, + 1: world_row(); 0: elephants are not split */
+	uint16_t n_branches; /* of each elephant */
+	uint16_t batch;
+	uint16_t n_elephants; /* flows that are meant to be elephants; of n_flows */
+	uint16_t elephants;   /* that a door has at most */
+	uint32_t rate;	      /* packets per second that make an elephant */
+	uint16_t window;      /* microseconds in which they are; 0: as short as it can be */
+	uint16_t failing;     /* percent of an elephant's packets that must be dropped */
+	bool pausing;	      /* elephants have no packets now and then */
+	bool flooding;	      /* half of the flows are to everybody */
+	bool patient;	      /* sources wait while many packets are inside, so no path is full */
+};
+
+/* Flows of a queue that have packets left. */
+struct flow_list {
+	uint16_t n;
+	uint16_t current;
+	struct flow **flows;
 };
 
 /* A queue of a synthetic port; touched by its owner only, but for what is relaxed. */
 struct sim_queue {
 	uint64_t random;
 	uint16_t n_flows; /* relaxed: that have packets left */
-	uint16_t current;
-	struct flow **flows;
+	struct flow_list elephants, mice;
+	struct flow_list *current; /* NULL: none yet */
 	uint64_t given;
 	uint64_t taken;
 	uint64_t refused;
@@ -77,8 +99,9 @@ struct sim_peer {
 	uint16_t uplink;  /* uplinks */
 	uint16_t network; /* containers */
 	uint16_t place;
-	uint16_t owner;	   /* containers: of the port's queues; SIM_ANY before it came first */
-	struct port *port; /* the control side's; NULL while removed */
+	uint16_t owner; /* containers: of the port's queues; SIM_ANY before it came first */
+	uint16_t owners[SIM_QUEUES_MAX]; /* uplinks: of each queue */
+	struct port *port;		 /* the control side's; NULL while removed */
 	struct sim_queue queues[SIM_QUEUES_MAX];
 };
 
@@ -97,7 +120,10 @@ struct world {
 	int churns;		       /* that are still to come */
 	uint64_t left;		       /* packets that the prefix still has */
 	bool open;		       /* relaxed: the sources give packets */
+	bool paused;		       /* relaxed: elephants' do not */
+	uint64_t moved_split;	       /* world_move() while flows were split */
 	struct virtual_driver *driver; /* NULL: real lcores */
+	struct costs costs;	       /* of virtual ones */
 	struct dataplane *dataplane;
 	struct control *control;
 	struct config settings;
@@ -116,6 +142,9 @@ struct world {
 	char failure[256];
 };
 
+/* Packets of a micro-flow. */
+extern const uint16_t sim_batches[SIM_BATCHES];
+
 /* Once a program: EAL with this many lcores, which share the CPUs there are. 0 or -1. */
 int sim_start(uint16_t n_lcores);
 
@@ -126,6 +155,10 @@ uint64_t sim_seed(void);
 
 /* Everything in a seed's hands but what the caller then sets himself. */
 struct world_config world_config_random(uint64_t seed, uint16_t lcores_min, uint16_t lcores_max);
+
+/* The same for a world that splits; lcores that do the same have no names, so stages that are not
+ * steered are inline. */
+struct world_config world_config_splitting(uint64_t seed, uint16_t lcores_min, uint16_t lcores_max);
 
 /* A world whose sources are still closed and whose next hops are resolved. NULL if that failed
  * (it says why). */
@@ -152,13 +185,34 @@ bool world_has_replies(const struct world *world); /* that weft has not received
 void world_churn(struct world *world);
 void world_move(struct world *world); /* all flow groups, to other paths of maybe another mode */
 void world_restore(struct world *world);
+void world_drain(struct world *world);	/* virtual lcores: until all that is inside has come out */
+void world_settle(struct world *world); /* and until they are at rest */
 int world_check(struct world *world);
 
 /* Moves of flow groups that have ended, and the most packets that waited at one door for that. */
 uint64_t world_moves(const struct world *world);
 uint32_t world_most_held(const struct world *world);
 
-/* Deliveries of a flow that did not happen. */
+/* What became of elephants, over all doors. */
+struct sim_elephants {
+	uint64_t promoted;
+	uint64_t demoted;
+	uint64_t packets;      /* that came to merges */
+	uint64_t out_of_order; /* of these, and marks: of the last elephant that each merge had */
+	uint64_t marks;
+	uint64_t moved; /* changes of mode while some were split */
+	uint32_t most_held;
+};
+
+void world_add_elephants(const struct world *world, struct sim_elephants *sum);
+
+/* Packets that wait in merges just now. */
+uint32_t world_held(const struct world *world);
+
+/* The modes that split: those of modes[], and what a user may write. NULL behind the last. */
+const struct mode *world_row(unsigned int i);
+
+/* Deliveries of a flow that did not happen, of those that should have. */
 uint64_t world_missing(const struct world *world, const struct flow *flow);
 
 /* Packets given by all sources. */
@@ -183,6 +237,10 @@ int world_config_read(struct world_config *config, const char *text);
 
 /* The same packets through one lcore, undisturbed. */
 struct world_config world_config_reference(const struct world_config *config);
+
+/* Runs just the packets that the world was given through one lcore, and compares. Ends the world.
+ */
+void world_compare_with_reference(struct world *world);
 
 /* Makes and runs a world, and its reference if it is to be compared. The caller frees it. */
 struct world *world_try(const struct world_config *config);
