@@ -39,8 +39,10 @@ TSAN_ENVIRONMENT = {"TSAN_OPTIONS": "suppressions=tests/tsan.supp:halt_on_error=
 # How much the simulation carries: in a normal build as its program says, or for --long all
 # placements of all stages, which takes most of an hour; with sanitizers less.
 SIM_LONG = {"test_pipeline": {"WEFT_SIM_PACKETS": "1000000000", "WEFT_SIM_EVERY": "1"},
+            "test_micro_flows": {"WEFT_SIM_PACKETS": "100000000"},
             "test_lcores": {"WEFT_SIM_PACKETS": "6000000"}}
-SIM_SANITIZED = {"test_pipeline": {"WEFT_SIM_PACKETS": "1000000"}}
+SIM_SANITIZED = {"test_pipeline": {"WEFT_SIM_PACKETS": "1000000"},
+                 "test_micro_flows": {"WEFT_SIM_PACKETS": "4000000"}}
 SIM_LONG_SECONDS = 2 * 3600
 E2E_MARKS = {"quick": "quick", "default": "not long", "long": "long or not long"}
 OUTPUT_LINES = 300  # of a failed test, the last ones

@@ -234,14 +234,25 @@ static void process(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbu
 		follow(lcore, mbufs[i], verdicts[i]);
 }
 
+static void merge_own(struct lcore *lcore)
+{
+	if (unlikely(lcore->outboxes[lcore->index].n > 0))
+		outbox_merge_own(lcore);
+}
+
 /* In place: a packet only ever moves to a stage further down, so nothing is added to this vector.
- */
+ * That goes for packets that are merged here, too, because what an earlier stage has sent to the
+ * lcore's own merges is merged before. (It may lead to a run of this stage.) */
 static void run(struct lcore *lcore, enum stage stage)
 {
 	struct vector *vector = &lcore->vectors[stage];
 	struct stage_counters *counters = &lcore->counters.stages[stage];
-	uint16_t n = vector->n;
+	uint16_t n;
 
+	merge_own(lcore);
+	n = vector->n;
+	if (n == 0)
+		return;
 	vector->n = 0;
 	if (stage < STAGE_COUNT)
 		process(lcore, stage, vector->mbufs, n);
@@ -250,8 +261,7 @@ static void run(struct lcore *lcore, enum stage stage)
 	counter_add(&counters->bursts, 1);
 	counter_add(&counters->packets, n);
 	lcore_account(lcore, &counters->cycles);
-	if (unlikely(lcore->outboxes[lcore->index].n > 0))
-		outbox_merge_own(lcore);
+	merge_own(lcore);
 }
 
 void transition_run_from(struct lcore *lcore, unsigned int step)
