@@ -65,7 +65,7 @@ BUGS = [
     Bug("swapped-burst", "order", TRANSITION,
         """\
 		return 0;
-	if (unlikely(have_labels""",
+	take(lcore, inbox""",
         """\
 		return 0;
 	if (n > 1) {
@@ -235,7 +235,7 @@ BUGS = [
 """,
         "A flow returns to its flow group while its micro-flows are on their way.", MICRO_FLOWS),
     Bug("one-branch-awaited", "progress", MOVES,
-        "(group < GROUP_BRANCHES ? 1 : moves->n_branches);", "1;",
+        "(group < GROUP_ELEPHANTS ? 1 : moves->n_branches);", "1;",
         "Of an elephant's branches only the first one's packets are known to have ended.",
         MICRO_FLOWS),
     Bug("resorted-in-flight", "order", STEERING,

@@ -73,7 +73,7 @@ static void add_branches(struct rte_tel_data *row, const struct slot *slot)
 {
 	const struct moves *moves = &slot->door->moves;
 	const struct path *paths =
-		&moves->paths[moves_account(moves, GROUP_BRANCHES + slot->number)];
+		&moves->paths[moves_account(moves, GROUP_ELEPHANTS + slot->number)];
 	char text[RTE_TEL_MAX_STRING_LEN] = "", branch[32];
 
 	for (uint16_t i = 0; i < moves->n_branches; i++) {
@@ -102,7 +102,7 @@ static uint32_t micro_flows_in_flight(const struct slot *slot, uint32_t in_fligh
 static void add_in_flight(struct rte_tel_data *row, const struct slot *slot)
 {
 	const struct moves *moves = &slot->door->moves;
-	uint16_t group = GROUP_BRANCHES + slot->number;
+	uint16_t group = GROUP_ELEPHANTS + slot->number;
 	uint32_t sent = read_u32(&moves->groups[group].sent);
 	/* Below zero if more has ended since `sent` was read. */
 	uint32_t in_flight = RTE_MAX((int32_t)moves_in_flight(moves, group, sent), 0);

@@ -17,6 +17,8 @@
  * said otherwise.
  */
 
+/* What is read by others, too, is written with relaxed stores: the plan's number, the sortings, and
+ * what moves and elephants say of themselves. */
 struct door {
 	struct moves moves;
 	struct elephants elephants;

@@ -61,7 +61,9 @@ void ending_drop(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n, enum 
 		if (merging_mark(lcore, drop_table[reason].stage, mbufs[i]))
 			continue;
 		endings.accounts[left] = endings.accounts[i];
-		endings.followers[left++] = endings.followers[i];
+		if (endings.lists != 0)
+			endings.followers[left] = endings.followers[i];
+		left++;
 	}
 	endings_finish(lcore, &endings, left);
 	rte_pktmbuf_free_bulk(mbufs, n);

@@ -71,7 +71,6 @@ struct lcore {
 	struct vector vectors[STEP_COUNT];
 	uint16_t n_inbox;
 	struct inbox inbox[LCORES_MAX + 1]; /* from each lcore, and from the main lcore */
-	struct inbox own;		    /* what it is to merge of its own */
 	struct outbox *outboxes;	    /* [receiver] */
 	struct rte_ring *notices;	    /* to the main lcore: dataplane.notices */
 	struct door *door;		    /* what it knows as the first lcore of paths */

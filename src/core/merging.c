@@ -47,7 +47,7 @@ static void send_mark(struct lcore *lcore, uint16_t to, union label mark)
 
 	if (outbox->n > 0)
 		last.parcel = outbox->parcels[outbox->n - 1];
-	if (!is_alike(mark, last) || (uint32_t)mark.packets + last.packets > LABEL_PACKETS_MAX)
+	if (!is_alike(mark, last))
 		return outbox_add_label(lcore, to, mark);
 	last.packets += mark.packets;
 	outbox->parcels[outbox->n - 1] = last.parcel;
@@ -88,10 +88,10 @@ void merging_note_consumer(
 	const struct lcore *lcore, const struct packet *packet, uint16_t consumer)
 {
 	struct door *door = lcore->dataplane->lcores[packet->first]->door;
-	struct elephant *elephant = &door->elephants.list[elephant_of(lcore, packet->group)];
+	uint16_t *known = &door->elephants.consumers[elephant_of(lcore, packet->group)];
 
-	if (__atomic_load_n(&elephant->consumer, __ATOMIC_RELAXED) != consumer)
-		__atomic_store_n(&elephant->consumer, consumer, __ATOMIC_RELAXED);
+	if (__atomic_load_n(known, __ATOMIC_RELAXED) != consumer)
+		__atomic_store_n(known, consumer, __ATOMIC_RELAXED);
 }
 
 /* What is known while words are unpacked. Marks that a merge has absorbed give their credits back
@@ -188,7 +188,7 @@ static uint16_t run_length(void **parcels, uint16_t n)
 }
 
 /* The burst's time counts for the elephant that was the last in it; mostly it is the only one. */
-static void account(struct lcore *lcore, union label label, uint16_t n)
+static void count_burst(struct lcore *lcore, union label label, uint16_t n)
 {
 	struct stage_counters *counters = &lcore->counters.stages[STAGE_MERGE];
 	uint64_t cycles = counters->cycles;
@@ -220,7 +220,7 @@ void merging_unpack(struct lcore *lcore, struct inbox *inbox, void **parcels, ui
 		take_run(&unpacking, parcels + i, run);
 		merged += run;
 	}
-	account(lcore, label, merged);
+	count_burst(lcore, label, merged);
 	for (uint16_t i = 0; i < unpacking.n_absorbed; i++)
 		ending_finish(lcore, unpacking.absorbed[i].account, unpacking.absorbed[i].packets);
 }

@@ -15,7 +15,7 @@ static void flush(struct lcore *lcore, struct outbox *outbox)
 	outbox->n = 0;
 }
 
-/* They may lead to more of them. */
+/* What it lets on may send more: it is taken out first. */
 void outbox_merge_own(struct lcore *lcore)
 {
 	struct outbox *outbox = &lcore->outboxes[lcore->index];

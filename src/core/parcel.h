@@ -15,8 +15,9 @@
  * What crosses from one lcore to another: a packet and the step that it waits for, in one word. An
  * mbuf begins at a cache line, so its address leaves room for a step.
  */
-#define PARCEL_STEP ((uintptr_t)RTE_CACHE_LINE_SIZE - 1)
-static_assert(STEP_COUNT <= PARCEL_STEP, "a step fits");
+#define PARCEL_STEP_BITS 6
+#define PARCEL_STEP (((uintptr_t)1 << PARCEL_STEP_BITS) - 1)
+static_assert(RTE_CACHE_LINE_SIZE > PARCEL_STEP && STEP_COUNT <= PARCEL_STEP, "a step fits");
 
 static inline void *parcel_make(struct rte_mbuf *mbuf, unsigned int step)
 {
@@ -37,16 +38,16 @@ static inline unsigned int parcel_step(void *parcel)
  * A label stands before parcels that are to be merged, and says of all that follow, up to the next
  * one, which micro-flow they are of; so who merges need not look at packets. Label 0 says that none
  * is. A bare label is an end mark. Where a packet is dropped on its way to the merge, the mark has
- * its credit: each word but a label's has one, and each label at most one word behind it.
+ * its credit: each word but a label's has one, and each label at least one such word behind it.
  */
 #define LABEL_PACKETS_BITS 14
-#define LABEL_PACKETS_MAX ((1u << LABEL_PACKETS_BITS) - 1)
+static_assert(BATCH_MAX < 1u << LABEL_PACKETS_BITS, "a micro-flow's packets fit");
 
 union label {
 	struct {
-		uint64_t step : 6;   /* STAGE_MERGE */
-		uint64_t first : 6;  /* lcore that split the elephant */
-		uint64_t group : 16; /* the branch's */
+		uint64_t step : PARCEL_STEP_BITS; /* STAGE_MERGE */
+		uint64_t first : 6;		  /* lcore that split the elephant */
+		uint64_t group : 16;		  /* the branch's */
 		uint64_t micro_flow : MICRO_FLOW_BITS;
 		uint64_t replica : 1; /* the parcels are no packets of the micro-flow */
 		uint64_t bare : 1;

@@ -57,6 +57,12 @@ void steering_free(struct door *door)
 
 /* ---- sending ---- */
 
+static bool may_split(const struct lcore *lcore)
+{
+	return lcore->plan->splits && lcore->dataplane->n_lcores > 1 &&
+	       lcore->door->elephants.n_elephants > 0 && !steering_waits(lcore->door);
+}
+
 static void refuse(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
@@ -65,10 +71,13 @@ static void refuse(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
 }
 
 /* All that the door writes into a packet that it has not read. */
-static void stamp(struct rte_mbuf **mbufs, uint16_t n, uint16_t account, uint32_t micro_flow)
+static void stamp(const struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n, uint16_t branch,
+	uint32_t micro_flow)
 {
+	const struct packet packet = {.group = branch, .first = lcore->index, .door = lcore->index};
+
 	for (uint16_t i = 0; i < n; i++) {
-		packet_of(mbufs[i])->group = account;
+		packet_of(mbufs[i])->account = packet.account;
 		packet_of(mbufs[i])->micro_flow = micro_flow;
 	}
 }
@@ -76,12 +85,12 @@ static void stamp(struct rte_mbuf **mbufs, uint16_t n, uint16_t account, uint32_
 static void send_split(struct lcore *lcore, uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct door *door = lcore->door;
-	struct split *split = &door->elephants.list[group - GROUP_BRANCHES].split;
+	struct split *split = &door->elephants.list[group - GROUP_ELEPHANTS].split;
 	uint16_t account = moves_account(&door->moves, group);
 
 	for (uint16_t taken; n > 0; mbufs += taken, n -= taken) {
 		taken = split_next(split, n);
-		stamp(mbufs, taken, account + split->branch, split->micro_flow);
+		stamp(lcore, mbufs, taken, account + split->branch, split->micro_flow);
 		transition(lcore, STAGE_RX, mbufs, taken);
 	}
 }
@@ -90,7 +99,7 @@ static void send_along(struct lcore *lcore, uint16_t group, struct rte_mbuf **mb
 {
 	moves_sent(&lcore->door->moves, group, n);
 	counter_add(&lcore->counters.steered, n);
-	if (group >= GROUP_BRANCHES)
+	if (group >= GROUP_ELEPHANTS)
 		send_split(lcore, group, mbufs, n);
 	else
 		transition(lcore, STAGE_RX, mbufs, n);
@@ -108,8 +117,8 @@ static void enter_group(struct lcore *lcore, uint16_t group, struct rte_mbuf **m
 {
 	uint16_t room = door_room(lcore, group, n);
 
-	if (lcore->plan->splits && group < FLOW_GROUPS)
-		heavy_seen(lcore->door->elephants.heavy, packet_of(mbufs[0])->flow_hash, n);
+	if (may_split(lcore))
+		elephants_seen(&lcore->door->elephants, group, packet_of(mbufs[0])->flow_hash, n);
 	if (unlikely(room < n))
 		refuse(lcore, mbufs + room, n - room);
 	if (room > 0)
@@ -202,12 +211,6 @@ static uint32_t see_loads(struct lcore *lcore)
 
 /* ---- elephants ---- */
 
-static bool may_split(const struct lcore *lcore)
-{
-	return lcore->plan->splits && lcore->dataplane->n_lcores > 1 &&
-	       !steering_waits(lcore->door);
-}
-
 /* Nothing of it is on its way. */
 static void begin_elephant(struct lcore *lcore, uint16_t number)
 {
@@ -215,8 +218,8 @@ static void begin_elephant(struct lcore *lcore, uint16_t number)
 	struct door *door = lcore->door;
 	struct elephant *elephant = &door->elephants.list[number];
 	struct path *paths =
-		&door->moves.paths[moves_account(&door->moves, GROUP_BRANCHES + number)];
-	struct branch branch = {.elephant = number, .consumer = elephant->consumer};
+		&door->moves.paths[moves_account(&door->moves, GROUP_ELEPHANTS + number)];
+	struct branch branch = {.elephant = number, .consumer = door->elephants.consumers[number]};
 
 	for (; branch.number < dataplane->micro_flows.n_branches; branch.number++)
 		paths[branch.number] = path_choose_branch(lcore->plan, &dataplane->steering,
@@ -226,7 +229,7 @@ static void begin_elephant(struct lcore *lcore, uint16_t number)
 	split_begin(&elephant->split, &door->merges[number]);
 }
 
-/* Flows of a group whose move has ended; if the plan splits no more by now, they leave at once. */
+/* Flows of a group whose move has ended; if the plan splits no more by now, they are forgotten. */
 static void join_elephants(struct lcore *lcore, uint16_t group)
 {
 	struct door *door = lcore->door;
@@ -236,19 +239,20 @@ static void join_elephants(struct lcore *lcore, uint16_t group)
 
 		if (elephant->state != ELEPHANT_FOUND || elephant->hash % FLOW_GROUPS != group)
 			continue;
-		elephants_join(&door->elephants, i, door->moves.groups[GROUP_BRANCHES + i].sent);
+		if (!may_split(lcore)) {
+			elephants_forget(&door->elephants, i);
+			continue;
+		}
+		elephants_join(&door->elephants, i);
 		merge_begin_counting(&door->merges[i]);
-		if (may_split(lcore))
-			begin_elephant(lcore, i);
-		else
-			elephants_leave(&door->elephants, i);
+		begin_elephant(lcore, i);
 	}
 }
 
 static void end_move(struct lcore *lcore, uint16_t group)
 {
 	struct elephants *elephants = &lcore->door->elephants;
-	uint16_t number = group - GROUP_BRANCHES;
+	uint16_t number = group - GROUP_ELEPHANTS;
 
 	if (group < FLOW_GROUPS)
 		join_elephants(lcore, group);
@@ -260,9 +264,10 @@ static void end_move(struct lcore *lcore, uint16_t group)
 
 /* True if it is to be merged elsewhere: on the lcore that its packets go to from there. Once, as
  * flows of several containers may be one elephant. */
-static bool follows(struct elephant *elephant)
+static bool follows(struct elephants *elephants, uint16_t number)
 {
-	uint16_t consumer = __atomic_load_n(&elephant->consumer, __ATOMIC_RELAXED);
+	struct elephant *elephant = &elephants->list[number];
+	uint16_t consumer = __atomic_load_n(&elephants->consumers[number], __ATOMIC_RELAXED);
 
 	if (elephant->state != ELEPHANT_SPLIT || elephant->followed || consumer == LCORE_INLINE)
 		return false;
@@ -275,19 +280,19 @@ static void follow_consumers(struct lcore *lcore)
 	struct door *door = lcore->door;
 
 	for (uint16_t i = 0; i < door->elephants.n_elephants; i++)
-		if (follows(&door->elephants.list[i]))
-			moves_begin(&door->moves, GROUP_BRANCHES + i);
+		if (follows(&door->elephants, i))
+			moves_begin(&door->moves, GROUP_ELEPHANTS + i);
 }
 
 static void review_elephants(struct lcore *lcore)
 {
 	struct door *door = lcore->door;
 	uint16_t changed[ELEPHANTS_MAX];
-	uint16_t n = elephants_review(&door->elephants, door->moves.groups, lcore->mark, changed);
+	uint16_t n = elephants_review(&door->elephants, lcore->mark, changed);
 
 	for (uint16_t i = 0; i < n; i++) {
 		const struct elephant *elephant = &door->elephants.list[changed[i]];
-		uint16_t group = GROUP_BRANCHES + changed[i];
+		uint16_t group = GROUP_ELEPHANTS + changed[i];
 
 		if (elephant->state == ELEPHANT_FOUND)
 			group = elephant->hash % FLOW_GROUPS;
@@ -302,7 +307,7 @@ static void move_elephants(struct lcore *lcore)
 
 	for (uint16_t i = 0; i < door->elephants.n_elephants; i++)
 		if (door->elephants.list[i].state == ELEPHANT_SPLIT)
-			moves_begin(&door->moves, GROUP_BRANCHES + i);
+			moves_begin(&door->moves, GROUP_ELEPHANTS + i);
 	elephants_begin_window(&door->elephants, lcore->mark);
 }
 
@@ -327,7 +332,7 @@ static void begin_sorting(struct lcore *lcore)
 {
 	struct door *door = lcore->door;
 
-	door->sorting = door->next_sorting;
+	__atomic_store_n(&door->sorting, door->next_sorting, __ATOMIC_RELAXED);
 	if (door->sorting == SORTING_NONE)
 		return;
 	see_loads(lcore);
@@ -371,8 +376,10 @@ void steering_adopt(struct lcore *lcore)
 	const struct gate_config config = {.threshold = lcore->dataplane->steering.threshold,
 		.hz = lcore->dataplane->clock.hz};
 
-	door->plan = lcore->plan->number;
-	door->next_sorting = receives_from_uplink(lcore) ? lcore->plan->sorting : SORTING_NONE;
+	__atomic_store_n(&door->plan, lcore->plan->number, __ATOMIC_RELAXED);
+	__atomic_store_n(&door->next_sorting,
+		receives_from_uplink(lcore) ? lcore->plan->sorting : SORTING_NONE,
+		__ATOMIC_RELAXED);
 	gate_begin(&door->gate, &config, lcore->mark, door->arrived);
 	move_elephants(lcore);
 	if (steering_waits(door) || door->sorting == SORTING_NONE)

@@ -283,31 +283,43 @@ static bool is_for_one_step(void **parcels, unsigned int n)
 	return (different & PARCEL_STEP) == 0;
 }
 
+static bool have_labels(void **parcels, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (parcel_is_label(parcels[i]))
+			return true;
+	return false;
+}
+
 /* Into vectors, which all are empty: a burst has room in any. */
 static void unpack(struct lcore *lcore, void **parcels, unsigned int n)
 {
-	struct vector *vector = &lcore->vectors[vector_of(lcore, parcel_step(parcels[0]))];
-
-	if (likely(is_for_one_step(parcels, n))) {
-		for (unsigned int i = 0; i < n; i++)
-			vector->mbufs[i] = parcel_mbuf(parcels[i]);
-		vector->n = n;
-		return;
-	}
 	for (unsigned int i = 0; i < n; i++) {
-		vector = &lcore->vectors[vector_of(lcore, parcel_step(parcels[i]))];
+		struct vector *vector = &lcore->vectors[vector_of(lcore, parcel_step(parcels[i]))];
+
 		vector->mbufs[vector->n++] = parcel_mbuf(parcels[i]);
 	}
 }
 
-/* True if some are to be merged. */
-static bool have_labels(const struct inbox *inbox, void **parcels, unsigned int n)
+static void unpack_one_step(struct lcore *lcore, void **parcels, unsigned int n)
 {
-	bool labels = !label_is_none(inbox->label);
+	struct vector *vector = &lcore->vectors[vector_of(lcore, parcel_step(parcels[0]))];
 
 	for (unsigned int i = 0; i < n; i++)
-		labels |= parcel_is_label(parcels[i]);
-	return labels;
+		vector->mbufs[i] = parcel_mbuf(parcels[i]);
+	vector->n = n;
+}
+
+static void take(struct lcore *lcore, struct inbox *inbox, void **parcels, unsigned int n)
+{
+	bool one_step = is_for_one_step(parcels, n);
+
+	if (unlikely(!label_is_none(inbox->label) || have_labels(parcels, one_step ? 1 : n)))
+		merging_unpack(lcore, inbox, parcels, n);
+	else if (likely(one_step))
+		unpack_one_step(lcore, parcels, n);
+	else
+		unpack(lcore, parcels, n);
 }
 
 static uint16_t poll_inbox(struct lcore *lcore, struct inbox *inbox)
@@ -317,10 +329,7 @@ static uint16_t poll_inbox(struct lcore *lcore, struct inbox *inbox)
 
 	if (n == 0)
 		return 0;
-	if (unlikely(have_labels(inbox, parcels, n)))
-		merging_unpack(lcore, inbox, parcels, n);
-	else
-		unpack(lcore, parcels, n);
+	take(lcore, inbox, parcels, n);
 	transition_run_from(lcore, 0);
 	return n;
 }

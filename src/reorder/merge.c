@@ -41,7 +41,7 @@ static void set32(uint32_t *number, uint32_t value)
 
 static uint32_t places(uint32_t credits)
 {
-	return rte_align32pow2(credits + 1);
+	return rte_align32pow2(credits);
 }
 
 size_t merge_memory(uint16_t n_branches, uint32_t credits)
@@ -167,6 +167,9 @@ static void get(const struct merge *merge, struct held_queue *queue, void **parc
 	if (unlikely(first < n))
 		memcpy(parcels + first, queue->ring, (n - first) * sizeof(parcels[0]));
 	queue->head += n;
+	/* From the front again: or it would pull all its memory through the cache in time. */
+	if (queue->head == queue->tail)
+		queue->head = queue->tail = 0;
 }
 
 /* Up to n parcels of the current micro-flow. */

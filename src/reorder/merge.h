@@ -33,12 +33,12 @@ struct early {
 
 /* What a branch has handed over too early, in the order in which it did. */
 struct held_queue {
-	uint32_t head; /* both only count up */
+	uint32_t head; /* both count up, until it is empty */
 	uint32_t tail;
 	void **ring;
 };
 
-/* One writer, the lcore that merges; any reader. */
+/* One writer, the lcore that merges, or while nothing is on its way the door; any reader. */
 struct merge_counters {
 	uint64_t packets;      /* that came, and those that marks stood for */
 	uint64_t out_of_order; /* parcels that had to be held */

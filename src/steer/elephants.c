@@ -37,15 +37,20 @@ static uint8_t *first_of(struct elephants *elephants, uint16_t i)
 	return &elephants->first[elephants->list[i].hash % FLOW_GROUPS];
 }
 
-void elephants_join(struct elephants *elephants, uint16_t i, uint32_t sent)
+void elephants_join(struct elephants *elephants, uint16_t i)
 {
 	struct elephant *elephant = &elephants->list[i];
 
 	elephant->next = *first_of(elephants, i);
 	*first_of(elephants, i) = i + 1;
-	elephant->counted = sent;
+	elephant->counted = elephant->arrived;
 	set_state(elephants, i, ELEPHANT_SPLIT);
 	counter_add(&elephants->promoted, 1);
+}
+
+void elephants_forget(struct elephants *elephants, uint16_t i)
+{
+	set_state(elephants, i, ELEPHANT_NONE);
 }
 
 void elephants_leave(struct elephants *elephants, uint16_t i)
@@ -68,28 +73,26 @@ static uint32_t packets_in(const struct elephants *elephants, uint64_t cycles)
 }
 
 /* True if it is to leave. */
-static bool review_one(const struct elephants *elephants, struct elephant *elephant, uint32_t sent,
-	uint64_t cycles)
+static bool review_one(
+	const struct elephants *elephants, struct elephant *elephant, uint64_t cycles)
 {
-	uint32_t packets = sent - elephant->counted;
+	uint32_t packets = elephant->arrived - elephant->counted;
 	bool is_calm = packets < packets_in(elephants, cycles) / CALM_PART;
 
-	elephant->counted = sent;
+	elephant->counted = elephant->arrived;
 	__atomic_store_n(&elephant->rate, packets * elephants->hz / cycles, __ATOMIC_RELAXED);
 	elephant->calm = is_calm ? elephant->calm + 1 : 0;
 	return elephant->calm == CALM_WINDOWS;
 }
 
-static uint16_t find_calm(struct elephants *elephants, const struct flow_group *groups,
-	uint64_t cycles, uint16_t *changed)
+static uint16_t find_calm(struct elephants *elephants, uint64_t cycles, uint16_t *changed)
 {
 	uint16_t n = 0;
 
 	for (uint16_t i = 0; i < elephants->n_elephants; i++) {
 		struct elephant *elephant = &elephants->list[i];
 
-		if (elephant->state != ELEPHANT_SPLIT ||
-			!review_one(elephants, elephant, groups[GROUP_BRANCHES + i].sent, cycles))
+		if (elephant->state != ELEPHANT_SPLIT || !review_one(elephants, elephant, cycles))
 			continue;
 		set_state(elephants, i, ELEPHANT_LEAVING);
 		changed[n++] = i;
@@ -124,7 +127,7 @@ static bool add(struct elephants *elephants, uint32_t hash, uint16_t *number)
 			continue;
 		elephant->calm = 0;
 		elephant->followed = false;
-		elephant->consumer = LCORE_INLINE;
+		__atomic_store_n(&elephants->consumers[i], LCORE_INLINE, __ATOMIC_RELAXED);
 		__atomic_store_n(&elephant->rate, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&elephant->hash, hash, __ATOMIC_RELAXED);
 		set_state(elephants, i, ELEPHANT_FOUND);
@@ -151,11 +154,10 @@ static uint16_t find_heavy(struct elephants *elephants, uint64_t cycles, uint16_
 	return n;
 }
 
-uint16_t elephants_review(struct elephants *elephants, const struct flow_group *groups,
-	uint64_t now, uint16_t *changed)
+uint16_t elephants_review(struct elephants *elephants, uint64_t now, uint16_t *changed)
 {
 	uint64_t cycles = now - elephants->begin;
-	uint16_t n = find_calm(elephants, groups, cycles, changed);
+	uint16_t n = find_calm(elephants, cycles, changed);
 
 	elephants->begin = now;
 	return n + find_heavy(elephants, cycles, changed + n);

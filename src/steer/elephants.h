@@ -35,11 +35,10 @@ struct elephant {
 	uint8_t calm;	      /* windows on end in which it had too little */
 	bool followed;	      /* its merge has gone to its consumer */
 	uint16_t merge_lcore; /* relaxed */
-	uint16_t consumer;    /* lcore that its packets go to from the merge, or LCORE_INLINE while
-			       * unknown: written where it is merged (relaxed) */
 	uint32_t hash;	      /* relaxed */
 	uint32_t rate;	      /* packets per second in the last window, relaxed */
-	uint32_t counted;     /* packets up to then */
+	uint32_t arrived;     /* packets, with those that were refused */
+	uint32_t counted;     /* of these, up to the window's begin */
 	struct split split;
 };
 
@@ -56,6 +55,9 @@ struct elephants {
 	uint64_t demoted;
 	struct heavy *heavy;
 	struct elephant list[ELEPHANTS_MAX];
+	/* Of each elephant, the lcore that its packets go to from the merge, or LCORE_INLINE while
+	 * unknown. Written where it is merged (relaxed), so apart from what the door writes. */
+	uint16_t consumers[ELEPHANTS_MAX] __rte_cache_aligned;
 };
 
 /* At most n_elephants. -1 if memory is short. Main lcore; elephants_free() too. */
@@ -70,8 +72,20 @@ static inline uint16_t elephants_group(const struct elephants *elephants, uint32
 
 	for (uint8_t i = elephants->first[group]; i != 0; i = elephants->list[i - 1].next)
 		if (elephants->list[i - 1].hash == hash)
-			return GROUP_BRANCHES + i - 1;
+			return GROUP_ELEPHANTS + i - 1;
 	return group;
+}
+
+/* Packets of this group came, with those that are refused, and the first of them has that hash. In
+ * a flow group the others may be of other flows; each flow is the first one as often as it should.
+ */
+static inline void elephants_seen(
+	struct elephants *elephants, uint16_t group, uint32_t hash, uint16_t n)
+{
+	if (group >= GROUP_ELEPHANTS)
+		elephants->list[group - GROUP_ELEPHANTS].arrived += n;
+	else
+		heavy_seen(elephants->heavy, hash, n);
 }
 
 /* Is the window over? */
@@ -81,18 +95,20 @@ static inline bool elephants_are_due(const struct elephants *elephants, uint64_t
 	       elephants->hz / 1000000 * (uint64_t)elephants->config->window;
 }
 
-/* Ends the window: takes the rates of elephants and of heavy flows. groups[] are the door's. The
- * flows that have become elephants are in state FOUND from now on, and those that have ceased to be
- * in state LEAVING; their numbers go to changed[ELEPHANTS_MAX], and how many they are is returned.
- * The door is to move the flow groups of the former, and the elephants' of the latter. */
-uint16_t elephants_review(struct elephants *elephants, const struct flow_group *groups,
-	uint64_t now, uint16_t *changed);
+/* Ends the window: takes the rates of elephants and of heavy flows. The flows that have become
+ * elephants are in state FOUND from now on, and those that have ceased to be in state LEAVING;
+ * their numbers go to changed[ELEPHANTS_MAX], and how many they are is returned. The door is to
+ * move the flow groups of the former, and the elephants' of the latter. */
+uint16_t elephants_review(struct elephants *elephants, uint64_t now, uint16_t *changed);
 
 /* Begins a window, and forgets what was seen in the last one. */
 void elephants_begin_window(struct elephants *elephants, uint64_t now);
 
 /* It has its own group from now on, and no other packets of it are on their way. */
-void elephants_join(struct elephants *elephants, uint16_t i, uint32_t sent);
+void elephants_join(struct elephants *elephants, uint16_t i);
+
+/* It was found, and is not to join. */
+void elephants_forget(struct elephants *elephants, uint16_t i);
 
 /* Its packets belong to its flow group from now on, and none are on their way. */
 void elephants_leave(struct elephants *elephants, uint16_t i);

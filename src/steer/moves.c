@@ -88,7 +88,7 @@ static uint32_t sum_made(const struct tally *tallies, uint16_t account, uint16_t
 uint32_t moves_in_flight(const struct moves *moves, uint16_t group, uint32_t sent)
 {
 	uint16_t account = moves_account(moves, group);
-	uint16_t end = account + (group < GROUP_BRANCHES ? 1 : moves->n_branches);
+	uint16_t end = account + (group < GROUP_ELEPHANTS ? 1 : moves->n_branches);
 	uint32_t n = sent;
 
 	for (uint16_t i = 0; i < moves->n_lcores; i++)
@@ -104,7 +104,7 @@ bool moves_at_rest(struct moves *moves)
 
 	if (moves->n_moving > 0)
 		return false;
-	for (uint16_t group = 0; group < GROUP_BRANCHES + n_elephants; group++) {
+	for (uint16_t group = 0; group < GROUP_ELEPHANTS + n_elephants; group++) {
 		if (moves->groups[group].in_flight > 0)
 			moves_recount(moves, group);
 		if (moves->groups[group].in_flight > 0)

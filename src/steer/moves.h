@@ -14,14 +14,15 @@
  * The flow groups of one door: the path of each, how many of its packets are on their way, and
  * those that wait at the door while the path changes. moves.c says how a path changes.
  *
- * An elephant is a group of its own, behind the others: GROUP_BRANCHES + its number at the door.
+ * An elephant is a group of its own, behind the others: GROUP_ELEPHANTS + its number at the door.
  * It has an account and a path for each of its branches; any other group has one of each.
  *
  * Only the door calls these functions, but for what is said otherwise.
  */
 
 #define ELEPHANTS_MAX 64
-#define GROUPS_MAX (GROUP_BRANCHES + ELEPHANTS_MAX)
+#define GROUP_ELEPHANTS (FLOW_GROUPS + 1) /* the first elephant's group */
+#define GROUPS_MAX (GROUP_ELEPHANTS + ELEPHANTS_MAX)
 
 /* What one lcore tells one door about one account of the door's. Its writer only ever counts up;
  * wraps. */
@@ -77,9 +78,9 @@ static inline uint16_t moves_accounts(uint16_t n_elephants, uint16_t n_branches)
 /* The group's first account. */
 static inline uint16_t moves_account(const struct moves *moves, uint16_t group)
 {
-	return group < GROUP_BRANCHES
+	return group < GROUP_ELEPHANTS
 		       ? group
-		       : GROUP_BRANCHES + (group - GROUP_BRANCHES) * moves->n_branches;
+		       : GROUP_BRANCHES + (group - GROUP_ELEPHANTS) * moves->n_branches;
 }
 
 /* Packets of the group on their way when `sent` had been sent: GROUP_UNSTEERED has a count, too.

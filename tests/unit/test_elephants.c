@@ -18,14 +18,12 @@
 
 static const struct micro_flows config = {.rate = RATE, .window = WINDOW_US};
 static struct elephants *elephants;
-static struct flow_group *groups;
 static uint64_t now;
 static uint16_t changed[ELEPHANTS_MAX];
 
 static int begin_with(uint16_t n_elephants)
 {
-	elephants = malloc(sizeof(*elephants));
-	groups = calloc(GROUPS_MAX, sizeof(*groups));
+	elephants = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*elephants));
 	now = 1000 * (uint64_t)HZ;
 	if (elephants_init(elephants, &config, n_elephants, HZ, SOCKET_ID_ANY) != 0)
 		return -1;
@@ -44,7 +42,6 @@ static int end(void **state)
 	(void)state;
 	elephants_free(elephants);
 	free(elephants);
-	free(groups);
 	return 0;
 }
 
@@ -55,10 +52,9 @@ static void arrive(uint32_t hash, uint32_t packets)
 {
 	uint16_t group = elephants_group(elephants, hash);
 
-	groups[group].sent += packets;
-	for (uint32_t n; packets > 0 && group < FLOW_GROUPS; packets -= n) {
+	for (uint32_t n; packets > 0; packets -= n) {
 		n = RTE_MIN(packets, 32u);
-		heavy_seen(elephants->heavy, hash, n);
+		elephants_seen(elephants, group, hash, n);
 	}
 }
 
@@ -66,7 +62,7 @@ static void arrive(uint32_t hash, uint32_t packets)
 static uint16_t review(void)
 {
 	now += WINDOW;
-	return elephants_review(elephants, groups, now, changed);
+	return elephants_review(elephants, now, changed);
 }
 
 /* The same, when packets of one flow have come. */
@@ -78,7 +74,7 @@ static uint16_t review_with(uint32_t hash, uint32_t packets)
 
 static void join(uint16_t i)
 {
-	elephants_join(elephants, i, groups[GROUP_BRANCHES + i].sent);
+	elephants_join(elephants, i);
 }
 
 /* Makes the flow an elephant. Returns its number. */
@@ -107,7 +103,7 @@ static void a_flow_is_found_in_two_windows_on_end(void **state)
 	assert_int_equal(elephants_group(elephants, HASH), HASH % FLOW_GROUPS);
 	join(i);
 	assert_int_equal(elephants->list[i].state, ELEPHANT_SPLIT);
-	assert_int_equal(elephants_group(elephants, HASH), GROUP_BRANCHES + i);
+	assert_int_equal(elephants_group(elephants, HASH), GROUP_ELEPHANTS + i);
 	assert_int_equal(elephants->promoted, 1);
 }
 
@@ -193,7 +189,7 @@ static void an_elephant_is_forgotten_after_eight_calm_windows(void **state)
 	assert_int_equal(review_with(HASH, LIMIT / 2 - 1), 1);
 	assert_int_equal(changed[0], i);
 	assert_int_equal(elephants->list[i].state, ELEPHANT_LEAVING);
-	assert_int_equal(elephants_group(elephants, HASH), GROUP_BRANCHES + i);
+	assert_int_equal(elephants_group(elephants, HASH), GROUP_ELEPHANTS + i);
 	for (int window = 0; window < 2 * CALM; window++)
 		assert_int_equal(review(), 0);
 	elephants_leave(elephants, i);
@@ -265,7 +261,7 @@ static void counts_of_packets_wrap_around(void **state)
 
 	(void)state;
 	for (uint16_t j = 0; j < ELEPHANTS; j++)
-		groups[GROUP_BRANCHES + j].sent = UINT32_MAX - LIMIT;
+		elephants->list[j].arrived = UINT32_MAX - LIMIT;
 	i = promote(HASH);
 	for (int window = 0; window < 2 * CALM; window++) {
 		assert_int_equal(review_with(HASH, 2 * LIMIT), 0);
@@ -360,7 +356,7 @@ static void assert_groups(const bool *is_in)
 
 	for (uint16_t i = 0; i < SHARING; i++)
 		assert_int_equal(elephants_group(elephants, sharing_hash(i)),
-			is_in[i] ? GROUP_BRANCHES + i : group);
+			is_in[i] ? GROUP_ELEPHANTS + i : group);
 	assert_int_equal(elephants_group(elephants, HASH + 0x1000000), group);
 	assert_int_equal(elephants_group(elephants, HASH + 1), group + 1);
 }
