@@ -20,15 +20,13 @@ static union label label_of(const struct packet *packet)
 void merging_send(
 	struct lcore *lcore, uint16_t to, uint16_t step, struct rte_mbuf **mbufs, uint16_t n)
 {
-	for (uint16_t i = 0, end; i < n; i = end) {
-		const struct packet *packet = packet_of(mbufs[i]);
-		union label label = label_of(packet);
+	for (uint16_t run; n > 0; mbufs += run, n -= run) {
+		union label label = label_of(packet_of(mbufs[0]));
+		uint32_t behind;
 
-		label.packets = packet->followers;
-		for (end = i + 1; end < n && packets_share_account(packet, packet_of(mbufs[end]));
-			end++)
-			label.packets += packet_of(mbufs[end])->followers;
-		outbox_add_labelled(lcore, to, label, step, mbufs + i, end - i);
+		run = packets_in_run(mbufs, n, &behind);
+		label.packets = behind;
+		outbox_add_labelled(lcore, to, label, step, mbufs, run);
 	}
 }
 

@@ -81,6 +81,26 @@ static inline bool packets_share_account(const struct packet *packet, const stru
 	       (!group_is_branch(packet->group) || packet->micro_flow == other->micro_flow);
 }
 
+/* How many of n packets of branches, from the first one on, are of one micro-flow; and how many
+ * hang behind these. */
+static inline uint16_t packets_in_run(struct rte_mbuf **mbufs, uint16_t n, uint32_t *behind)
+{
+	uint32_t account = packet_of(mbufs[0])->account;
+	uint32_t micro_flow = packet_of(mbufs[0])->micro_flow;
+	uint32_t followers = 0;
+	uint16_t end = 0;
+
+	for (; end < n; end++) {
+		const struct packet *packet = packet_of(mbufs[end]);
+
+		if (packet->account != account || packet->micro_flow != micro_flow)
+			break;
+		followers += packet->followers;
+	}
+	*behind = followers;
+	return end;
+}
+
 /* A place is where an address can be: a container port (its index), or a remote VTEP of a network
  * (its index, with the top bit set). */
 #define PLACE_REMOTE 0x8000

@@ -290,23 +290,14 @@ static void weft_merge_nothing(void)
 	}
 }
 
-static void *make_label(const struct packet *packet)
+static void *make_label(const struct packet *packet, uint32_t behind)
 {
 	union label label = {.step = STAGE_MERGE,
 		.group = packet->group,
-		.micro_flow = packet->micro_flow & MICRO_FLOW_MASK};
+		.micro_flow = packet->micro_flow & MICRO_FLOW_MASK,
+		.packets = behind};
 
 	return label.parcel;
-}
-
-static uint16_t run_of(struct rte_mbuf **mbufs, uint16_t n)
-{
-	const struct packet first = *packet_of(mbufs[0]);
-	uint16_t end = 1;
-
-	while (end < n && packets_share_account(packet_of(mbufs[end]), &first))
-		end++;
-	return end;
 }
 
 /* A label before each run of packets of one micro-flow. */
@@ -315,8 +306,10 @@ static uint16_t add_labels(struct rte_mbuf **mbufs, uint16_t n, void **parcels)
 	uint16_t added = 0;
 
 	for (uint16_t i = 0, end; i < n; i = end) {
-		end = i + run_of(mbufs + i, n - i);
-		parcels[added++] = make_label(packet_of(mbufs[i]));
+		uint32_t behind;
+
+		end = i + packets_in_run(mbufs + i, n - i, &behind);
+		parcels[added++] = make_label(packet_of(mbufs[i]), behind);
 		for (uint16_t j = i; j < end; j++)
 			parcels[added++] = parcel_make(mbufs[j], STAGE_DELIVER);
 	}
