@@ -74,7 +74,7 @@ BUGS = [
 		parcels[0] = parcels[1];
 		parcels[1] = parcel;
 	}
-	if (unlikely(have_labels""",
+	take(lcore, inbox""",
         "The first two packets of a burst from another lcore change places."),
     Bug("mixed-group", "order", "src/core/leave.c",
         """\
@@ -215,7 +215,7 @@ BUGS = [
 """,
         """\
 		if (elephant->state == ELEPHANT_FOUND) {
-			elephants_join(&door->elephants, changed[i], 0);
+			elephants_join(&door->elephants, changed[i]);
 			begin_elephant(lcore, changed[i]);
 			continue;
 		}

@@ -9,7 +9,8 @@
 /*
  * Counters have one writer, the lcore they belong to, and any number of readers. Relaxed stores
  * and loads are enough: a reader wants each number whole, not all of one instant. None is ever
- * reset, so that differences can be taken by any number of observers.
+ * reset, so that differences can be taken by any number of observers; but those of a merge are an
+ * elephant's, and begin anew with another one.
  */
 static inline void counter_add(uint64_t *counter, uint64_t n)
 {

@@ -38,7 +38,7 @@ void ending_drop(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n, enum 
 void ending_consume(struct lcore *lcore, struct rte_mbuf *mbuf);
 
 /* The same of one that an inbox had no room for. Credits rule it out; were they wrong, it must not
- * go unseen. */
+ * go unseen. (A merge that waits for the packet would do so for ever.) */
 void ending_lose(struct lcore *lcore, struct rte_mbuf *mbuf);
 
 #endif

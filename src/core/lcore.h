@@ -36,6 +36,8 @@ struct vector {
 	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
 };
 
+static_assert(LCORES_MAX <= 1 << LABEL_FIRST_BITS, "a label has room for any lcore");
+
 /* A burst, and a label. */
 #define OUTBOX_SIZE (STAGE_BURST_MAX + 1)
 

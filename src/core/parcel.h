@@ -40,14 +40,15 @@ static inline unsigned int parcel_step(void *parcel)
  * is. A bare label is an end mark. Where a packet is dropped on its way to the merge, the mark has
  * its credit: each word but a label's has one, and each label at least one such word behind it.
  */
+#define LABEL_FIRST_BITS 6
 #define LABEL_PACKETS_BITS 14
 static_assert(BATCH_MAX < 1u << LABEL_PACKETS_BITS, "a micro-flow's packets fit");
 
 union label {
 	struct {
-		uint64_t step : PARCEL_STEP_BITS; /* STAGE_MERGE */
-		uint64_t first : 6;		  /* lcore that split the elephant */
-		uint64_t group : 16;		  /* the branch's */
+		uint64_t step : PARCEL_STEP_BITS;  /* STAGE_MERGE */
+		uint64_t first : LABEL_FIRST_BITS; /* lcore that split the elephant */
+		uint64_t group : 16;		   /* the branch's */
 		uint64_t micro_flow : MICRO_FLOW_BITS;
 		uint64_t replica : 1; /* the parcels are no packets of the micro-flow */
 		uint64_t bare : 1;

@@ -7,8 +7,8 @@
  *
  * What is modelled. A door, three branches, a merging lcore, and with CONSUMER another lcore that
  * delivers. Flows are mice or elephants; with MOVES they begin as mice and are promoted and demoted at
- * any time, and are elephants for ever otherwise. The door, the micro-flows' numbers, `gone`, the queues
- * of held packets and the credits are as in the program. At any time a packet may arrive or not; each
+ * any time, and are elephants for ever otherwise. The door, the micro-flows' numbers, `gone` (the
+ * program's early[].ended), the queues of held packets and the credits are as in the program. At any time a packet may arrive or not; each
  * micro-flow may go to any branch; any packet may end on any branch; an end mark takes any time and
  * overtakes whatever it likes, other marks too. Packets, micro-flows, promotions and demotions are
  * without number; only those inside at one time are bounded, by the credits. Numbers are modulo the
