@@ -27,20 +27,7 @@ costs = {costs}
 [micro-flows]
 batch = {batch}
 lcores = 2 3
-[uplink wire]
-device = none
-address = 192.0.2.1/24
-lcores = 1
-[network blue]
-vni = 100
-vteps = 192.0.2.2
-[port web]
-network = blue
-type = vhost-user
-path = /run/weft/web.sock
-mac = 02:00:00:00:00:11
-addresses = 10.0.0.11
-lcore = 4
+{overlay}lcore = 4
 [traffic elephant]
 network = blue
 from = 192.0.2.2
@@ -54,7 +41,7 @@ def run_once(batch, rate, directory):
     """weft's own object of results."""
     config, result = (os.path.join(directory, name) for name in ("batch.ini", "batch.json"))
     with open(config, "w", encoding="utf-8") as file:
-        file.write(CONFIG.format(batch=batch, rate=rate, seconds=SECONDS,
+        file.write(CONFIG.format(overlay=weft_run.OVERLAY, batch=batch, rate=rate, seconds=SECONDS,
                                  costs=os.path.join(weft_run.ROOT, "config", "costs.ini")))
     command = [os.path.join(weft_run.BUILD, "weft"), "-l", "0", "--no-pci", "--no-huge", "-m",
                "512", "--no-telemetry", "--no-shconf", "--log-level=4", "--", "-c", config,

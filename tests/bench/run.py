@@ -145,20 +145,7 @@ SIMULATED = """
 lcores = 8
 seconds = 0.5
 costs = {costs}
-[uplink wire]
-device = none
-address = 192.0.2.1/24
-lcores = 1
-[network blue]
-vni = 100
-vteps = 192.0.2.2
-[port web]
-network = blue
-type = vhost-user
-path = /run/weft/web.sock
-mac = 02:00:00:00:00:11
-addresses = 10.0.0.11
-lcore = 8
+{overlay}lcore = 8
 [pipeline]
 gro = 2
 vxlan = 3
@@ -184,7 +171,8 @@ def simulate_once(rate, directory):
     """A row: packets delivered, by the seconds of the wall between start and end of the run."""
     config, result = os.path.join(directory, "eight.ini"), os.path.join(directory, "eight.json")
     with open(config, "w", encoding="utf-8") as file:
-        file.write(SIMULATED.format(rate=rate, costs=os.path.join(weft_run.ROOT, "config", "costs.ini")))
+        file.write(SIMULATED.format(overlay=weft_run.OVERLAY, rate=rate,
+                                    costs=os.path.join(weft_run.ROOT, "config", "costs.ini")))
     command = [os.path.join(weft_run.BUILD, "weft"), "-l", "0", "--no-pci", "--no-huge", "-m",
                "512", "--no-telemetry", "--no-shconf", "--log-level=4", "--", "-c", config,
                "--clock", "virtual", "--json", result]

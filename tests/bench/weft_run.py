@@ -21,6 +21,22 @@ PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 USABLE_CPUS = sorted(os.sched_getaffinity(0))
 
+# One uplink and one container, for the virtual clock; the container's `lcore` comes next.
+OVERLAY = """[uplink wire]
+device = none
+address = 192.0.2.1/24
+lcores = 1
+[network blue]
+vni = 100
+vteps = 192.0.2.2
+[port web]
+network = blue
+type = vhost-user
+path = /run/weft/web.sock
+mac = 02:00:00:00:00:11
+addresses = 10.0.0.11
+"""
+
 
 class Failure(Exception):
     """Something that had to work did not; the text is for the user."""

@@ -240,3 +240,13 @@ void world_shorten(struct world *world)
 	world_config_write(&config, stderr);
 	fprintf(stderr, "'\n");
 }
+
+bool world_passed(struct world *world)
+{
+	bool failed = world->failed;
+
+	if (failed)
+		world_shorten(world);
+	world_free(world);
+	return !failed;
+}

@@ -249,4 +249,7 @@ struct world *world_try(const struct world_config *config);
  * prints how to see it. Ends the world. */
 void world_shorten(struct world *world);
 
+/* True if it did not fail; one that did is shortened. Frees the world. */
+bool world_passed(struct world *world);
+
 #endif
