@@ -37,12 +37,12 @@ TSAN_BUILD_OPTIONS = ["-Dbuildtype=debugoptimized", "-Db_sanitize=thread", "-Db_
 TSAN_PROGRAMS = ["sim-lcores"]  # those with threads
 TSAN_ENVIRONMENT = {"TSAN_OPTIONS": "suppressions=tests/tsan.supp:halt_on_error=1:history_size=4"}
 # How much the simulation carries: in a normal build as its program says, or for --long all
-# placements of all stages, which takes most of an hour; with sanitizers less.
+# placements of all stages, which takes most of an hour; with sanitizers, and for --quick, less.
 SIM_LONG = {"test_pipeline": {"WEFT_SIM_PACKETS": "1000000000", "WEFT_SIM_EVERY": "1"},
             "test_micro_flows": {"WEFT_SIM_PACKETS": "100000000"},
             "test_lcores": {"WEFT_SIM_PACKETS": "6000000"}}
-SIM_SANITIZED = {"test_pipeline": {"WEFT_SIM_PACKETS": "1000000"},
-                 "test_micro_flows": {"WEFT_SIM_PACKETS": "4000000"}}
+SIM_SHORT = {"test_pipeline": {"WEFT_SIM_PACKETS": "1000000"},
+             "test_micro_flows": {"WEFT_SIM_PACKETS": "4000000"}}
 SIM_LONG_SECONDS = 2 * 3600
 E2E_MARKS = {"quick": "quick", "default": "not long", "long": "long or not long"}
 OUTPUT_LINES = 300  # of a failed test, the last ones
@@ -340,11 +340,11 @@ def run_checks(results):
 
 def run_all(results, level):
     run_checks(results)
-    run_programs(results, "build", "", settings=SIM_LONG if level == "long" else None)
+    run_programs(results, "build", "", settings={"long": SIM_LONG, "quick": SIM_SHORT}.get(level))
     run_unit_pytest(results)
     if level != "quick":
         if build_sanitized(results, "build-asan", SANITIZER_OPTIONS):
-            run_programs(results, "build-asan", "asan/", settings=SIM_SANITIZED)
+            run_programs(results, "build-asan", "asan/", settings=SIM_SHORT)
         if build_sanitized(results, "build-tsan", TSAN_BUILD_OPTIONS, TSAN_PROGRAMS):
             run_programs(results, "build-tsan", "tsan/", TSAN_PROGRAMS, fixed_addresses())
         model.check.try_all(model.check.CASES, results.add)
