@@ -11,16 +11,6 @@
 /* An answer holds 16 KB of JSON; these many rows fit. */
 #define ELEPHANTS_PAGE 32
 
-static uint16_t read_u16(const uint16_t *number)
-{
-	return __atomic_load_n(number, __ATOMIC_RELAXED);
-}
-
-static uint32_t read_u32(const uint32_t *number)
-{
-	return __atomic_load_n(number, __ATOMIC_RELAXED);
-}
-
 /* Room for one elephant at one door. */
 struct slot {
 	const struct dataplane *dataplane;
@@ -56,9 +46,9 @@ static void write_branch(const struct slot *slot, const struct path *path, char 
 	text[0] = '\0';
 	for (unsigned int i = 0; i < PLAN_WAY_STAGES; i++) {
 		enum stage stage = plan_way[i];
-		uint16_t lcore = read_u16(&path->lcore[stage]);
+		uint16_t lcore = number_read16(&path->lcore[stage]);
 
-		if (stage == read_u16(&path->merge))
+		if (stage == number_read16(&path->merge))
 			return;
 		on_branch |= dataplane->plan->elephant[stage].kind == TRANSITION_SPLIT;
 		if (!on_branch || lcore == LCORE_INLINE || lcore == here)
@@ -84,7 +74,7 @@ static void add_branches(struct rte_tel_data *row, const struct slot *slot)
 	}
 	rte_tel_data_add_dict_string(row, "branches", text);
 	rte_tel_data_add_dict_u64(row, "merge",
-		slot->dataplane->lcore_ids[read_u16(&elephant_of(slot)->merge_lcore)]);
+		slot->dataplane->lcore_ids[number_read16(&elephant_of(slot)->merge_lcore)]);
 }
 
 /* ---- what is on its way ---- */
@@ -93,8 +83,8 @@ static void add_branches(struct rte_tel_data *row, const struct slot *slot)
  * packet in flight at least: more are seen only where the elephant begins anew just now. */
 static uint32_t micro_flows_in_flight(const struct slot *slot, uint32_t in_flight)
 {
-	uint32_t current = read_u32(&merge_of(slot)->current);
-	uint32_t under_way = read_u32(&elephant_of(slot)->split.micro_flow);
+	uint32_t current = number_read32(&merge_of(slot)->current);
+	uint32_t under_way = number_read32(&elephant_of(slot)->split.micro_flow);
 
 	return RTE_MIN((under_way + 1 - current) & MICRO_FLOW_MASK, in_flight);
 }
@@ -103,21 +93,21 @@ static void add_in_flight(struct rte_tel_data *row, const struct slot *slot)
 {
 	const struct moves *moves = &slot->door->moves;
 	uint16_t group = GROUP_ELEPHANTS + slot->number;
-	uint32_t sent = read_u32(&moves->groups[group].sent);
+	uint32_t sent = number_read32(&moves->groups[group].sent);
 	/* Below zero if more has ended since `sent` was read. */
 	uint32_t in_flight = RTE_MAX((int32_t)moves_in_flight(moves, group, sent), 0);
 
 	rte_tel_data_add_dict_u64(row, "micro_flows", micro_flows_in_flight(slot, in_flight));
 	rte_tel_data_add_dict_u64(row, "in_flight", in_flight);
-	rte_tel_data_add_dict_u64(row, "waiting", read_u16(&moves->groups[group].n_held));
+	rte_tel_data_add_dict_u64(row, "waiting", number_read16(&moves->groups[group].n_held));
 }
 
 static void add_merged(struct rte_tel_data *row, const struct slot *slot)
 {
 	const struct merge_counters *counters = &merge_of(slot)->counters;
 
-	rte_tel_data_add_dict_u64(row, "held", read_u32(&counters->held));
-	rte_tel_data_add_dict_u64(row, "most_held", read_u32(&counters->most_held));
+	rte_tel_data_add_dict_u64(row, "held", number_read32(&counters->held));
+	rte_tel_data_add_dict_u64(row, "most_held", number_read32(&counters->most_held));
 	rte_tel_data_add_dict_u64(row, "packets", counter_read(&counters->packets));
 	rte_tel_data_add_dict_u64(row, "out_of_order", counter_read(&counters->out_of_order));
 	rte_tel_data_add_dict_u64(row, "marks", counter_read(&counters->marks));
@@ -135,12 +125,12 @@ static void add_elephant(struct answer_list *list, const struct slot *slot, uint
 	struct rte_tel_data *row = answer_add_row(list);
 	char flow[16];
 
-	snprintf(flow, sizeof(flow), "%08x", read_u32(&elephant->hash));
+	snprintf(flow, sizeof(flow), "%08x", number_read32(&elephant->hash));
 	rte_tel_data_add_dict_u64(row, "door", slot->dataplane->lcore_ids[slot->door_index]);
 	rte_tel_data_add_dict_u64(row, "number", slot->number);
 	rte_tel_data_add_dict_string(row, "flow", flow);
 	rte_tel_data_add_dict_string(row, "state", states[state]);
-	rte_tel_data_add_dict_u64(row, "rate", read_u32(&elephant->rate));
+	rte_tel_data_add_dict_u64(row, "rate", number_read32(&elephant->rate));
 	if (state != ELEPHANT_FOUND)
 		add_branches(row, slot);
 	add_in_flight(row, slot);
@@ -184,7 +174,7 @@ void elephants_show_doors(struct control *control, struct request *request)
 			continue;
 		row = answer_add_row(&list);
 		rte_tel_data_add_dict_u64(row, "lcore", control->dataplane->lcore_ids[i]);
-		rte_tel_data_add_dict_u64(row, "elephants", read_u16(&elephants->n));
+		rte_tel_data_add_dict_u64(row, "elephants", number_read16(&elephants->n));
 		rte_tel_data_add_dict_u64(row, "at_most", elephants->n_elephants);
 		rte_tel_data_add_dict_u64(row, "promoted", counter_read(&elephants->promoted));
 		rte_tel_data_add_dict_u64(row, "demoted", counter_read(&elephants->demoted));

@@ -13,16 +13,6 @@
 /* An answer holds 16 KB of JSON; these many rows fit. */
 #define GROUPS_PAGE 80
 
-static uint32_t read_u32(const uint32_t *number)
-{
-	return __atomic_load_n(number, __ATOMIC_RELAXED);
-}
-
-static uint16_t read_u16(const uint16_t *number)
-{
-	return __atomic_load_n(number, __ATOMIC_RELAXED);
-}
-
 /* ---- doors ---- */
 
 uint64_t steer_doors(const struct control *control)
@@ -133,7 +123,7 @@ uint64_t steer_stage_lcores(const struct control *control, int stage)
 /* It has not noticed the mode, or does not yet tell packets apart as that wants. */
 static bool is_behind(const struct door *door, const struct plan *plan)
 {
-	return read_u32(&door->plan) != plan->number ||
+	return number_read32(&door->plan) != plan->number ||
 	       __atomic_load_n(&door->sorting, __ATOMIC_RELAXED) !=
 		       __atomic_load_n(&door->next_sorting, __ATOMIC_RELAXED);
 }
@@ -148,9 +138,9 @@ static void add_moves(struct rte_tel_data *data, const struct dataplane *datapla
 		const struct moves *moves = &door->moves;
 
 		ended += counter_read(&moves->ended);
-		moving += read_u16(&moves->n_moving) + is_behind(door, dataplane->plan);
-		held += read_u32(&moves->n_held);
-		most_held = RTE_MAX(most_held, read_u32(&moves->most_held));
+		moving += number_read16(&moves->n_moving) + is_behind(door, dataplane->plan);
+		held += number_read32(&moves->n_held);
+		most_held = RTE_MAX(most_held, number_read32(&moves->most_held));
 	}
 	rte_tel_data_start_dict(row);
 	rte_tel_data_add_dict_u64(row, "ended", ended);
@@ -208,10 +198,10 @@ static void count_choices(const struct moves *moves, int stage, struct choices *
 {
 	for (uint16_t group = 0; group < FLOW_GROUPS; group++) {
 		const struct path *path = &moves->paths[group];
-		bool second = read_u16(&path->second) >> stage & 1;
+		bool second = number_read16(&path->second) >> stage & 1;
 
-		if (read_u32(&moves->groups[group].sent) == 0 ||
-			read_u16(&path->lcore[stage]) == LCORE_INLINE)
+		if (number_read32(&moves->groups[group].sent) == 0 ||
+			number_read16(&path->lcore[stage]) == LCORE_INLINE)
 			continue;
 		choices->first += !second;
 		choices->second += second;
@@ -266,7 +256,7 @@ static void add_path(
 	char text[RTE_TEL_MAX_STRING_LEN] = "";
 
 	for (int stage = 0; stage < STAGE_COUNT; stage++) {
-		uint16_t lcore = read_u16(&path->lcore[stage]);
+		uint16_t lcore = number_read16(&path->lcore[stage]);
 
 		if (lcore != LCORE_INLINE && stage != STAGE_WIRE)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s %u",
@@ -288,7 +278,7 @@ static void add_group(const struct dataplane *dataplane, struct answer_list *lis
 	/* Below zero if more has ended since `sent` was read. */
 	rte_tel_data_add_dict_u64(
 		row, "in_flight", RTE_MAX((int32_t)moves_in_flight(moves, group, sent), 0));
-	rte_tel_data_add_dict_u64(row, "held", read_u16(&moves->groups[group].n_held));
+	rte_tel_data_add_dict_u64(row, "held", number_read16(&moves->groups[group].n_held));
 	add_path(dataplane, row, &moves->paths[group]);
 }
 
@@ -301,7 +291,8 @@ void steer_show_groups(struct control *control, struct request *request)
 
 	for (uint32_t i = answer_first_row(request->parameters, end); i < end; i++) {
 		uint16_t door = i / FLOW_GROUPS, group = i % FLOW_GROUPS;
-		uint32_t sent = read_u32(&dataplane->lcores[door]->door->moves.groups[group].sent);
+		uint32_t sent =
+			number_read32(&dataplane->lcores[door]->door->moves.groups[group].sent);
 
 		if (sent == 0)
 			continue;

@@ -57,7 +57,7 @@ bool merging_mark(struct lcore *lcore, enum stage stage, struct rte_mbuf *mbuf)
 	const struct path *path;
 	union label mark;
 
-	if (likely(!group_is_branch(packet->group)) || lcore->dataplane->n_lcores == 1)
+	if (likely(!group_is_branch(packet->group)))
 		return false;
 	path = door_path(lcore->dataplane, packet);
 	mark = label_of(packet);

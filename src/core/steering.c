@@ -24,10 +24,12 @@ static int make_merges(struct door *door, const struct dataplane *dataplane, int
 		"merges", n * (sizeof(struct merge) + size), RTE_CACHE_LINE_SIZE, socket_id);
 
 	door->merges = (struct merge *)memory;
+	if (memory == NULL)
+		return n == 0 ? 0 : -1;
 	memory += n * sizeof(struct merge);
-	for (uint16_t i = 0; i < n && door->merges != NULL; i++, memory += size)
+	for (uint16_t i = 0; i < n; i++, memory += size)
 		merge_init(&door->merges[i], memory, n_branches, credits);
-	return n > 0 && door->merges == NULL ? -1 : 0;
+	return 0;
 }
 
 int steering_init(

@@ -31,12 +31,6 @@
 
 #include "core/counters.h"
 
-/* What others may read has relaxed stores, as counters have. */
-static void set32(uint32_t *number, uint32_t value)
-{
-	__atomic_store_n(number, value, __ATOMIC_RELAXED);
-}
-
 /* ---- making ---- */
 
 static uint32_t places(uint32_t credits)
@@ -62,10 +56,10 @@ void merge_init(struct merge *merge, void *memory, uint16_t n_branches, uint32_t
 
 void merge_begin(struct merge *merge, uint32_t batch)
 {
-	set32(&merge->current, 0);
+	number_set32(&merge->current, 0);
 	merge->left = merge->batch = batch;
 	for (uint16_t i = 0; i < merge->n_branches; i++)
-		set32(&merge->arrived[i], 0);
+		number_set32(&merge->arrived[i], 0);
 }
 
 void merge_begin_counting(struct merge *merge)
@@ -76,14 +70,14 @@ void merge_begin_counting(struct merge *merge)
 	__atomic_store_n(&counters->out_of_order, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&counters->marks, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&counters->cycles, 0, __ATOMIC_RELAXED);
-	set32(&counters->most_held, 0);
+	number_set32(&counters->most_held, 0);
 }
 
 /* ---- arriving ---- */
 
 static void count_arrival(struct merge *merge, uint16_t branch, uint32_t packets)
 {
-	set32(&merge->arrived[branch], merge->arrived[branch] + packets);
+	number_set32(&merge->arrived[branch], merge->arrived[branch] + packets);
 	counter_add(&merge->counters.packets, packets);
 }
 
@@ -115,8 +109,8 @@ static void hold(struct merge *merge, uint16_t branch, uint32_t micro_flow, void
 	early->packets += packets;
 	early->branch = branch;
 	counter_add(&counters->out_of_order, n);
-	set32(&counters->held, counters->held + n);
-	set32(&counters->most_held, RTE_MAX(counters->most_held, counters->held));
+	number_set32(&counters->held, counters->held + n);
+	number_set32(&counters->most_held, RTE_MAX(counters->most_held, counters->held));
 }
 
 bool merge_arrive(struct merge *merge, uint16_t branch, uint32_t micro_flow, void *const *parcels,
@@ -150,7 +144,7 @@ static void advance(struct merge *merge)
 {
 	struct early *early;
 
-	set32(&merge->current, (merge->current + 1) & MICRO_FLOW_MASK);
+	number_set32(&merge->current, (merge->current + 1) & MICRO_FLOW_MASK);
 	early = &merge->early[merge->current & merge->mask];
 	merge->left = merge->batch - early->packets - early->ended;
 	merge->absorbed += early->ended;
@@ -179,7 +173,7 @@ static uint16_t take(struct merge *merge, void **parcels, uint16_t n)
 
 	get(merge, &merge->queues[merge->source], parcels, taken);
 	merge->waiting -= taken;
-	set32(&merge->counters.held, merge->counters.held - taken);
+	number_set32(&merge->counters.held, merge->counters.held - taken);
 	return taken;
 }
 

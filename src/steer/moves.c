@@ -49,17 +49,6 @@ int moves_register(void)
 	return next_offset < 0 ? -1 : 0;
 }
 
-/* What others may read has relaxed stores, as counters have. */
-static void set16(uint16_t *number, uint16_t value)
-{
-	__atomic_store_n(number, value, __ATOMIC_RELAXED);
-}
-
-static void set32(uint32_t *number, uint32_t value)
-{
-	__atomic_store_n(number, value, __ATOMIC_RELAXED);
-}
-
 static struct rte_mbuf **next_of(struct rte_mbuf *mbuf)
 {
 	return RTE_MBUF_DYNFIELD(mbuf, next_offset, struct rte_mbuf **);
@@ -132,7 +121,7 @@ void moves_begin(struct moves *moves, uint16_t group)
 	if (group < FLOW_GROUPS)
 		flow_group->next = moves->paths[group];
 	moves->moving[moves->n_moving] = group;
-	set16(&moves->n_moving, moves->n_moving + 1);
+	number_set16(&moves->n_moving, moves->n_moving + 1);
 }
 
 void moves_wish(struct moves *moves, uint16_t group, const struct path *path)
@@ -159,7 +148,7 @@ bool moves_end(struct moves *moves, uint16_t i)
 	if (group < FLOW_GROUPS)
 		moves->paths[group] = flow_group->next;
 	flow_group->moving = false;
-	set16(&moves->n_moving, moves->n_moving - 1);
+	number_set16(&moves->n_moving, moves->n_moving - 1);
 	moves->moving[i] = moves->moving[moves->n_moving];
 	counter_add(&moves->ended, 1);
 	return true;
@@ -181,9 +170,9 @@ void moves_hold(struct moves *moves, uint16_t group, struct rte_mbuf **mbufs, ui
 {
 	for (uint16_t i = 0; i < n; i++)
 		hold(&moves->groups[group], mbufs[i]);
-	set16(&moves->groups[group].n_held, moves->groups[group].n_held + n);
-	set32(&moves->n_held, moves->n_held + n);
-	set32(&moves->most_held, RTE_MAX(moves->most_held, moves->n_held));
+	number_set16(&moves->groups[group].n_held, moves->groups[group].n_held + n);
+	number_set32(&moves->n_held, moves->n_held + n);
+	number_set32(&moves->most_held, RTE_MAX(moves->most_held, moves->n_held));
 }
 
 uint16_t moves_take_held(struct moves *moves, uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
@@ -195,7 +184,7 @@ uint16_t moves_take_held(struct moves *moves, uint16_t group, struct rte_mbuf **
 		mbufs[taken] = flow_group->first_held;
 		flow_group->first_held = *next_of(mbufs[taken]);
 	}
-	set16(&flow_group->n_held, flow_group->n_held - taken);
-	set32(&moves->n_held, moves->n_held - taken);
+	number_set16(&flow_group->n_held, flow_group->n_held - taken);
+	number_set32(&moves->n_held, moves->n_held - taken);
 	return taken;
 }

@@ -3,14 +3,11 @@
 
 #include <string.h>
 
-static void set_micro_flow(struct split *split, uint32_t micro_flow)
-{
-	__atomic_store_n(&split->micro_flow, micro_flow, __ATOMIC_RELAXED);
-}
+#include "core/counters.h"
 
 void split_begin(struct split *split, const struct merge *merge)
 {
-	set_micro_flow(split, 0);
+	number_set32(&split->micro_flow, 0);
 	split->left = split->batch = merge->batch;
 	split->branch = 0;
 	split->merge = merge;
@@ -43,7 +40,7 @@ static uint16_t choose(const struct split *split)
 
 void split_turn(struct split *split)
 {
-	set_micro_flow(split, (split->micro_flow + 1) & MICRO_FLOW_MASK);
+	number_set32(&split->micro_flow, (split->micro_flow + 1) & MICRO_FLOW_MASK);
 	split->left = split->batch;
 	split->branch = choose(split);
 }
