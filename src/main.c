@@ -2,7 +2,6 @@
 /* Start, stop, signals. */
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,13 +202,12 @@ static void launch(const struct dataplane *dataplane)
 
 /* ---- the main lcore's loop ---- */
 
-static void sleep_until_woken(void)
+static void take_requests(void *argument)
 {
-	struct pollfd fd = {.fd = wake_fd, .events = POLLIN};
 	uint64_t count;
 
-	if (poll(&fd, 1, ROUND_MS) > 0)
-		(void)!read(wake_fd, &count, sizeof(count));
+	(void)!read(wake_fd, &count, sizeof(count));
+	requests_poll(argument);
 }
 
 static void serve(struct control *control, unsigned int stats_period)
@@ -217,8 +215,7 @@ static void serve(struct control *control, unsigned int stats_period)
 	uint64_t due = stats_period;
 
 	while (!signalled) {
-		sleep_until_woken();
-		requests_poll(control);
+		events_wait(control->events, ROUND_MS);
 		control_poll(control);
 		if (stats_period > 0 && control_now_seconds(control) >= due) {
 			report_ports(control);
@@ -276,6 +273,7 @@ static int run(struct config *config, const struct options *options, struct erro
 	}
 	launch(dataplane);
 	requests_open(wake_main);
+	events_add(control->events, wake_fd, take_requests, control);
 	serve(control, options->stats_period);
 	status = end(control);
 	control_free(control);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/control.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,10 +220,19 @@ static int add_entries(struct control *control, struct error *error)
 	return 0;
 }
 
+static int make_events(struct control *control, struct error *error)
+{
+	control->events = events_create();
+	if (control->events != NULL)
+		return 0;
+	return error_set(error, "no descriptors are left (%s)", strerror(errno));
+}
+
 static int build(struct control *control, struct error *error)
 {
-	if (make_pools(control, error) != 0 || make_vni_table(control, error) != 0 ||
-		fdb_create(control, error) != 0 || remotes_create(control, error) != 0)
+	if (make_events(control, error) != 0 || make_pools(control, error) != 0 ||
+		make_vni_table(control, error) != 0 || fdb_create(control, error) != 0 ||
+		remotes_create(control, error) != 0)
 		return -1;
 	if (add_uplinks(control, error) != 0 || add_networks(control, error) != 0 ||
 		add_containers(control, error) != 0 || add_entries(control, error) != 0)
@@ -262,6 +272,7 @@ void control_free(struct control *control)
 	fdb_free(control);
 	rte_fbk_hash_free(control->networks_by_vni);
 	free_pools(control);
+	events_free(control->events);
 	free(control);
 }
 

@@ -11,6 +11,7 @@
 #include "control/deferred.h"
 #include "core/dataplane.h"
 #include "core/error.h"
+#include "core/events.h"
 
 /*
  * The control side: everything that is not done per packet, done by the main lcore alone, in
@@ -55,6 +56,7 @@ struct remote_state {
 struct control {
 	struct config *config;
 	struct dataplane *dataplane;
+	struct events *events; /* what wakes the main lcore */
 	struct rte_mempool *pools[RTE_MAX_NUMA_NODES];
 	struct rte_hash *fdb;
 	struct rte_hash *remotes_by_address;

@@ -62,6 +62,7 @@ static void set_environment(const struct control *control, struct port *port, in
 
 	port->environment.socket_id = socket;
 	port->environment.rcu = control->dataplane->rcu;
+	port->environment.events = control->events;
 	/* A node that no lcore is on has no pool of its own. */
 	port->environment.pool = pool != NULL ? pool : control->pools[socket_of_lcore(control, 0)];
 }

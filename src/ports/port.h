@@ -11,6 +11,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include "core/error.h"
+#include "core/events.h"
 
 /*
  * A port is a small table of functions. Uplinks (ports to the physical network) and container
@@ -53,6 +54,7 @@ struct port_config {
 struct port_environment {
 	struct rte_mempool *pool; /* mbufs of received packets */
 	struct rte_rcu_qsbr *rcu; /* an lcore is quiescent between two of its turns */
+	struct events *events;	  /* for what is to be answered at once */
 	int socket_id;
 };
 

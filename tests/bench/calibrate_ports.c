@@ -67,6 +67,7 @@ struct subject {
 
 static struct rte_mempool *peer_pool;
 static struct rte_rcu_qsbr *rcu;
+static struct events *events;
 static const char *directory;
 static int tap_socket = -1;
 
@@ -134,7 +135,8 @@ static bool attach(struct subject *subject, const char *type, struct error *erro
 
 	port->ops = port_type_find(type);
 	port->n_queues = 1;
-	port->environment = (struct port_environment){fixture_pool, rcu, SOCKET_ID_ANY};
+	port->environment = (struct port_environment){
+		.pool = fixture_pool, .rcu = rcu, .events = events, .socket_id = SOCKET_ID_ANY};
 	snprintf(port->config.type, sizeof(port->config.type), "%s", type);
 	snprintf(port->config.name, sizeof(port->config.name), "%s", subject->type);
 	return port->ops->attach(port, error) == 0;
@@ -143,11 +145,11 @@ static bool attach(struct subject *subject, const char *type, struct error *erro
 static bool wait_until_up(struct port *port, struct error *error)
 {
 	for (int i = 0; i < ATTACH_TRIES; i++) {
+		events_wait(events, 1);
 		if (port->ops->housekeep != NULL)
 			port->ops->housekeep(port);
 		if (port->ops->is_up(port))
 			return true;
-		usleep(1000);
 	}
 	error_set(error, "the peer did not attach");
 	return false;
@@ -558,7 +560,8 @@ static void make_environment(void)
 	rcu = rte_zmalloc("rcu", rte_rcu_qsbr_get_memsize(1), RTE_CACHE_LINE_SIZE);
 	peer_pool = rte_pktmbuf_pool_create(
 		"peer", PEER_MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (rcu == NULL || peer_pool == NULL)
+	events = events_create();
+	if (rcu == NULL || peer_pool == NULL || events == NULL)
 		rte_exit(EXIT_FAILURE, "bench-calibrate: no memory; give EAL more (-m)\n");
 	rte_rcu_qsbr_init(rcu, 1);
 }
@@ -612,6 +615,7 @@ void ports_close(void)
 	nic_free();
 	if (tap_socket >= 0)
 		close(tap_socket);
+	events_free(events);
 }
 
 /* ---- rows ---- */
