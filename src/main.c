@@ -40,17 +40,22 @@ struct options {
 static volatile sig_atomic_t signalled;
 static int wake_fd = -1;
 
-static void on_signal(int number)
-{
-	(void)number;
-	signalled = 1;
-}
-
 static void wake_main(void)
 {
 	uint64_t one = 1;
 
 	(void)!write(wake_fd, &one, sizeof(one));
+}
+
+/* On any thread: the main lcore may sleep. */
+static void on_signal(int number)
+{
+	int saved = errno;
+
+	(void)number;
+	signalled = 1;
+	wake_main();
+	errno = saved;
 }
 
 /* ---- options ---- */
@@ -316,15 +321,23 @@ static int fail(const struct error *error)
 	return EXIT_FAILURE;
 }
 
-static int prepare(int argc, char **argv, struct error *error)
+static void handle_signals(void)
 {
-	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction action = {.sa_handler = on_signal}, inherited;
 
+	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	/* nohup(1) has it ignored. */
+	if (sigaction(SIGHUP, NULL, &inherited) == 0 && inherited.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &action, NULL);
 	/* Drivers write to sockets whose peers may be gone. */
 	signal(SIGPIPE, SIG_IGN);
-	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+static int prepare(int argc, char **argv, struct error *error)
+{
+	handle_signals();
 	telemetry_register();
 	if (rte_eal_init(argc, argv) < 0)
 		return error_set(error,

@@ -2,7 +2,6 @@
 """What weft says to a configuration that is wrong: one line with file, section and key, exit
 status 1, at once, and nothing left behind."""
 
-import signal
 import socket
 
 import pytest
@@ -176,15 +175,6 @@ READY_MADE = [file for file in sorted((ROOT / "config").glob("*.ini"))
 def test_ready_made_configurations_are_ok(lab, binary, file):
     status, output, _ = run(lab, file.read_text(), "--check", lcores="(0-4)@0")
     assert status == 0, output
-
-
-@pytest.mark.quick
-def test_it_starts_and_stops(lab, binary):
-    """SIGTERM ends it as SIGINT does, also before any packet came."""
-    weft = lab.weft(sound(lab)).wait_ready()
-    weft.process.signal(signal.SIGTERM)
-    weft.stop()
-    assert not (lab.directory / "web.sock").exists()
 
 
 def test_missing_file(lab, binary):

@@ -328,6 +328,18 @@ def test_lcores_that_share_nothing_cost_each_other_nothing(lab, binary):
 
 # --- changes while it runs ---
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+                         ids=lambda number: number.name)
+def test_a_signal_ends_it_early(lab, binary, number):
+    config = overlay(seconds=3600)
+    traffic(config, "udp", rate=1000)
+    process, _ = start(lab, config)
+    process.wait_for("weft: ready", SECONDS)
+    process.signal(number)
+    assert process.wait(SECONDS) == 0, process.output()
+    check_conservation(process.output())
+
+
 def test_a_port_deleted_under_load_costs_only_itself(lab, binary):
     config = overlay(lcores=2, seconds=30)
     traffic(config, "kept", rate=100000, end="web")
