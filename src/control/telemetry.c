@@ -17,7 +17,7 @@
 #include "core/lcore.h"
 
 /* An answer holds 16 KB of JSON; these many rows fit. */
-#define PORTS_PAGE 24
+#define PORTS_PAGE 20
 #define NETWORKS_PAGE 32
 #define FDB_PAGE 96
 #define NEIGHBOURS_PAGE 96
@@ -72,7 +72,9 @@ static void add_port(
 	const struct control *control, struct answer_list *list, const struct port *port)
 {
 	struct rte_tel_data *row = answer_add_row(list);
+	char status[PORT_STATUS_SIZE];
 
+	port_status(port, status);
 	rte_tel_data_add_dict_string(row, "name", port->config.name);
 	rte_tel_data_add_dict_string(row, "role", port->uplink ? "uplink" : "container");
 	rte_tel_data_add_dict_string(row, "type", port->config.type);
@@ -80,6 +82,7 @@ static void add_port(
 	answer_add_mac(row, "mac", &port->mac);
 	rte_tel_data_add_dict_u64(row, "mtu", port->mtu);
 	rte_tel_data_add_dict_u64(row, "up", port->ops->is_up(port));
+	rte_tel_data_add_dict_string(row, "status", status);
 	add_owners(control, row, port);
 	add_port_counters(row, port);
 }

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ports/port.h"
 
+#include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <rte_log.h>
 
 #include "core/counters.h"
 
@@ -57,6 +61,45 @@ const char *port_interface(const struct port *port)
 {
 	return port->config.interface[0] ? port->config.interface : port->config.name;
 }
+
+/* ---- status ---- */
+
+/* Of all ports: each says something now and then only. */
+static pthread_mutex_t status_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void make_printable(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
+void port_report(struct port *port, const char *format, ...)
+{
+	char status[PORT_STATUS_SIZE];
+	va_list arguments;
+	bool is_new;
+
+	va_start(arguments, format);
+	vsnprintf(status, sizeof(status), format, arguments);
+	va_end(arguments);
+	make_printable(status);
+	pthread_mutex_lock(&status_mutex);
+	is_new = strcmp(port->status, status) != 0;
+	memcpy(port->status, status, sizeof(status));
+	pthread_mutex_unlock(&status_mutex);
+	if (is_new)
+		RTE_LOG(NOTICE, USER1, "port %s: %s\n", port->config.name, status);
+}
+
+void port_status(const struct port *port, char status[PORT_STATUS_SIZE])
+{
+	pthread_mutex_lock(&status_mutex);
+	memcpy(status, port->status, PORT_STATUS_SIZE);
+	pthread_mutex_unlock(&status_mutex);
+}
+
+/* ---- lcores and counters ---- */
 
 void port_quiesce(const struct port *port)
 {

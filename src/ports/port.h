@@ -30,6 +30,7 @@
 #define PORT_QUEUES_MAX 16
 #define PORT_ADDRESSES_MAX 8
 #define PORTS_MAX 2048
+#define PORT_STATUS_SIZE 128
 
 struct port;
 
@@ -119,6 +120,7 @@ struct port {
 	uint8_t addresses6[PORT_ADDRESSES_MAX][16];
 	struct port_config config;
 	struct port_environment environment;
+	char status[PORT_STATUS_SIZE]; /* control threads only: port_report(), port_status() */
 	struct port_queue queues[PORT_QUEUES_MAX];
 };
 
@@ -138,6 +140,15 @@ void port_type_list(char *text, size_t size);
 
 /* What the kernel's device of a tap or vhost-net port is called in its namespace. */
 const char *port_interface(const struct port *port);
+
+/* What the port's state is and why, in words for a person: "container attached, 2 queue pairs",
+ * "memif client web refused: it speaks another version". Goes to the log, unless it is what was
+ * said last, and is what `show ports` tells from then on. Bytes that are not printable ASCII, which
+ * may be a peer's, become '?'. The main lcore and libraries' control threads; never an lcore. */
+void port_report(struct port *port, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What was reported last, "" at first. As port_report(). */
+void port_status(const struct port *port, char status[PORT_STATUS_SIZE]);
 
 /* The counters of all the port's queues together. Any thread. */
 struct port_counters port_count(const struct port *port);

@@ -90,7 +90,8 @@ static int new_device(int device)
 		rte_vhost_enable_guest_notification(device, ring, 0);
 	__atomic_store_n(&port->large_segments, takes_large_segments(device), __ATOMIC_RELAXED);
 	__atomic_store_n(&vhost->device, device, __ATOMIC_RELEASE);
-	RTE_LOG(NOTICE, USER1, "port %s: container attached\n", port->config.name);
+	port_report(port, "container attached, %u queue pair%s", vhost->pairs,
+		vhost->pairs == 1 ? "" : "s");
 	return 0;
 }
 
@@ -107,7 +108,7 @@ static void destroy_device(int device)
 	__atomic_store_n(&port->large_segments, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&vhost->device, NO_DEVICE, __ATOMIC_RELEASE);
 	port_quiesce(port);
-	RTE_LOG(NOTICE, USER1, "port %s: container gone\n", port->config.name);
+	port_report(port, "the container is gone");
 }
 
 static const struct rte_vhost_device_ops device_ops = {
@@ -253,6 +254,8 @@ static int vhost_attach(struct port *port, struct error *error)
 	port->driver = vhost;
 	/* The library's data path would log, a line a burst, what a container does wrong. */
 	rte_log_set_level_pattern("lib.vhost.data", RTE_LOG_CRIT);
+	port_report(port, port->config.client ? "waiting for the container's socket"
+					      : "waiting for a container");
 	if (remember(port) == 0 && start(port, error) == 0)
 		return 0;
 	forget(port);

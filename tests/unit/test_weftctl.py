@@ -17,7 +17,7 @@ PREFIX = f"weftctl-test-{os.getpid()}"
 PORT = {"name": "web", "role": "container", "type": "tap", "network": "blue",
         "mac": "02:00:00:00:00:07", "mtu": 1450, "up": 1, "queues": 1, "owners": [1],
         "rx_packets": 1234567, "rx_bytes": 98765432, "tx_packets": 0, "tx_bytes": 0,
-        "tx_refused": 3, "nic_missed": 0}
+        "tx_refused": 3, "nic_missed": 0, "status": "running"}
 LCORE = {"lcore": 1, "idle": 1, "working": 1, "back_pressured": 1, "housekeeping": 0, "total": 3,
          "in_flight": 5, "notices_lost": 0, "load": 305, "steering": 1}
 STAGES = [{"name": "rx", "lcores": [1], "bursts": 100, "packets": 3200, "cycles": 64000,
@@ -138,7 +138,13 @@ def test_ports_are_a_table(serve, weftctl):
         "PORT": "web", "ROLE": "container", "TYPE": "tap", "NETWORK": "blue",
         "MAC": "02:00:00:00:00:07", "MTU": "1450", "STATE": "up", "QUEUES": "1", "OWNERS": "1",
         "RX-PACKETS": "1,234,567", "RX-BYTES": "98,765,432", "TX-PACKETS": "0",
-        "TX-BYTES": "0", "TX-REFUSED": "3", "NIC-MISSED": "0"}
+        "TX-BYTES": "0", "TX-REFUSED": "3", "NIC-MISSED": "0", "STATUS": "running"}
+
+
+def test_a_port_says_why_it_is_down(serve, weftctl):
+    status = "memif client old disconnected: it is gone"
+    serve({"/weft/ports": {"ports": [{**PORT, "up": 0, "status": status}]}})
+    assert weftctl("show", "ports").splitlines()[1].endswith(f"  {status}")
 
 
 def test_columns_are_aligned(serve, weftctl):
