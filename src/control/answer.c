@@ -2,10 +2,44 @@
 #include "control/answer.h"
 
 #include <arpa/inet.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "control/value.h"
+
+/* The library's writer of JSON takes a byte as a signed index into a table, and leaves out most
+ * control characters. */
+void answer_spell(const char *text, char *spelling, size_t size)
+{
+	size_t length = 0;
+
+	for (; *text != '\0'; text++) {
+		bool printable = *text >= ' ' && *text <= '~';
+
+		if (length + (printable ? 1 : 4) >= size)
+			break;
+		length += snprintf(spelling + length, size - length, printable ? "%c" : "\\x%02x",
+			(unsigned char)*text);
+	}
+	spelling[length] = '\0';
+}
+
+void answer_text(struct rte_tel_data *data, const char *text)
+{
+	char spelling[4 * sizeof(((struct error *)0)->text)];
+
+	answer_spell(text, spelling, sizeof(spelling));
+	rte_tel_data_string(data, spelling);
+}
+
+void answer_add_text(struct rte_tel_data *row, const char *name, const char *text)
+{
+	char spelling[RTE_TEL_MAX_STRING_LEN];
+
+	answer_spell(text, spelling, sizeof(spelling));
+	rte_tel_data_add_dict_string(row, name, spelling);
+}
 
 struct answer_list answer_start_list(struct request *request)
 {
@@ -29,7 +63,7 @@ void answer_add_mac(struct rte_tel_data *row, const char *name, const struct rte
 	char text[RTE_ETHER_ADDR_FMT_SIZE];
 
 	rte_ether_format_addr(text, sizeof(text), mac);
-	rte_tel_data_add_dict_string(row, name, text);
+	answer_add_text(row, name, text);
 }
 
 void answer_add_ipv4(struct rte_tel_data *row, const char *name, rte_be32_t address)
@@ -37,7 +71,7 @@ void answer_add_ipv4(struct rte_tel_data *row, const char *name, rte_be32_t addr
 	char text[INET_ADDRSTRLEN];
 
 	inet_ntop(AF_INET, &address, text, sizeof(text));
-	rte_tel_data_add_dict_string(row, name, text);
+	answer_add_text(row, name, text);
 }
 
 void answer_add_lcores(struct rte_tel_data *row, const char *name,
@@ -49,7 +83,7 @@ void answer_add_lcores(struct rte_tel_data *row, const char *name,
 		if (lcores >> i & 1)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u",
 				text[0] ? " " : "", dataplane->lcore_ids[i]);
-	rte_tel_data_add_dict_string(row, name, text);
+	answer_add_text(row, name, text);
 }
 
 void answer_error(struct request *request, const struct error *error)
@@ -57,13 +91,13 @@ void answer_error(struct request *request, const struct error *error)
 	char text[sizeof(error->text) + 8];
 
 	snprintf(text, sizeof(text), "error: %s", error->text);
-	rte_tel_data_string(request->data, text);
+	answer_text(request->data, text);
 }
 
 void answer_done(struct request *request, const char *what, const char *name)
 {
 	rte_tel_data_start_dict(request->data);
-	rte_tel_data_add_dict_string(request->data, what, name);
+	answer_add_text(request->data, what, name);
 }
 
 uint32_t answer_first_row(const char *text, uint32_t end)

@@ -2,6 +2,7 @@
 #ifndef WEFT_ANSWER_H
 #define WEFT_ANSWER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <rte_ether.h>
@@ -13,6 +14,17 @@
 #include "core/error.h"
 
 /* What answers of telemetry commands are made of. Main lcore, in a request's handler. */
+
+/*
+ * Writes `text`, whatever bytes a user or a peer has put into it, in printable ASCII: any other
+ * byte as \xNN, two hexadecimal digits. As much as fits into `size` bytes, and no half of a \xNN.
+ * Any thread.
+ */
+void answer_spell(const char *text, char *spelling, size_t size);
+
+/* All strings of answers go through these two. One in a dictionary is cut at 127 characters. */
+void answer_text(struct rte_tel_data *data, const char *text);
+void answer_add_text(struct rte_tel_data *row, const char *name, const char *text);
 
 /* The library knows no arrays of dictionaries: a list is a dictionary whose keys count from 0. */
 struct answer_list {

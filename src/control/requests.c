@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "control/answer.h"
+
 /* Control threads only; no lcore ever takes the mutex. */
 static struct {
 	pthread_mutex_t mutex;
@@ -89,7 +91,7 @@ void requests_close(void)
 	queue.open = false;
 	pthread_mutex_unlock(&queue.mutex);
 	while ((request = take()) != NULL) {
-		rte_tel_data_string(request->data, "error: weft is ending");
+		answer_text(request->data, "error: weft is ending");
 		request_done(request);
 	}
 }

@@ -65,7 +65,7 @@ static void add_owners(
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i ? " " : "",
 			control->dataplane->lcore_ids[port->queues[i].owner]);
 	rte_tel_data_add_dict_u64(row, "queues", port->n_queues);
-	rte_tel_data_add_dict_string(row, "owners", text);
+	answer_add_text(row, "owners", text);
 }
 
 static void add_port(
@@ -75,14 +75,14 @@ static void add_port(
 	char status[PORT_STATUS_SIZE];
 
 	port_status(port, status);
-	rte_tel_data_add_dict_string(row, "name", port->config.name);
-	rte_tel_data_add_dict_string(row, "role", port->uplink ? "uplink" : "container");
-	rte_tel_data_add_dict_string(row, "type", port->config.type);
-	rte_tel_data_add_dict_string(row, "network", network_name(control, port->network));
+	answer_add_text(row, "name", port->config.name);
+	answer_add_text(row, "role", port->uplink ? "uplink" : "container");
+	answer_add_text(row, "type", port->config.type);
+	answer_add_text(row, "network", network_name(control, port->network));
 	answer_add_mac(row, "mac", &port->mac);
 	rte_tel_data_add_dict_u64(row, "mtu", port->mtu);
 	rte_tel_data_add_dict_u64(row, "up", port->ops->is_up(port));
-	rte_tel_data_add_dict_string(row, "status", status);
+	answer_add_text(row, "status", status);
 	add_owners(control, row, port);
 	add_port_counters(row, port);
 }
@@ -176,7 +176,7 @@ static void add_stage(const struct control *control, struct answer_list *list, i
 	for (int drop = 0; drop < DROP_COUNT; drop++)
 		if ((int)drop_table[drop].stage == stage)
 			drops += dataplane_drops(dataplane, drop);
-	rte_tel_data_add_dict_string(row, "name", stage_table[stage].name);
+	answer_add_text(row, "name", stage_table[stage].name);
 	answer_add_lcores(row, "lcores", dataplane, stage_lcores(control, stage));
 	rte_tel_data_add_dict_u64(row, "bursts", sum.bursts);
 	rte_tel_data_add_dict_u64(row, "packets", sum.packets);
@@ -204,10 +204,9 @@ static void show_drops(struct control *control, struct request *request)
 		if (packets == 0 && !all)
 			continue;
 		row = answer_add_row(&list);
-		rte_tel_data_add_dict_string(
-			row, "stage", stage_table[drop_table[drop].stage].name);
-		rte_tel_data_add_dict_string(row, "reason", drop_table[drop].name);
-		rte_tel_data_add_dict_string(row, "text", drop_table[drop].text);
+		answer_add_text(row, "stage", stage_table[drop_table[drop].stage].name);
+		answer_add_text(row, "reason", drop_table[drop].name);
+		answer_add_text(row, "text", drop_table[drop].text);
 		rte_tel_data_add_dict_u64(row, "packets", packets);
 	}
 }
@@ -221,10 +220,10 @@ static void add_network(const struct control *control, struct answer_list *list,
 
 	for (uint16_t i = 0; i < PORTS_MAX; i++)
 		ports += control->ports[i] != NULL && control->ports[i]->network == index;
-	rte_tel_data_add_dict_string(row, "name", config->name);
+	answer_add_text(row, "name", config->name);
 	rte_tel_data_add_dict_u64(row, "vni", config->vni);
 	rte_tel_data_add_dict_u64(row, "udp_port", config->udp_port);
-	rte_tel_data_add_dict_string(row, "uplink", control->ports[state->uplink]->config.name);
+	answer_add_text(row, "uplink", control->ports[state->uplink]->config.name);
 	rte_tel_data_add_dict_u64(row, "mtu", state->mtu);
 	rte_tel_data_add_dict_u64(row, "ports", ports);
 	rte_tel_data_add_dict_u64(row, "vteps", config->n_vteps);
@@ -256,13 +255,13 @@ static void add_entry(const struct control *control, struct answer_list *list, u
 	struct rte_ether_addr mac;
 
 	memcpy(&mac, &key, sizeof(mac));
-	rte_tel_data_add_dict_string(row, "network", network_name(control, key >> 48));
+	answer_add_text(row, "network", network_name(control, key >> 48));
 	answer_add_mac(row, "mac", &mac);
 	if (place_is_remote(value->place))
 		answer_add_ipv4(row, "to", control->remotes[value->place & ~PLACE_REMOTE].address);
 	else
-		rte_tel_data_add_dict_string(row, "to", control->ports[value->place]->config.name);
-	rte_tel_data_add_dict_string(row, "kind", value->fixed ? "static" : "learned");
+		answer_add_text(row, "to", control->ports[value->place]->config.name);
+	answer_add_text(row, "kind", value->fixed ? "static" : "learned");
 	rte_tel_data_add_dict_u64(
 		row, "age", value->fixed ? 0 : control_now_seconds(control) - value->heard);
 }
@@ -307,10 +306,9 @@ static void show_neighbours(struct control *control, struct request *request)
 		}
 		row = answer_add_row(&list);
 		answer_add_ipv4(row, "address", neighbour->address);
-		rte_tel_data_add_dict_string(
-			row, "uplink", control->ports[neighbour->uplink]->config.name);
+		answer_add_text(row, "uplink", control->ports[neighbour->uplink]->config.name);
 		answer_add_mac(row, "mac", &neighbour->mac);
-		rte_tel_data_add_dict_string(row, "state", neighbour_state_name(neighbour->state));
+		answer_add_text(row, "state", neighbour_state_name(neighbour->state));
 	}
 }
 
@@ -342,8 +340,8 @@ static void set_mode(struct control *control, struct request *request)
 	if (control_set_mode(control, request->parameters, &error) != 0)
 		return answer_error(request, &error);
 	rte_tel_data_start_dict(request->data);
-	rte_tel_data_add_dict_string(request->data, "mode", control->dataplane->plan->mode);
-	rte_tel_data_add_dict_string(request->data, "was", was);
+	answer_add_text(request->data, "mode", control->dataplane->plan->mode);
+	answer_add_text(request->data, "was", was);
 }
 
 static void show_mode(struct control *control, struct request *request)
@@ -351,8 +349,8 @@ static void show_mode(struct control *control, struct request *request)
 	if (request->parameters[0] != '\0')
 		return set_mode(control, request);
 	rte_tel_data_start_dict(request->data);
-	rte_tel_data_add_dict_string(request->data, "mode", control->dataplane->plan->mode);
-	rte_tel_data_add_dict_string(request->data, "version", WEFT_VERSION);
+	answer_add_text(request->data, "mode", control->dataplane->plan->mode);
+	answer_add_text(request->data, "version", WEFT_VERSION);
 	rte_tel_data_add_dict_u64(request->data, "uptime_ms", control_now_ms(control));
 	rte_tel_data_add_dict_u64(request->data, "hz", control->dataplane->clock.hz);
 }
@@ -492,7 +490,7 @@ static int run_command(const char *name, const char *parameters, struct rte_tel_
 		if (strcmp(commands[i].name, name) == 0)
 			request.handler = commands[i].handler;
 	if (request_run(&request) != 0)
-		rte_tel_data_string(data, "error: weft is starting or ending");
+		answer_text(data, "error: weft is starting or ending");
 	return 0;
 }
 

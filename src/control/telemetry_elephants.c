@@ -72,7 +72,7 @@ static void add_branches(struct rte_tel_data *row, const struct slot *slot)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
 				text[0] ? " " : "", branch);
 	}
-	rte_tel_data_add_dict_string(row, "branches", text);
+	answer_add_text(row, "branches", text);
 	rte_tel_data_add_dict_u64(row, "merge",
 		slot->dataplane->lcore_ids[number_read16(&elephant_of(slot)->merge_lcore)]);
 }
@@ -128,8 +128,8 @@ static void add_elephant(struct answer_list *list, const struct slot *slot, uint
 	snprintf(flow, sizeof(flow), "%08x", number_read32(&elephant->hash));
 	rte_tel_data_add_dict_u64(row, "door", slot->dataplane->lcore_ids[slot->door_index]);
 	rte_tel_data_add_dict_u64(row, "number", slot->number);
-	rte_tel_data_add_dict_string(row, "flow", flow);
-	rte_tel_data_add_dict_string(row, "state", states[state]);
+	answer_add_text(row, "flow", flow);
+	answer_add_text(row, "state", states[state]);
 	rte_tel_data_add_dict_u64(row, "rate", number_read32(&elephant->rate));
 	if (state != ELEPHANT_FOUND)
 		add_branches(row, slot);

@@ -157,9 +157,9 @@ void steer_show(struct control *control, struct request *request)
 	const struct steering *steering = &dataplane->steering;
 
 	rte_tel_data_start_dict(request->data);
-	rte_tel_data_add_dict_string(request->data, "mode", dataplane->plan->mode);
+	answer_add_text(request->data, "mode", dataplane->plan->mode);
 	rte_tel_data_add_dict_u64(request->data, "gated", dataplane->plan->gated);
-	rte_tel_data_add_dict_string(request->data, "policy", steering->policy->name);
+	answer_add_text(request->data, "policy", steering->policy->name);
 	rte_tel_data_add_dict_u64(
 		request->data, "threshold", steering->threshold * 100 / LOAD_FULL);
 	add_moves(request->data, dataplane);
@@ -225,9 +225,9 @@ static struct rte_tel_data *add_stage(const struct control *control, struct answ
 	char way[MODE_WAY_SIZE];
 
 	mode_way(&transitions[stage], way);
-	rte_tel_data_add_dict_string(row, "stage", stage_table[stage].name);
-	rte_tel_data_add_dict_string(row, "of", of);
-	rte_tel_data_add_dict_string(row, "way", way);
+	answer_add_text(row, "stage", stage_table[stage].name);
+	answer_add_text(row, "of", of);
+	answer_add_text(row, "way", way);
 	answer_add_lcores(
 		row, "lcores", control->dataplane, stage_lcores(control, transitions, stage));
 	return row;
@@ -263,7 +263,7 @@ static void add_path(
 				text[0] ? ", " : "", stage_table[stage].name,
 				dataplane->lcore_ids[lcore]);
 	}
-	rte_tel_data_add_dict_string(row, "path", text);
+	answer_add_text(row, "path", text);
 }
 
 static void add_group(const struct dataplane *dataplane, struct answer_list *list, uint16_t door,

@@ -2,6 +2,7 @@
 """What weft says to a configuration that is wrong: one line with file, section and key, exit
 status 1, at once, and nothing left behind."""
 
+import json
 import socket
 
 import pytest
@@ -255,3 +256,26 @@ def test_linux_overlay_wants_one_container_a_network(lab, binary):
     config = sound(lab).port("db", "blue", "vhost-user", OTHER_MAC,
                              path=lab.directory / "db.sock")
     assert "linux-overlay" in complaint(lab, config, "--mode", "linux-overlay")
+
+
+# --- commands ---
+
+@pytest.mark.parametrize("command", ["/weft/port/del,", "/weft/port/add,", "/weft/port/add,db,",
+                                     "/weft/fdb/add,blue,", "/weft/fdb/del,blue,", "/weft/mode,"])
+def test_any_byte_of_a_command_is_answered_in_json(lab, binary, command):
+    """DPDK's writer of JSON takes a byte for an index."""
+    telemetry = lab.weft(sound(lab)).wait_ready().telemetry
+    name = command.split(",")[0]
+    for byte in range(1, 256):
+        telemetry.socket.send(command.encode() + b"a" + bytes([byte]) + b"z")
+        answer = telemetry.socket.recv(telemetry.size)
+        assert answer.isascii()
+        assert json.loads(answer)[name].startswith("error: ")
+    telemetry.socket.send(command.encode() + bytes(range(128, 256)))
+    assert json.loads(telemetry.socket.recv(telemetry.size))[name].startswith("error: ")
+
+
+def test_a_name_that_is_not_ascii(lab, binary):
+    weft = lab.weft(sound(lab)).wait_ready()
+    assert weft.telemetry.ask("/weft/port/del,größe") == (
+        "error: no container port is called 'gr\\xc3\\xb6\\xc3\\x9fe'")
