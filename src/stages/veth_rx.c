@@ -9,6 +9,7 @@
 
 #include "core/checksum.h"
 #include "core/frame.h"
+#include "stages/addressless.h"
 #include "stages/stage.h"
 
 #define ICMPV6_NEIGHBOUR_ADVERTISEMENT 136
@@ -38,11 +39,10 @@ static bool owns_ipv4(const struct port *port, rte_be32_t address)
 	return false;
 }
 
-/* Link-local and unspecified addresses are what every IPv6 host starts with (RFC 4862); the former
- * only in the form that follows from the port's MAC (RFC 4291, appendix A). */
+/* A link-local address is what every IPv6 host has (RFC 4862). What form it has is the host's
+ * affair, so only the one that follows from the port's MAC (RFC 4291, appendix A) is known. */
 static bool owns_ipv6(const struct port *port, const uint8_t address[16])
 {
-	static const uint8_t unspecified[16];
 	const uint8_t *mac = port->mac.addr_bytes;
 	const uint8_t link_local[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2],
 		0xff, 0xfe, mac[3], mac[4], mac[5]};
@@ -50,7 +50,15 @@ static bool owns_ipv6(const struct port *port, const uint8_t address[16])
 	for (uint16_t i = 0; i < port->n_addresses6; i++)
 		if (memcmp(port->addresses6[i], address, 16) == 0)
 			return true;
-	return memcmp(address, link_local, 16) == 0 || memcmp(address, unspecified, 16) == 0;
+	return memcmp(address, link_local, 16) == 0;
+}
+
+/* RFC 5227: a probe has no sender address, and asks. It is for an address that the host may have:
+ * one who is just probing the same must take it for a conflict. */
+static bool is_own_probe(const struct port *port, const struct rte_arp_hdr *arp)
+{
+	return arp->arp_data.arp_sip == 0 && arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST) &&
+	       owns_ipv4(port, arp->arp_data.arp_tip);
 }
 
 static uint16_t check_arp(const struct port *port, const struct rte_mbuf *mbuf, uint16_t offset)
@@ -60,9 +68,8 @@ static uint16_t check_arp(const struct port *port, const struct rte_mbuf *mbuf, 
 	if (mbuf->data_len < offset + sizeof(*arp) ||
 		!rte_is_same_ether_addr(&arp->arp_data.arp_sha, &port->mac))
 		return VERDICT_DROP + DROP_SOURCE_ARP;
-	/* RFC 5227: a probe has no sender address. */
-	if (!has_addresses(port) || arp->arp_data.arp_sip == 0 ||
-		owns_ipv4(port, arp->arp_data.arp_sip))
+	if (!has_addresses(port) || owns_ipv4(port, arp->arp_data.arp_sip) ||
+		is_own_probe(port, arp))
 		return STAGE_BRIDGE;
 	return VERDICT_DROP + DROP_SOURCE_ARP;
 }
@@ -73,9 +80,10 @@ static uint16_t check_ipv4(const struct port *port, const struct rte_mbuf *mbuf,
 
 	if (!has_addresses(port))
 		return STAGE_BRIDGE;
-	if (mbuf->data_len < offset + sizeof(*ip) || !owns_ipv4(port, ip->src_addr))
-		return VERDICT_DROP + DROP_SOURCE_IPV4;
-	return STAGE_BRIDGE;
+	if (mbuf->data_len >= offset + sizeof(*ip) &&
+		(owns_ipv4(port, ip->src_addr) || addressless_ipv4(port, mbuf, offset)))
+		return STAGE_BRIDGE;
+	return VERDICT_DROP + DROP_SOURCE_IPV4;
 }
 
 static bool is_extension(int protocol)
@@ -119,16 +127,41 @@ static bool advertises_other(
 		       !owns_ipv6(port, advertisement->target));
 }
 
+/* Detects only whether somebody has an address that the host may have: the same from another host
+ * that detects just now is a conflict, too (RFC 4862, 5.4.3). */
+static bool is_own_start(const struct port *port, const struct rte_mbuf *mbuf, uint16_t offset)
+{
+	const uint8_t *tentative;
+
+	return addressless_ipv6(mbuf, offset, &tentative) &&
+	       (tentative == NULL || owns_ipv6(port, tentative));
+}
+
+static bool is_unspecified(const uint8_t address[16])
+{
+	static const uint8_t unspecified[16];
+
+	return memcmp(address, unspecified, 16) == 0;
+}
+
+static bool may_send_ipv6(const struct port *port, const struct rte_mbuf *mbuf,
+	const struct rte_ipv6_hdr *ip, uint16_t offset)
+{
+	if (is_unspecified(ip->src_addr))
+		return is_own_start(port, mbuf, offset);
+	return owns_ipv6(port, ip->src_addr) &&
+	       !advertises_other(port, mbuf, offset + sizeof(*ip), ip->proto);
+}
+
 static uint16_t check_ipv6(const struct port *port, const struct rte_mbuf *mbuf, uint16_t offset)
 {
 	const struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
 
 	if (!has_addresses(port))
 		return STAGE_BRIDGE;
-	if (mbuf->data_len < offset + sizeof(*ip) || !owns_ipv6(port, ip->src_addr) ||
-		advertises_other(port, mbuf, offset + sizeof(*ip), ip->proto))
-		return VERDICT_DROP + DROP_SOURCE_IPV6;
-	return STAGE_BRIDGE;
+	if (mbuf->data_len >= offset + sizeof(*ip) && may_send_ipv6(port, mbuf, ip, offset))
+		return STAGE_BRIDGE;
+	return VERDICT_DROP + DROP_SOURCE_IPV6;
 }
 
 static uint16_t check_source(const struct port *port, const struct rte_mbuf *mbuf)

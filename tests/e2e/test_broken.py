@@ -4,8 +4,10 @@
 from random import Random
 
 import pytest
+from scapy.layers.dhcp import BOOTP
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
+from scapy.layers.inet6 import (ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6NDOptDstLLAddr,
+                                 IPv6)
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
@@ -263,6 +265,19 @@ def web_ipv6(source, payload=None):
             / (payload or UDP(dport=9) / Raw(MARK)))
 
 
+def web_detection(target):
+    """Duplicate address detection."""
+    group = f"ff02::1:ff00:{target.rpartition(':')[2]}"
+    return (Ether(src=WEB_MAC, dst="33:33:ff:00:00:02") / IPv6(src="::", dst=group, hlim=255)
+            / ICMPv6ND_NS(tgt=target))
+
+
+def web_dhcp(client, ip=None, **fields):
+    return (Ether(src=WEB_MAC, dst=BROADCAST)
+            / IP(src="0.0.0.0", dst="255.255.255.255", **(ip or {})) / UDP(sport=68, dport=67)
+            / BOOTP(chaddr=bytes.fromhex(client.replace(":", "")), **fields))
+
+
 FROM_CONTAINER = [
     ("other mac", "veth_rx", "source_mac", lambda: from_web(source=UNUSED_MAC)),
     ("db's mac", "veth_rx", "source_mac", lambda: from_web(source=DB_MAC, destination=BROADCAST)),
@@ -274,6 +289,16 @@ FROM_CONTAINER = [
     ("advertises another's ipv6", "veth_rx", "source_ipv6",
      lambda: web_ipv6("fd00:1::1", ICMPv6ND_NA(tgt="fd00:1::2")
                       / ICMPv6NDOptDstLLAddr(lladdr=WEB_MAC))),
+    ("no ipv6 source", "veth_rx", "source_ipv6", lambda: web_ipv6("::")),
+    ("detects another's ipv6", "veth_rx", "source_ipv6", lambda: web_detection("fd00:1::2")),
+    ("router advertisement without source", "veth_rx", "source_ipv6",
+     lambda: web_ipv6("::", ICMPv6ND_RA())),
+    ("no ipv4 source", "veth_rx", "source_ipv4", lambda: from_web(source_ip="0.0.0.0")),
+    ("dhcp for another", "veth_rx", "source_ipv4", lambda: web_dhcp(DB_MAC)),
+    ("dhcp through a relay", "veth_rx", "source_ipv4",
+     lambda: web_dhcp(WEB_MAC, giaddr="10.1.0.2")),
+    ("fragment of dhcp", "veth_rx", "source_ipv4", lambda: web_dhcp(WEB_MAC, ip={"flags": "MF"})),
+    ("arp probe for another's", "veth_rx", "source_arp", lambda: web_arp(psrc="0.0.0.0")),
     ("arp sender address", "veth_rx", "source_arp", lambda: web_arp(psrc="10.1.0.2")),
     ("arp sender mac", "veth_rx", "source_arp", lambda: web_arp(hwsrc=UNUSED_MAC)),
     ("arp reply for another", "veth_rx", "source_arp", lambda: web_arp(op=2, psrc="10.1.0.2")),
