@@ -15,6 +15,7 @@
 
 #include "control/config.h"
 #include "control/control.h"
+#include "control/eal_options.h"
 #include "control/placement.h"
 #include "control/report.h"
 #include "control/requests.h"
@@ -335,11 +336,11 @@ static void handle_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static int prepare(int argc, char **argv, struct error *error)
+static int prepare(const struct eal_options *eal, struct error *error)
 {
 	handle_signals();
 	telemetry_register();
-	if (rte_eal_init(argc, argv) < 0)
+	if (rte_eal_init(eal->argc, eal->argv) < 0)
 		return error_set(error,
 			"EAL does not start (its lines above say why); `scripts/setup` "
 			"prepares huge pages, `--no-huge -m 512` does without");
@@ -352,6 +353,7 @@ int main(int argc, char **argv)
 {
 	struct options options = {0};
 	int own = own_arguments(argc, argv);
+	struct eal_options eal;
 	struct config *config;
 	struct error error;
 	int status;
@@ -368,7 +370,9 @@ int main(int argc, char **argv)
 		config_free(config);
 		return EXIT_SUCCESS;
 	}
-	if (prepare(own, argv, &error) != 0)
+	/* A virtual run opens no device. */
+	if (eal_options_make(&eal, own, argv, options.virtual ? NULL : config, &error) != 0 ||
+		prepare(&eal, &error) != 0)
 		return fail(&error);
 	if (options.virtual)
 		status = run_on_virtual_lcores(config, &options, &error);
@@ -378,6 +382,7 @@ int main(int argc, char **argv)
 		status = fail(&error);
 	rte_pdump_uninit();
 	rte_eal_cleanup();
+	free(eal.argv);
 	config_free(config);
 	return status;
 }

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/eal_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_pci.h>
+
+/* In full, with or without "=VALUE", or abbreviated as getopt_long(3) allows. */
+static bool is_long(const char *word, const char *option)
+{
+	size_t length = strcspn(word, "=");
+
+	return length > strlen("--") && strncmp(word, option, length) == 0;
+}
+
+static bool names_devices(const char *word)
+{
+	return strncmp(word, "-a", 2) == 0 || strncmp(word, "-b", 2) == 0 ||
+	       is_long(word, "--allow") || is_long(word, "--block") || is_long(word, "--no-pci");
+}
+
+static bool is_pci(const char *device)
+{
+	char address[PCI_PRI_STR_SIZE];
+	struct rte_pci_addr parsed;
+	int length = strcspn(device, ",");
+
+	return length < (int)sizeof(address) &&
+	       snprintf(address, sizeof(address), "%.*s", length, device) == length &&
+	       rte_pci_addr_parse(address, &parsed) == 0;
+}
+
+static void add(struct eal_options *options, const char *word)
+{
+	options->argv[options->argc++] = (char *)(uintptr_t)word;
+}
+
+static void add_devices(struct eal_options *options, const struct config *config)
+{
+	int without = options->argc;
+
+	for (uint32_t i = 0; config != NULL && i < config->n_uplinks; i++) {
+		const char *device = config->uplinks[i].port.device;
+
+		if (!is_pci(device))
+			continue;
+		add(options, "-a");
+		add(options, device);
+	}
+	if (options->argc == without)
+		add(options, "--no-pci");
+}
+
+int eal_options_make(struct eal_options *options, int argc, char *const *argv,
+	const struct config *config, struct error *error)
+{
+	uint32_t n_uplinks = config == NULL ? 0 : config->n_uplinks;
+	bool told = false;
+
+	/* The user's, two for each uplink or --no-pci, and NULL. */
+	options->argv = calloc(argc + 2 * n_uplinks + 2, sizeof(*argv));
+	options->argc = 0;
+	if (options->argv == NULL)
+		return error_set(error, "not enough memory");
+	for (int i = 0; i < argc; i++) {
+		told |= i > 0 && names_devices(argv[i]);
+		add(options, argv[i]);
+	}
+	if (!told)
+		add_devices(options, config);
+	return 0;
+}

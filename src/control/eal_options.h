@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_EAL_OPTIONS_H
+#define WEFT_EAL_OPTIONS_H
+
+#include "control/config.h"
+#include "core/error.h"
+
+/* What rte_eal_init() is given: argv ends with NULL. */
+struct eal_options {
+	int argc;
+	char **argv;
+};
+
+/*
+ * The user's EAL options, and such that EAL opens no PCI device but the uplinks' of `config` (NULL:
+ * none): it would take each that it has a driver for, and so the host's own network card. Nothing
+ * is added if the user says which devices to open (-a, -b, --no-pci). The strings stay the user's
+ * and the configuration's, which must outlive EAL; free(argv) after its end. An error is no memory.
+ */
+int eal_options_make(struct eal_options *options, int argc, char *const *argv,
+	const struct config *config, struct error *error);
+
+#endif
