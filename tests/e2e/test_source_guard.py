@@ -7,6 +7,7 @@ import pytest
 from scapy.layers.inet6 import ICMPv6MLReport2, ICMPv6ND_NS, ICMPv6ND_RS, IPv6
 from scapy.layers.l2 import Ether
 
+import frames
 import traffic
 from topology import Overlay
 from waiting import until
@@ -28,7 +29,9 @@ def overlay(lab, binary):
     one = Overlay(lab)
     one.config.section("port web", addresses=[WEB4, WEB6, TAKEN6])
     one.web.addresses = ()
-    return one.start()
+    one.start()
+    frames.until_heard(one.web, [one.east])  # what a kernel says but once must not be lost
+    return one
 
 
 def refused(overlay):
