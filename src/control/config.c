@@ -149,6 +149,7 @@ static const struct key weft_keys[] = {
 	{"mbufs", value_u32, offsetof(struct weft_config, mbufs), 1024, 1 << 24, 0},
 	{"mbuf-size", value_u32, offsetof(struct weft_config, mbuf_size), 512, 16384, 0},
 	{"credits", value_u32, offsetof(struct weft_config, credits), 64, 65536, 0},
+	{"fdb-size", value_u32, offsetof(struct weft_config, fdb_size), 1024, 1 << 24, 0},
 	{"gro", value_bool, offsetof(struct weft_config, gro), 0, 0, 0},
 	{0},
 };
@@ -525,8 +526,12 @@ static struct config *defaults(const char *name)
 	if (config == NULL)
 		abort();
 	snprintf(config->file, sizeof(config->file), "%s", name);
-	config->weft = (struct weft_config){
-		.mode = "vanilla", .mbufs = 65536, .mbuf_size = 2176, .credits = 1024, .gro = true};
+	config->weft = (struct weft_config){.mode = "vanilla",
+		.mbufs = 65536,
+		.mbuf_size = 2176,
+		.credits = 1024,
+		.fdb_size = 65536,
+		.gro = true};
 	config->steering = (struct steering_config){.policy = "two-choice", .threshold = 85};
 	config->micro_flows = (struct micro_flows_config){
 		.batch = 256, .branches = 2, .elephants = 16, .rate = 100000};

@@ -28,7 +28,8 @@ struct weft_config {
 	uint32_t mbufs;
 	uint32_t mbuf_size;
 	uint32_t credits;
-	bool gro; /* coalesce where a container takes large segments */
+	uint32_t fdb_size; /* entries */
+	bool gro;	   /* coalesce where a container takes large segments */
 };
 
 /* By EAL's ids. */
@@ -70,7 +71,7 @@ struct network_config {
 	bool source_guard;
 	bool learning;
 	uint32_t ageing;    /* seconds */
-	uint32_t addresses; /* learned ones it may hold */
+	uint32_t addresses; /* learned ones it may hold at most */
 	uint16_t mtu;	    /* 0: the uplink's less the overhead */
 };
 

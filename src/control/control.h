@@ -43,6 +43,8 @@ struct network_state {
 	uint16_t uplink; /* port index */
 	uint16_t mtu;
 	uint32_t n_learned;
+	uint64_t refused;	 /* notices of addresses that were not learned for want of room */
+	uint64_t quiet_until_ms; /* the log has been told of it */
 };
 
 struct remote_state {
@@ -72,7 +74,9 @@ struct control {
 	struct neighbour neighbours[NEIGHBOURS_MAX];
 	bool changed; /* the tables are to be published again */
 	struct deferred_list deferred;
-	uint64_t started; /* clock at start */
+	uint64_t started;	 /* clock at start */
+	uint32_t n_entries;	 /* of the FDB */
+	uint64_t quiet_until_ms; /* the log has been told that the FDB is full */
 	uint64_t scanned_ms;
 	uint32_t fdb_cursor;
 	bool fdb_scanning;

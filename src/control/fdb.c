@@ -5,25 +5,17 @@
 #include <inttypes.h>
 
 #include <rte_hash_crc.h>
+#include <rte_log.h>
 
-#define FDB_ENTRIES_MIN 1024
-#define FDB_ENTRIES_MAX (4 << 20)
-
-/* One in eight stays free, as a full hash table refuses entries before its last. */
-static uint64_t size_of_fdb(const struct control *control)
-{
-	uint64_t entries = PORTS_MAX + control->config->n_fdb;
-
-	for (uint32_t i = 0; i < control->config->n_networks; i++)
-		entries += control->config->networks[i].addresses;
-	return RTE_MAX(entries + entries / 8, (uint64_t)FDB_ENTRIES_MIN);
-}
+#define SAY_AGAIN_MS (10 * 60 * 1000)
 
 int fdb_create(struct control *control, struct error *error)
 {
+	uint32_t size = control->config->weft.fdb_size;
 	struct rte_hash_parameters parameters = {
 		.name = "weft_fdb",
-		.entries = size_of_fdb(control),
+		/* A full hash table refuses entries before its last. */
+		.entries = size + size / 8,
 		.key_len = sizeof(uint64_t),
 		.hash_func = rte_hash_crc,
 		.socket_id = rte_socket_id(),
@@ -34,16 +26,12 @@ int fdb_create(struct control *control, struct error *error)
 		.mode = RTE_HASH_QSBR_MODE_DQ,
 	};
 
-	if (size_of_fdb(control) > FDB_ENTRIES_MAX)
-		return error_set(error,
-			"'addresses' of all networks add up to more than %d; lower them",
-			FDB_ENTRIES_MAX * 8 / 9 - PORTS_MAX);
 	control->fdb = rte_hash_create(&parameters);
 	if (control->fdb == NULL || rte_hash_rcu_qsbr_add(control->fdb, &rcu) != 0)
 		return error_set(error,
-			"not enough memory for %u addresses; lower 'addresses' of the "
-			"networks or give EAL more (-m)",
-			parameters.entries);
+			"[weft]: fdb-size: not enough memory for %u entries; lower it, or give EAL "
+			"more (-m)",
+			size);
 	return 0;
 }
 
@@ -57,29 +45,52 @@ static bool find(const struct control *control, uint64_t key, union fdb_value *v
 	return rte_hash_lookup_data(control->fdb, &key, &value->word) >= 0;
 }
 
-static void count_learned(
-	struct control *control, uint64_t key, const union fdb_value *value, int change)
+static void count(struct control *control, uint64_t key, const union fdb_value *value, int change)
 {
+	control->n_entries += change;
 	if (!value->fixed)
 		control->networks[key >> 48].n_learned += change;
+}
+
+static bool is_full(const struct control *control)
+{
+	return control->n_entries >= control->config->weft.fdb_size;
 }
 
 static int store(struct control *control, uint64_t key, union fdb_value value)
 {
 	union fdb_value old;
+	bool known = find(control, key, &old);
 
-	if (find(control, key, &old))
-		count_learned(control, key, &old, -1);
+	if (!known && is_full(control))
+		return -1;
 	if (rte_hash_add_key_data(control->fdb, &key, value.word) != 0)
 		return -1;
-	count_learned(control, key, &value, 1);
+	if (known)
+		count(control, key, &old, -1);
+	count(control, key, &value, 1);
 	return 0;
 }
 
 static void erase(struct control *control, uint64_t key, const union fdb_value *value)
 {
 	rte_hash_del_key(control->fdb, &key);
-	count_learned(control, key, value, -1);
+	count(control, key, value, -1);
+}
+
+/* What was learned can be learned again. -1 if nothing was. */
+static int forget_one(struct control *control)
+{
+	const void *key;
+	union fdb_value value;
+	uint32_t next = 0;
+
+	while (rte_hash_iterate(control->fdb, &key, &value.word, &next) >= 0)
+		if (!value.fixed) {
+			erase(control, *(const uint64_t *)key, &value);
+			return 0;
+		}
+	return -1;
 }
 
 int fdb_add_static(struct control *control, uint16_t network, const struct rte_ether_addr *mac,
@@ -88,14 +99,19 @@ int fdb_add_static(struct control *control, uint16_t network, const struct rte_e
 	uint64_t key = fdb_key(network, mac);
 	union fdb_value value = {.place = place, .fixed = true};
 	union fdb_value old;
+	bool known = find(control, key, &old);
 
-	if (find(control, key, &old) && old.fixed && old.place != place)
+	if (known && old.fixed && old.place != place)
 		return error_set(error,
 			RTE_ETHER_ADDR_PRT_FMT
 			": network %s has this address at another place already",
 			RTE_ETHER_ADDR_BYTES(mac), control->networks[network].config->name);
-	if (store(control, key, value) != 0)
-		return error_set(error, "the FDB is full; raise 'addresses' of the networks");
+	if ((!known && is_full(control) && forget_one(control) != 0) ||
+		store(control, key, value) != 0)
+		return error_set(error,
+			"the FDB has no room for one more static entry; raise 'fdb-size' of "
+			"[weft] (%u)",
+			control->config->weft.fdb_size);
 	return 0;
 }
 
@@ -169,6 +185,34 @@ static bool place_exists(const struct control *control, uint16_t network, uint16
 	return control->ports[place] != NULL && control->ports[place]->network == network;
 }
 
+/* What fills a table does so again and again. */
+static bool is_due(const struct control *control, uint64_t *quiet_until_ms)
+{
+	uint64_t now = control_now_ms(control);
+
+	if (now < *quiet_until_ms)
+		return false;
+	*quiet_until_ms = now + SAY_AGAIN_MS;
+	return true;
+}
+
+static void refuse(struct control *control, struct network_state *state)
+{
+	state->refused++;
+	if (state->n_learned >= state->config->addresses) {
+		if (is_due(control, &state->quiet_until_ms))
+			RTE_LOG(WARNING, USER1,
+				"network %s: has its %u 'addresses' and learns no more until some "
+				"have aged\n",
+				state->config->name, state->n_learned);
+	} else if (is_due(control, &control->quiet_until_ms)) {
+		RTE_LOG(WARNING, USER1,
+			"the FDB is full (%u entries of all networks): no more addresses are "
+			"learned until some have aged; 'fdb-size' of [weft] gives it room\n",
+			control->n_entries);
+	}
+}
+
 void fdb_heard(
 	struct control *control, uint16_t network, const struct rte_ether_addr *mac, uint16_t place)
 {
@@ -183,8 +227,9 @@ void fdb_heard(
 	/* The notice may have waited while its port was removed. */
 	if (!place_exists(control, network, place))
 		return;
-	if (known || state->n_learned < state->config->addresses)
-		store(control, key, value);
+	if ((!known && state->n_learned >= state->config->addresses) ||
+		store(control, key, value) != 0)
+		refuse(control, state);
 }
 
 static void age(struct control *control, uint64_t key, const union fdb_value *value)

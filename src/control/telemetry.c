@@ -232,6 +232,8 @@ static void add_network(const struct control *control, struct answer_list *list,
 	rte_tel_data_add_dict_u64(row, "vtep_guard", config->vtep_guard);
 	rte_tel_data_add_dict_u64(row, "source_guard", config->source_guard);
 	rte_tel_data_add_dict_u64(row, "addresses", state->n_learned);
+	rte_tel_data_add_dict_u64(row, "addresses_max", config->addresses);
+	rte_tel_data_add_dict_u64(row, "refused", state->refused);
 }
 
 static void show_networks(struct control *control, struct request *request)

@@ -334,6 +334,7 @@ static void make_settings(struct world *world)
 		settings->uplinks[i].address = sim_vtep(i, 0);
 		settings->uplinks[i].prefix = 24;
 	}
+	settings->weft.fdb_size = 4096;
 	settings->n_networks = SIM_NETWORKS;
 	settings->networks = calloc(SIM_NETWORKS, sizeof(*settings->networks));
 	for (uint16_t i = 0; i < SIM_NETWORKS; i++) {

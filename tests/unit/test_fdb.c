@@ -9,8 +9,9 @@
 #include "control/fdb.h"
 
 #define HZ 1000
-#define ADDRESSES 4 /* that a network may learn */
+#define ADDRESSES 6 /* that a network may learn */
 #define AGEING 300
+#define FDB_SIZE 8 /* less than two networks may learn */
 
 static uint64_t now_ms;
 static struct control *control;
@@ -44,7 +45,7 @@ static int setup(void **state)
 	dataplane.rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(1), RTE_CACHE_LINE_SIZE);
 	rte_rcu_qsbr_init(dataplane.rcu, 1);
 	control = calloc(1, sizeof(*control));
-	config = (struct config){.n_networks = 2, .networks = networks};
+	config = (struct config){.weft.fdb_size = FDB_SIZE, .n_networks = 2, .networks = networks};
 	control->config = &config;
 	control->dataplane = &dataplane;
 	make_network(BLUE, "blue");
@@ -169,6 +170,102 @@ static void a_network_learns_no_more_than_it_may(void **state)
 	assert_true(knows(ADDRESSES));
 }
 
+static void hear_red(uint8_t i)
+{
+	struct rte_ether_addr mac = host(i);
+
+	fdb_heard(control, RED, &mac, PORT_RED);
+}
+
+/* What networks may learn is no reservation: the table has a size of its own. */
+static void all_networks_learn_no_more_than_the_table_holds(void **state)
+{
+	(void)state;
+	for (uint8_t i = 0; i < ADDRESSES; i++)
+		hear(i, REMOTE_2);
+	for (uint8_t i = 0; i < ADDRESSES; i++)
+		hear_red(i);
+	assert_int_equal(control->networks[BLUE].n_learned, ADDRESSES);
+	assert_int_equal(control->networks[RED].n_learned, FDB_SIZE - ADDRESSES);
+	assert_int_equal(control->networks[BLUE].refused, 0);
+	assert_int_equal(control->networks[RED].refused, ADDRESSES - (FDB_SIZE - ADDRESSES));
+	hear(0, PORT_1); /* known ones may still move */
+	assert_int_equal(control->networks[BLUE].refused, 0);
+	age_at(AGEING + 1);
+	hear_red(ADDRESSES - 1);
+	assert_int_equal(control->networks[RED].n_learned, 1);
+}
+
+static void learned_addresses_make_room_for_static_ones(void **state)
+{
+	struct error error;
+
+	(void)state;
+	for (uint8_t i = 0; i < ADDRESSES; i++) {
+		hear(i, REMOTE_2);
+		hear_red(i);
+	}
+	for (uint8_t i = 0; i < FDB_SIZE; i++) {
+		struct rte_ether_addr mac = host(100 + i);
+
+		assert_int_equal(fdb_add_static(control, BLUE, &mac, PORT_1, &error), 0);
+		assert_int_equal(entry(BLUE, &mac)->place, PORT_1);
+	}
+	assert_int_equal(control->networks[BLUE].n_learned, 0);
+	assert_int_equal(control->networks[RED].n_learned, 0);
+}
+
+static void static_entries_without_room_are_refused(void **state)
+{
+	struct rte_ether_addr mac = host(99);
+	struct error error;
+
+	(void)state;
+	for (uint8_t i = 0; i < FDB_SIZE; i++) {
+		struct rte_ether_addr other = host(100 + i);
+
+		fdb_add_static(control, BLUE, &other, PORT_1, &error);
+	}
+	assert_int_equal(fdb_add_static(control, BLUE, &mac, PORT_1, &error), -1);
+	assert_non_null(strstr(error.text, "fdb-size"));
+	assert_int_equal(
+		fdb_delete(control, BLUE, &(struct rte_ether_addr){{2, 0, 0, 0, 2, 100}}), 0);
+	assert_int_equal(fdb_add_static(control, BLUE, &mac, PORT_1, &error), 0);
+}
+
+/* ---- what the log is told ---- */
+
+static unsigned int count_lines(FILE *log, const char *word)
+{
+	char line[512];
+	unsigned int n = 0;
+
+	rewind(log);
+	while (fgets(line, sizeof(line), log) != NULL)
+		n += strstr(line, word) != NULL;
+	return n;
+}
+
+static void a_full_table_is_told_once(void **state)
+{
+	FILE *log = tmpfile();
+
+	(void)state;
+	rte_openlog_stream(log);
+	rte_log_set_level(RTE_LOGTYPE_USER1, RTE_LOG_WARNING);
+	for (int round = 0; round < 100; round++) {
+		for (uint8_t i = 0; i <= ADDRESSES; i++)
+			hear(i, REMOTE_2);
+		for (uint8_t i = 0; i < ADDRESSES; i++)
+			hear_red(i);
+	}
+	assert_int_equal(count_lines(log, "fdb-size"), 1);
+	assert_int_equal(count_lines(log, "'addresses'"), 1);
+	rte_log_set_level(RTE_LOGTYPE_USER1, RTE_LOG_ERR);
+	rte_openlog_stream(NULL);
+	fclose(log);
+}
+
 static void addresses_age_unless_heard_again(void **state)
 {
 	(void)state;
@@ -273,6 +370,10 @@ int main(void)
 		TEST(a_static_entry_replaces_a_learned_one),
 		TEST(an_address_has_one_static_place),
 		TEST(a_network_learns_no_more_than_it_may),
+		TEST(all_networks_learn_no_more_than_the_table_holds),
+		TEST(learned_addresses_make_room_for_static_ones),
+		TEST(static_entries_without_room_are_refused),
+		TEST(a_full_table_is_told_once),
 		TEST(addresses_age_unless_heard_again),
 		TEST(a_place_that_is_not_there_teaches_nothing),
 		TEST(a_place_that_goes_takes_its_addresses_along),
