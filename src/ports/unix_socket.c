@@ -10,20 +10,38 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int directory_check(const char *path, struct error *error)
+#include "ports/port.h"
+
+static bool is_made(const char *directory)
 {
-	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	return mkdir(directory, 0755) == 0 || errno == EEXIST;
+}
+
+/* As `mkdir -p`; errno tells why it failed. */
+static bool with_parents_is_made(char *directory)
+{
+	bool made = true;
+
+	for (char *slash = directory; made && (slash = strchr(slash + 1, '/')) != NULL;
+		*slash = '/') {
+		*slash = '\0';
+		made = is_made(directory);
+	}
+	return made && is_made(directory);
+}
+
+int unix_socket_directory(const char *path, struct error *error)
+{
+	char directory[PORT_PATH_SIZE] = ".";
 	const char *slash = strrchr(path, '/');
 	struct stat status;
 
-	if (slash == NULL)
-		snprintf(directory, sizeof(directory), ".");
-	else
+	if (slash != NULL)
 		snprintf(directory, sizeof(directory), "%.*s",
 			slash == path ? 1 : (int)(slash - path), path);
-	if (stat(directory, &status) != 0 && errno == ENOENT)
-		return error_set(error, "socket %s: there is no directory %s: create it first",
-			path, directory);
+	if (stat(directory, &status) != 0 && errno == ENOENT && !with_parents_is_made(directory))
+		return error_set(error, "socket %s: cannot make directory %s: %s", path, directory,
+			strerror(errno));
 	if (stat(directory, &status) != 0)
 		return error_set(
 			error, "socket %s: directory %s: %s", path, directory, strerror(errno));
@@ -75,7 +93,7 @@ int unix_socket_claim(const char *path, int type, struct error *error)
 	if (strlen(path) > most)
 		return error_set(
 			error, "socket %.200s: the path is longer than %zu bytes", path, most);
-	if (directory_check(path, error) != 0)
+	if (unix_socket_directory(path, error) != 0)
 		return -1;
 	if (lstat(path, &status) != 0) {
 		if (errno == ENOENT)

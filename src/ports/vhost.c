@@ -227,7 +227,9 @@ static int start(struct port *port, struct error *error)
 	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS |
 			 (port->config.client ? RTE_VHOST_USER_CLIENT : 0);
 
-	if (!port->config.client && unix_socket_claim(path, SOCK_STREAM, error) != 0)
+	/* As client, too: for the container to listen there. */
+	if ((port->config.client ? unix_socket_directory(path, error)
+				 : unix_socket_claim(path, SOCK_STREAM, error)) != 0)
 		return error_prefix(error, "path: ");
 	if (rte_vhost_driver_register(path, flags) != 0)
 		return error_set(error, "path: '%s' is already a port's", path);
@@ -236,8 +238,8 @@ static int start(struct port *port, struct error *error)
 		rte_vhost_driver_start(path) != 0) {
 		rte_vhost_driver_unregister(path);
 		return error_set(error,
-			"path: cannot open a socket at '%s'; is the directory there "
-			"and writable?",
+			"path: cannot open a socket at '%s'; may this user write to its "
+			"directory?",
 			path);
 	}
 	return 0;

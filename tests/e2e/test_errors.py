@@ -221,10 +221,25 @@ def test_socket_left_behind_is_taken_over(lab, binary):
     lab.weft(sound(lab)).wait_ready()
 
 
-def test_socket_directory_missing(lab, binary):
-    config = sound(lab).section("port web", path=lab.directory / "nowhere" / "web.sock")
+@pytest.mark.parametrize("keys", [{"type": "vhost-user"}, {"type": "memif"},
+                                  {"type": "vhost-user", "client": "yes"}])
+def test_the_directory_of_a_socket_is_made(lab, binary, keys):
+    """But not by --check."""
+    directory = lab.directory / "run" / "weft"
+    config = sound(lab).section("port web", path=directory / "web.sock", **keys)
+    status, output, _ = run(lab, config, "--check")
+    assert status == 0, output
+    assert not directory.parent.exists()
+    lab.weft(config).wait_ready()
+    assert directory.is_dir()
+    assert (directory / "web.sock").exists() == ("client" not in keys)
+
+
+def test_the_directory_of_a_socket_cannot_be_made(lab, binary):
+    (lab.directory / "file").touch()
+    config = sound(lab).section("port web", path=lab.directory / "file" / "run" / "web.sock")
     line = complaint(lab, config)
-    assert "port web" in line and "path" in line
+    assert "port web" in line and "path" in line and "Not a directory" in line
 
 
 def test_missing_network_namespace(lab, binary):

@@ -1283,8 +1283,7 @@ static void paths_that_are_refused(void **state)
 	memset(path, 'x', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
 	claim_refused(path, "longer than 107");
-	snprintf(path, sizeof(path), "%s/none/socket", directory);
-	claim_refused(path, "create it first");
+	claim_refused("/proc/none/socket", "cannot make directory /proc/none");
 	snprintf(path, sizeof(path), "%s/file", directory);
 	file = open(path, O_CREAT | O_WRONLY, 0600);
 	close(file);
@@ -1294,6 +1293,34 @@ static void paths_that_are_refused(void **state)
 	claim_refused(path, "ot a directory");
 	snprintf(path, sizeof(path), "%s/file", directory);
 	unlink(path);
+}
+
+static bool is_directory(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISDIR(status.st_mode) &&
+	       (status.st_mode & 0777) == 0755;
+}
+
+static void its_directory_is_made(void **state)
+{
+	char outer[200], inner[220], path[240];
+	mode_t mask = umask(0);
+	struct error error;
+
+	(void)state;
+	snprintf(outer, sizeof(outer), "%s/outer", directory);
+	snprintf(inner, sizeof(inner), "%s//inner", outer);
+	snprintf(path, sizeof(path), "%s/socket", inner);
+	assert_int_equal(unix_socket_claim(path, SOCK_SEQPACKET, &error), 0);
+	assert_true(is_directory(outer));
+	assert_true(is_directory(inner));
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(unix_socket_claim(path, SOCK_SEQPACKET, &error), 0);
+	umask(mask);
+	rmdir(inner);
+	rmdir(outer);
 }
 
 static void a_stale_socket_is_removed(void **state)
@@ -1402,6 +1429,7 @@ int main(void)
 		TEST_TWO(a_gap_between_rings),
 		TEST(not_connected),
 		TEST(paths_that_are_refused),
+		TEST(its_directory_is_made),
 		TEST(a_stale_socket_is_removed),
 		TEST(a_live_socket_of_another_type),
 		TEST(attach_leaves_nothing_on_failure),
