@@ -16,10 +16,14 @@
  * The server's side of memif: a container port that copies. The client brings all shared memory;
  * weft maps it, believes nothing in it, and lends none of its own.
  *
- * One client at a time. Its session goes greeted -> building -> connected, all on the main lcore.
+ * One client at a time. Its session goes greeted -> building -> connected, all on the main lcore,
+ * which is woken by each message: a client whose ports share memory is known to send a wrong
+ * descriptor for one that is still shaking hands when another is connected (DPDK 22.11's, with
+ * zero copy).
  * `connection` is what the lcores see of it: published with release when the rings are ready, taken
  * back by storing NULL. What was taken back is `retired` until every lcore has been quiescent once
- * more, and only then unmapped and closed. Nobody is greeted until then, so there is one of each.
+ * more, and only then unmapped and closed. Nobody is listened to until then, so there is one of
+ * each.
  */
 
 static int listener_open(struct memif_port *memif, const char *path, struct error *error)
@@ -67,6 +71,48 @@ static int config_check(const struct port *port, struct error *error)
 	return 0;
 }
 
+static void client_accept(void *argument)
+{
+	struct port *port = argument;
+	struct memif_port *memif = port->driver;
+	int client;
+
+	/* The last one may be gone, and this be it again. */
+	if (memif->state != MEMIF_SESSION_NONE)
+		memif_session_poll(port);
+	if (memif->retired != NULL)
+		return;
+	client = accept4(memif->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (client < 0)
+		return;
+	if (memif->state == MEMIF_SESSION_NONE) {
+		memif_session_begin(port, client);
+		return;
+	}
+	memif_refuse(client, "another client is connected");
+	close(client);
+	RTE_LOG(INFO, USER1, "port %s: memif client refused: another one is connected\n",
+		port->config.name);
+}
+
+static void memif_detach(struct port *port)
+{
+	struct memif_port *memif = port->driver;
+	const char *path = port->config.path;
+	struct stat status;
+
+	if (memif->state != MEMIF_SESSION_NONE)
+		memif_session_end(port, "the port is detached");
+	memif_connection_free(memif->retired);
+	if (stat(path, &status) == 0 && status.st_dev == memif->file_device &&
+		status.st_ino == memif->file_inode)
+		unlink(path);
+	events_remove(port->environment.events, memif->listener);
+	close(memif->listener);
+	rte_free(memif);
+	port->driver = NULL;
+}
+
 static int memif_attach(struct port *port, struct error *error)
 {
 	const struct port_config *config = &port->config;
@@ -89,24 +135,13 @@ static int memif_attach(struct port *port, struct error *error)
 		return -1;
 	}
 	port->driver = memif;
+	if (events_add(port->environment.events, memif->listener, client_accept, port) != 0) {
+		error_set(error, "socket %s: %s", config->path, strerror(errno));
+		memif_detach(port);
+		return -1;
+	}
+	port_report(port, "waiting for a memif client");
 	return 0;
-}
-
-static void memif_detach(struct port *port)
-{
-	struct memif_port *memif = port->driver;
-	const char *path = port->config.path;
-	struct stat status;
-
-	if (memif->state != MEMIF_SESSION_NONE)
-		memif_session_end(port, "the port is detached");
-	memif_connection_free(memif->retired);
-	if (stat(path, &status) == 0 && status.st_dev == memif->file_device &&
-		status.st_ino == memif->file_inode)
-		unlink(path);
-	close(memif->listener);
-	rte_free(memif);
-	port->driver = NULL;
 }
 
 /* Any thread may ask, so what `connection` points to is not to be read here. */
@@ -117,41 +152,24 @@ static bool memif_is_up(const struct port *port)
 	return __atomic_load_n(&memif->connection, __ATOMIC_RELAXED) != NULL;
 }
 
+/* The next client may come once the last one's memory is given back. */
 static void retired_free(struct port *port)
 {
 	struct memif_port *memif = port->driver;
 
 	if (memif->retired == NULL ||
-		rte_rcu_qsbr_check(port->environment.rcu, memif->retired_token, false) != 1)
+		rte_rcu_qsbr_check(port->environment.rcu, memif->retired_token, false) != 1 ||
+		events_add(port->environment.events, memif->listener, client_accept, port) != 0)
 		return;
 	memif_connection_free(memif->retired);
 	memif->retired = NULL;
-}
-
-/* One a call, so that clients which come to be refused cannot keep the main lcore. */
-static void client_accept(struct port *port)
-{
-	struct memif_port *memif = port->driver;
-	int client = accept4(memif->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (client < 0)
-		return;
-	if (memif->state == MEMIF_SESSION_NONE) {
-		memif_session_begin(port, client);
-		return;
-	}
-	memif_refuse(client, "another client is connected");
-	close(client);
-	RTE_LOG(INFO, USER1, "port %s: memif client refused: another one is connected\n",
-		port->config.name);
 }
 
 static void memif_housekeep(struct port *port)
 {
 	struct memif_port *memif = port->driver;
 
-	if (memif->state != MEMIF_SESSION_NONE)
-		memif_session_poll(port);
+	memif_session_expire(port);
 	if (memif->connection != NULL) {
 		if (memif_connection_lost(memif->connection))
 			memif_session_end(port, "shared memory was taken away");
@@ -160,8 +178,6 @@ static void memif_housekeep(struct port *port)
 						"more queues than the port has?)");
 	}
 	retired_free(port);
-	if (memif->retired == NULL)
-		client_accept(port);
 }
 
 const struct port_ops memif_port_ops = {

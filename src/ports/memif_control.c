@@ -11,8 +11,8 @@
 
 #include "ports/memif_private.h"
 
-#define HANDSHAKE_MS 2000    /* longest wait for the next message of a handshake */
-#define MESSAGES_PER_POLL 64 /* more than a whole handshake of most clients */
+#define HANDSHAKE_MS 2000   /* longest wait for the next message of a handshake */
+#define MESSAGES_AT_ONCE 64 /* more than a whole handshake of most clients */
 
 struct envelope {
 	struct memif_message message;
@@ -59,46 +59,37 @@ void memif_refuse(int socket, const char *reason)
 	message_send(socket, &message);
 }
 
+/* `reason`: why weft ends it, or NULL. */
+static void report_end(struct port *port, const char *reason)
+{
+	const struct memif_port *memif = port->driver;
+
+	if (reason == NULL)
+		reason = memif->farewell[0] ? memif->farewell : "it is gone";
+	port_report(port, "memif client %s %s: %s", memif->client[0] ? memif->client : "(no name)",
+		memif->state == MEMIF_SESSION_CONNECTED ? "disconnected" : "did not connect",
+		reason);
+}
+
 void memif_session_end(struct port *port, const char *reason)
 {
 	struct memif_port *memif = port->driver;
 
-	RTE_LOG(INFO, USER1, "port %s: memif client %s disconnected: %s\n", port->config.name,
-		memif->client[0] ? memif->client : "(no name)", reason ? reason : "it is gone");
+	report_end(port, reason);
 	if (reason != NULL)
 		memif_refuse(memif->socket, reason);
+	events_remove(port->environment.events, memif->socket);
 	close(memif->socket);
 	memif->socket = -1;
 	memif->state = MEMIF_SESSION_NONE;
 	memif_connection_free(memif->building);
 	memif->building = NULL;
 	if (memif->connection != NULL) {
+		events_remove(port->environment.events, memif->listener);
 		memif->retired = memif->connection;
 		__atomic_store_n(&memif->connection, NULL, __ATOMIC_RELEASE);
 		memif->retired_token = rte_rcu_qsbr_start(port->environment.rcu);
 	}
-}
-
-void memif_session_begin(struct port *port, int socket)
-{
-	struct memif_port *memif = port->driver;
-	struct memif_message message = {.type = MEMIF_HELLO};
-
-	message.hello = (struct memif_hello){
-		.name = "weft",
-		.version_min = MEMIF_VERSION,
-		.version_max = MEMIF_VERSION,
-		.region_max = MEMIF_REGIONS_MAX - 1,
-		.ring_to_client_max = port->n_queues - 1,
-		.ring_from_client_max = port->n_queues - 1,
-		.log2_ring_size_max = memif->log2_ring_size_max,
-	};
-	memif->socket = socket;
-	memif->state = MEMIF_SESSION_GREETED;
-	memif->deadline = now_ms() + HANDSHAKE_MS;
-	memif->client[0] = '\0';
-	if (message_send(socket, &message) != 0)
-		memif_session_end(port, NULL);
 }
 
 static const char *init_take(struct port *port, const struct memif_init *init)
@@ -134,8 +125,8 @@ static const char *connect_take(struct port *port)
 	memif->state = MEMIF_SESSION_CONNECTED;
 	memif->building = NULL;
 	__atomic_store_n(&memif->connection, connection, __ATOMIC_RELEASE);
-	RTE_LOG(INFO, USER1, "port %s: memif client %s connected, %u queue pairs\n",
-		port->config.name, memif->client, connection->n_queues);
+	port_report(port, "memif client %s connected, %u queue pair%s", memif->client,
+		connection->n_queues, connection->n_queues == 1 ? "" : "s");
 	return NULL;
 }
 
@@ -225,17 +216,15 @@ static bool session_step(struct port *port)
 	struct envelope envelope;
 	ssize_t received = envelope_receive(memif->socket, &envelope);
 	const char *refusal = NULL;
-	char reason[sizeof(envelope.message.disconnect.reason)];
 
 	if (received < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (received > 0 && envelope.message.type == MEMIF_DISCONNECT) {
-		text_take(reason, sizeof(reason), envelope.message.disconnect.reason,
+	if (received > 0 && envelope.message.type == MEMIF_DISCONNECT)
+		text_take(memif->farewell, sizeof(memif->farewell),
+			envelope.message.disconnect.reason,
 			sizeof(envelope.message.disconnect.reason));
-		RTE_LOG(INFO, USER1, "port %s: memif client says: %s\n", port->config.name, reason);
-	} else if (received > 0) {
+	else if (received > 0)
 		refusal = message_take(port, &envelope);
-	}
 	if (envelope.fd >= 0)
 		close(envelope.fd);
 	memif->deadline = now_ms() + HANDSHAKE_MS;
@@ -245,12 +234,41 @@ static bool session_step(struct port *port)
 	return false;
 }
 
-void memif_session_poll(struct port *port)
+void memif_session_poll(void *port)
+{
+	for (int i = 0; i < MESSAGES_AT_ONCE && session_step(port); i++)
+		;
+}
+
+void memif_session_begin(struct port *port, int socket)
 {
 	struct memif_port *memif = port->driver;
+	struct memif_message message = {.type = MEMIF_HELLO};
 
-	for (int i = 0; i < MESSAGES_PER_POLL && session_step(port); i++)
-		;
+	message.hello = (struct memif_hello){
+		.name = "weft",
+		.version_min = MEMIF_VERSION,
+		.version_max = MEMIF_VERSION,
+		.region_max = MEMIF_REGIONS_MAX - 1,
+		.ring_to_client_max = port->n_queues - 1,
+		.ring_from_client_max = port->n_queues - 1,
+		.log2_ring_size_max = memif->log2_ring_size_max,
+	};
+	memif->socket = socket;
+	memif->state = MEMIF_SESSION_GREETED;
+	memif->deadline = now_ms() + HANDSHAKE_MS;
+	memif->client[0] = '\0';
+	memif->farewell[0] = '\0';
+	if (events_add(port->environment.events, socket, memif_session_poll, port) != 0)
+		memif_session_end(port, "weft cannot watch its socket");
+	else if (message_send(socket, &message) != 0)
+		memif_session_end(port, NULL);
+}
+
+void memif_session_expire(struct port *port)
+{
+	const struct memif_port *memif = port->driver;
+
 	if (memif->state == MEMIF_SESSION_GREETED || memif->state == MEMIF_SESSION_BUILDING) {
 		if (now_ms() > memif->deadline)
 			memif_session_end(port, "the handshake takes too long");

@@ -74,7 +74,8 @@ struct memif_port {
 	struct memif_connection *retired;  /* was connection; freed once no lcore can hold it */
 	uint64_t retired_token;
 	char client[MEMIF_NAME_SIZE];
-	dev_t file_device; /* the socket file, to remove no other */
+	char farewell[MEMIF_REASON_SIZE]; /* why it went, in its words */
+	dev_t file_device;		  /* the socket file, to remove no other */
 	ino_t file_inode;
 	uint8_t log2_ring_size_max;
 };
@@ -94,8 +95,11 @@ bool memif_connection_lost(const struct memif_connection *connection);
 
 /* Greets the client behind `socket`, which is the session's from then on. */
 void memif_session_begin(struct port *port, int socket);
-/* Handles what the client sent; ends the session when the client is gone or breaks the rules. */
-void memif_session_poll(struct port *port);
+/* Handles what the client of a struct port sent; ends the session when the client is gone or breaks
+ * the rules. An event_handler. */
+void memif_session_poll(void *port);
+/* Ends the session if the next message of its handshake is overdue. */
+void memif_session_expire(struct port *port);
 /* Tells the client why (NULL: it is gone) and takes down all it had. */
 void memif_session_end(struct port *port, const char *reason);
 /* Sends DISCONNECT. */

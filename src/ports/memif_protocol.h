@@ -23,6 +23,7 @@
 #define MEMIF_COOKIE 0x03e31f20u
 #define MEMIF_VERSION 0x0200
 #define MEMIF_NAME_SIZE 32
+#define MEMIF_REASON_SIZE 96
 #define MEMIF_MODE_ETHERNET 0
 #define MEMIF_RING_FROM_CLIENT 1  /* in memif_add_ring.flags */
 #define MEMIF_RING_NO_INTERRUPT 1 /* in memif_ring.flags: the reader polls */
@@ -77,7 +78,7 @@ struct memif_connect { /* CONNECT and CONNECTED */
 
 struct memif_disconnect {
 	uint32_t code;
-	char reason[96];
+	char reason[MEMIF_REASON_SIZE];
 } __rte_packed;
 
 struct memif_message {

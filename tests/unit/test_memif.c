@@ -45,6 +45,7 @@ extern const struct port_ops memif_port_ops;
 
 static struct rte_mempool *pool;
 static struct rte_rcu_qsbr *rcu;
+static struct events *events;
 static struct port port;
 static char directory[64];
 static int fds_before;
@@ -75,7 +76,8 @@ static void port_prepare(uint16_t queues)
 	memset(&port, 0, sizeof(port));
 	port.ops = &memif_port_ops;
 	port.n_queues = queues;
-	port.environment = (struct port_environment){.pool = pool, .rcu = rcu, .socket_id = 0};
+	port.environment = (struct port_environment){
+		.pool = pool, .rcu = rcu, .events = events, .socket_id = 0};
 	snprintf(port.config.name, sizeof(port.config.name), "web");
 	snprintf(port.config.path, sizeof(port.config.path), "%s/socket", directory);
 }
@@ -116,6 +118,7 @@ static int port_teardown(void **state)
 
 static void housekeep(void)
 {
+	events_wait(events, 0);
 	memif_port_ops.housekeep(&port);
 }
 
@@ -644,6 +647,89 @@ static void all_messages_at_once(void **state)
 	client_close(&client);
 }
 
+/* A client that has several ports may count on it: see memif.c. */
+static void a_handshake_waits_for_no_round(void **state)
+{
+	struct handshake handshake;
+	struct client client;
+
+	(void)state;
+	client_dial(&client);
+	events_wait(events, -1);
+	assert_int_equal(reply_read(&client), MEMIF_HELLO);
+	handshake_good(&handshake, &client);
+	for (int i = 0; i < handshake.n; i++) {
+		step_send(&client, &handshake.steps[i]);
+		events_wait(events, -1);
+		assert_int_equal(reply_read(&client), i == CONNECT ? MEMIF_CONNECTED : MEMIF_ACK);
+	}
+	close(client.socket);
+	client.socket = -1;
+	events_wait(events, -1);
+	assert_false(memif_port_ops.is_up(&port));
+	client_close(&client);
+}
+
+/* Whatever the kernel tells of first. */
+static void a_client_that_comes_again_is_let_in(void **state)
+{
+	struct client client;
+
+	(void)state;
+	client_connect(&client);
+	for (int i = 0; i < 10; i++) {
+		struct client again;
+
+		client_dial(&again);
+		close(client.socket);
+		client.socket = -1;
+		housekeep();
+		housekeep();
+		assert_int_equal(reply_read(&again), MEMIF_HELLO);
+		client_close(&again);
+		client_close(&client);
+		housekeep();
+		client_connect(&client);
+	}
+	client_close(&client);
+}
+
+static void assert_status(const char *expected)
+{
+	char status[PORT_STATUS_SIZE];
+
+	port_status(&port, status);
+	assert_string_equal(status, expected);
+}
+
+static void the_status_says_why(void **state)
+{
+	struct step farewell = {.size = sizeof(struct memif_message)};
+	struct handshake handshake;
+	struct client client;
+
+	(void)state;
+	assert_status("waiting for a memif client");
+	client_dial(&client);
+	handshake_good(&handshake, &client);
+	handshake.steps[REGION_0].message.add_region.size = 1 << 30;
+	handshake_run(&client, &handshake);
+	assert_status("memif client test? did not connect: the region is larger than its file");
+	client_close(&client);
+	client_connect(&client);
+	assert_status("memif client test? connected, 1 queue pair");
+	client_close(&client);
+	housekeep();
+	assert_status("memif client test? disconnected: it is gone");
+	client_connect(&client);
+	farewell.message.type = MEMIF_DISCONNECT;
+	memcpy(farewell.message.disconnect.reason, "closing\x1b", 8);
+	step_send(&client, &farewell);
+	housekeep();
+	assert_status("memif client test? disconnected: closing?");
+	client_close(&client);
+}
+
 static void a_stalled_handshake_ends(void **state)
 {
 	struct handshake handshake;
@@ -675,7 +761,10 @@ static void a_second_client_is_refused(void **state)
 	assert_true(memif_port_ops.is_up(&port));
 	close(first.socket);
 	first.socket = -1;
-	client_connect(&second); /* the first one has hung up */
+	client_dial(&second); /* the first one has hung up */
+	housekeep();
+	client_close(&second);
+	client_connect(&second);
 	client_close(&second);
 	client_close(&first);
 }
@@ -729,6 +818,7 @@ static void teardown_waits_for_lcores(void **state)
 	housekeep();
 	assert_int_equal(reply_read(&next), -1); /* not greeted yet */
 	rte_rcu_qsbr_quiescent(rcu, 0);
+	housekeep();
 	housekeep();
 	assert_int_equal(reply_read(&next), MEMIF_HELLO);
 	client_close(&next);
@@ -1377,7 +1467,8 @@ static int environment_make(void **state)
 		return -1;
 	pool = rte_pktmbuf_pool_create("test", POOL, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(1), RTE_CACHE_LINE_SIZE);
-	if (pool == NULL || rcu == NULL || rte_rcu_qsbr_init(rcu, 1) != 0)
+	events = events_create();
+	if (pool == NULL || rcu == NULL || events == NULL || rte_rcu_qsbr_init(rcu, 1) != 0)
 		return -1;
 	return memif_kick_init(); /* its one descriptor belongs to the process */
 }
@@ -1387,6 +1478,7 @@ static int environment_end(void **state)
 	(void)state;
 	rte_mempool_free(pool);
 	rte_free(rcu);
+	events_free(events);
 	return rte_eal_cleanup();
 }
 
@@ -1400,6 +1492,9 @@ int main(void)
 		TEST(memory_gone_before_connect),
 		TEST(hangs_up_at_any_step),
 		TEST(all_messages_at_once),
+		TEST(a_handshake_waits_for_no_round),
+		TEST(a_client_that_comes_again_is_let_in),
+		TEST(the_status_says_why),
 		TEST(a_stalled_handshake_ends),
 		TEST(a_second_client_is_refused),
 		TEST(messages_after_connect),
