@@ -209,7 +209,7 @@ static const struct key container_keys[] = {
 	{"addresses", value_addresses, 0, 0, 0, KEY_LIST},
 	{"path", value_text, PORT(path), 0, PORT_PATH_SIZE, 0},
 	{"client", value_bool, PORT(client), 0, 0, 0},
-	{"netns", value_text, PORT(netns), 0, 64, 0},
+	{"netns", value_text, PORT(netns), 0, PORT_NETNS_SIZE, 0},
 	{"interface", value_text, PORT(interface), 0, 16, 0},
 	{"queues", value_u16, PORT(queues), 1, PORT_QUEUES_MAX, 0},
 	{"ring-size", value_u16, PORT(ring_size), 32, 32768, 0},

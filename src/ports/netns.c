@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
@@ -12,13 +13,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define NAMES "/run/netns/" /* where `ip netns` has them */
+
 static int open_namespace(const char *netns)
 {
-	char path[256];
+	char path[sizeof(NAMES) + PATH_MAX];
 
 	if (netns[0] == '\0')
 		return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	snprintf(path, sizeof(path), "%s%s", strchr(netns, '/') ? "" : "/run/netns/", netns);
+	snprintf(path, sizeof(path), "%s%s", strchr(netns, '/') ? "" : NAMES, netns);
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 

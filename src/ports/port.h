@@ -2,6 +2,7 @@
 #ifndef WEFT_PORT_H
 #define WEFT_PORT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@
 #define PORT_NAME_SIZE 32
 #define PORT_PATH_SIZE 108 /* sockaddr_un.sun_path */
 #define PORT_DEVICE_SIZE 256
+#define PORT_NETNS_SIZE PATH_MAX
 #define PORT_QUEUES_MAX 16
 #define PORT_ADDRESSES_MAX 8
 #define PORTS_MAX 2048
@@ -42,7 +44,7 @@ struct port_config {
 	char device[PORT_DEVICE_SIZE]; /* ethdevs: PCI address or vdev arguments */
 	char path[PORT_PATH_SIZE];     /* vhost-user, memif: the unix socket */
 	bool client;		       /* vhost-user: connect to the path instead of listening */
-	char netns[64];		       /* tap: network namespace (name or path) of the device */
+	char netns[PORT_NETNS_SIZE];   /* tap: network namespace (name or path) of the device */
 	char interface[16];	       /* tap, vhost-net: name of the kernel's device */
 	struct rte_ether_addr mac;     /* the container's address (the uplink's own, if not zero) */
 	uint16_t mtu;		       /* largest IP packet, bytes; 0: not given */

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
 #include <linux/virtio_net.h>
@@ -12,9 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -146,6 +150,57 @@ static void kernel_sends(size_t length)
 	size_t whole = sizeof(frame.header) + length;
 
 	assert_int_equal(send(packet_socket, &frame, whole, 0), whole);
+}
+
+/* ---- namespaces ---- */
+
+/* Named by a bind mount, as `ip netns` names them; at a path that is longer than a socket's. */
+static char directory[] = "/tmp/weft-unit-XXXXXX";
+static char netns[PATH_MAX];
+
+static void namespace_enter(int fd)
+{
+	assert_int_equal(setns(fd, CLONE_NEWNET), 0);
+	close(fd);
+}
+
+static int namespace_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void namespace_make(void)
+{
+	int own = namespace_open("/proc/thread-self/ns/net");
+	int name = open(netns, O_RDONLY | O_CREAT | O_EXCL, 0600);
+
+	assert_true(name >= 0);
+	close(name);
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_int_equal(mount("/proc/thread-self/ns/net", netns, NULL, MS_BIND, NULL), 0);
+	namespace_enter(own);
+}
+
+/* It lives on while anybody holds it. */
+static void namespace_remove(void)
+{
+	umount2(netns, MNT_DETACH);
+	unlink(netns);
+}
+
+/* Of the interface `name` in the namespace; 0: there is none. */
+static unsigned int namespace_index(const char *name)
+{
+	int own = namespace_open("/proc/thread-self/ns/net");
+	unsigned int index;
+
+	namespace_enter(namespace_open(netns));
+	index = if_nametoindex(name);
+	namespace_enter(own);
+	return index;
 }
 
 /* ---- the port ---- */
@@ -692,7 +747,51 @@ static void attach_leaves_nothing_on_failure(void **state)
 	assert_int_equal(rte_mempool_avail_count(pool), POOL);
 }
 
+static void a_namespace_may_have_a_long_path(void **state)
+{
+	struct error error = {""};
+
+	(void)state;
+	NEEDS_DEVICES();
+	namespace_make();
+	port_prepare(1, MTU, pool);
+	memcpy(port.config.netns, netns, sizeof(netns));
+	if (tap_port_ops.attach(&port, &error) != 0)
+		fail_msg("%s", error.text);
+	assert_int_not_equal(namespace_index(NAME), 0);
+	tap_port_ops.detach(&port);
+	assert_int_equal(namespace_index(NAME), 0);
+	namespace_remove();
+}
+
 /* ---- environment ---- */
+
+/* A path of directories below a directory of the program's own. */
+static bool paths_make(void)
+{
+	if (mkdtemp(directory) == NULL)
+		return false;
+	snprintf(netns, sizeof(netns), "%s/", directory);
+	for (int i = 0; i < 10; i++) {
+		strcat(netns, "a-directory-of-the-long-path/");
+		if (mkdir(netns, 0700) != 0)
+			return false;
+	}
+	strcat(netns, "web");
+	return true;
+}
+
+static void paths_remove(void)
+{
+	if (!able)
+		return;
+	namespace_remove();
+	for (char *end = strrchr(netns, '/'); end != netns + strlen("/tmp");
+		end = strrchr(netns, '/')) {
+		*end = '\0';
+		rmdir(netns);
+	}
+}
 
 static int environment_make(void **state)
 {
@@ -701,7 +800,8 @@ static int environment_make(void **state)
 
 	(void)state;
 	/* The namespace goes with the program. */
-	able = access("/dev/net/tun", R_OK | W_OK) == 0 && unshare(CLONE_NEWNET) == 0;
+	able = access("/dev/net/tun", R_OK | W_OK) == 0 && unshare(CLONE_NEWNET) == 0 &&
+	       paths_make();
 	if (rte_eal_init(RTE_DIM(arguments) - 1, arguments) < 0)
 		return -1;
 	pool = rte_pktmbuf_pool_create("test", POOL, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
@@ -713,6 +813,7 @@ static int environment_make(void **state)
 static int environment_end(void **state)
 {
 	(void)state;
+	paths_remove();
 	rte_mempool_free(pool);
 	rte_mempool_free(small_pool);
 	return rte_eal_cleanup();
@@ -741,6 +842,7 @@ int main(void)
 		TEST(several_queues),
 		TEST(a_queue_that_stays_empty_is_left_alone),
 		TEST(attach_leaves_nothing_on_failure),
+		TEST(a_namespace_may_have_a_long_path),
 	};
 
 	return cmocka_run_group_tests_name("tap", tests, environment_make, environment_end);
