@@ -4,11 +4,12 @@ status 1, at once, and nothing left behind."""
 
 import json
 import socket
+import subprocess
 
 import pytest
 
 from topology import WEB_MAC
-from weft import BINARY, ROOT, eal_options
+from weft import BINARY, ROOT, WEFTCTL, eal_options
 from weft_config import Config
 
 SECONDS = 20
@@ -290,7 +291,12 @@ def test_any_byte_of_a_command_is_answered_in_json(lab, binary, command):
     assert json.loads(telemetry.socket.recv(telemetry.size))[name].startswith("error: ")
 
 
-def test_a_name_that_is_not_ascii(lab, binary):
+@pytest.mark.parametrize("name, spelt", [("größe", r"gr\xc3\xb6\xc3\x9fe"),
+                                         (b"gr\xf6\xdfe", r"gr\xf6\xdfe"),
+                                         ("\x1b[31m", r"\x1b[31m")])
+def test_a_name_that_is_not_ascii(lab, binary, name, spelt):
     weft = lab.weft(sound(lab)).wait_ready()
-    assert weft.telemetry.ask("/weft/port/del,größe") == (
-        "error: no container port is called 'gr\\xc3\\xb6\\xc3\\x9fe'")
+    done = subprocess.run([WEFTCTL, "--file-prefix", weft.prefix, "port", "del", name],
+                          capture_output=True, text=True, timeout=SECONDS)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1, "", f"weftctl: no container port is called '{spelt}'\n")

@@ -79,12 +79,18 @@ class Server:
             except OSError:
                 return
             client.send(b'{"version":"DPDK 22.11.11","pid":1,"max_output_len":16384}')
-            while request := client.recv(1023).decode():
+            while request := client.recv(1023).decode(errors="surrogateescape"):
                 self.requests.append(request)
                 answer = self.answers.get(request)
+                if answer == b"":
+                    break
+                if isinstance(answer, bytes):
+                    client.send(answer)
+                    continue
                 if isinstance(answer, list) and request != "/":
                     answer = answer.pop(0)
                 client.send(json.dumps({request.split(",")[0]: on_the_socket(answer)}).encode())
+            client.close()
 
 
 @pytest.fixture
@@ -314,6 +320,61 @@ def test_a_stale_socket(directory, weftctl):
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stale:
         stale.bind(str(directory / "dpdk_telemetry.v2"))
     assert "no weft is running" in weftctl("show", "mode", status=1)
+
+
+def test_others_that_answer_are_named(directory, serve, weftctl):
+    serve({})
+    assert weftctl("--file-prefix", "nobody", "show", "mode", status=1).rstrip().endswith(PREFIX)
+
+
+def test_a_directory_of_another_user(directory):
+    """The program is read from stdin: another user may not see where it is."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become somebody else")
+    shown = {"XDG_RUNTIME_DIR": "/nowhere"}
+    with open(WEFTCTL) as program:
+        done = run_as_nobody(program, shown, "show", "mode")
+    assert done.returncode == 1
+    assert "no weft is running" in done.stderr and "sudo weftctl" in done.stderr
+    shown["XDG_RUNTIME_DIR"] = str(directory.parent.parent)
+    with open(WEFTCTL) as program:
+        done = run_as_nobody(program, shown, "show", "mode")
+    assert done.returncode == 1
+    assert "is root's, and you may not open it: sudo -u root weftctl" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def run_as_nobody(program, environment, *words):
+    return subprocess.run(["/usr/bin/python3", "-", "--file-prefix", PREFIX, *words], timeout=20,
+                          stdin=program, capture_output=True, text=True, user="nobody", cwd="/",
+                          env={**os.environ, **environment})
+
+
+def test_a_path_that_is_too_long(weftctl):
+    line = weftctl("--file-prefix", "x" * 100, "show", "mode", status=1)
+    assert "path too long" in line and "None" not in line
+
+
+@pytest.mark.parametrize("answer", [b"", b"{", b'{"/weft/mode": "a\x80"}', b"[]", b'"error"'])
+def test_an_answer_that_cannot_be_read(serve, weftctl, answer):
+    serve({"/weft/mode": answer})
+    line = weftctl("show", "mode", status=1)
+    assert "answer to /weft/mode is no" in line if answer else "went away" in line
+
+
+def test_a_name_that_is_not_utf8(serve, weftctl):
+    server = serve({})
+    weftctl("port", "del", b"gr\xf6\xdfe", status=1)
+    assert server.requests[0].encode(errors="surrogateescape") == b"/weft/port/del,gr\xf6\xdfe"
+
+
+def test_nothing_can_be_printed(serve):
+    serve({"/weft/mode": {"mode": "vanilla"}})
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([WEFTCTL, "--file-prefix", PREFIX, "show", "mode"], timeout=20,
+                              stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (
+        1, "weftctl: cannot print: No space left on device\n")
 
 
 def test_another_dpdk_program(serve, weftctl):
