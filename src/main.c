@@ -139,13 +139,16 @@ static int read_options(int argc, char **argv, struct options *options)
 		case 'h':
 			usage();
 			exit(EXIT_SUCCESS);
-		default:
+		default: /* getopt_long() has said why */
 			return -1;
 		}
 	}
-	if (optind < argc || options->file == NULL) {
-		fprintf(stderr, "weft: %s; see weft -- --help\n",
-			options->file == NULL ? "-c FILE is missing" : "too many words");
+	if (optind < argc) {
+		fprintf(stderr, "weft: %s: one word too many; see weft --help\n", argv[optind]);
+		return -1;
+	}
+	if (options->file == NULL) {
+		fprintf(stderr, "weft: -c FILE is missing; see weft --help\n");
 		return -1;
 	}
 	if (options->json != NULL && !options->virtual) {
@@ -155,13 +158,22 @@ static int read_options(int argc, char **argv, struct options *options)
 	return 0;
 }
 
-/* weft's own options stand behind "--". */
+/* weft's own options stand behind "--", in whose place getopt_long(3) finds the program's name. */
 static int own_arguments(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "--") == 0)
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			usage();
+			exit(EXIT_SUCCESS);
+		}
+		if (strcmp(argv[i], "--") == 0) {
+			argv[i] = argv[0];
 			return i;
-	return argc;
+		}
+	}
+	fprintf(stderr, "weft: what to do stands behind \"--\": weft [EAL options] -- -c FILE; see "
+			"weft --help\n");
+	return -1;
 }
 
 /* ---- start ---- */
@@ -343,7 +355,8 @@ static int prepare(const struct eal_options *eal, struct error *error)
 	if (rte_eal_init(eal->argc, eal->argv) < 0)
 		return error_set(error,
 			"EAL does not start (its lines above say why); `scripts/setup` "
-			"prepares huge pages, `--no-huge -m 512` does without");
+			"prepares huge pages, `--no-huge -m 512` does without; a second weft "
+			"needs a --file-prefix of its own");
 	peer_memory_init();
 	rte_pdump_init();
 	return 0;
@@ -358,10 +371,8 @@ int main(int argc, char **argv)
 	struct error error;
 	int status;
 
-	if (own == argc || read_options(argc - own, argv + own, &options) != 0) {
-		usage();
+	if (own < 0 || read_options(argc - own, argv + own, &options) != 0)
 		return EXIT_FAILURE;
-	}
 	config = read_config(&options, &error);
 	if (config == NULL)
 		return fail(&error);

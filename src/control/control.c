@@ -7,7 +7,6 @@
 
 #include <rte_errno.h>
 #include <rte_lcore.h>
-#include <rte_log.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
@@ -17,6 +16,7 @@
 #include "control/publish.h"
 #include "control/remotes.h"
 #include "core/lcore.h"
+#include "core/log.h"
 
 #define POOL_CACHE 256
 #define NOTICE_BURST 64
@@ -161,7 +161,7 @@ static int add_network(struct control *control, uint16_t index, struct error *er
 	if (rte_fbk_hash_add_key(control->networks_by_vni, state->config->vni, index) != 0)
 		return error_set(
 			error, "vni: the table of networks has no room for %u", state->config->vni);
-	RTE_LOG(NOTICE, USER1, "network %s: containers may use an MTU of %u\n", state->config->name,
+	RTE_LOG(NOTICE, weft, "network %s: containers may use an MTU of %u\n", state->config->name,
 		state->mtu);
 	return add_vteps(control, index, error);
 }
@@ -384,6 +384,6 @@ void control_poll(struct control *control)
 	neighbours_refresh(control);
 	fdb_age(control);
 	if (control->changed && publish_tables(control, &error) != 0)
-		RTE_LOG(ERR, USER1, "%s\n", error.text);
+		RTE_LOG(ERR, weft, "changes wait: %s\n", error.text);
 	deferred_run(&control->deferred, control->dataplane->rcu);
 }

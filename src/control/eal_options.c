@@ -5,7 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_common.h>
 #include <rte_pci.h>
+
+/* Else the former tells of each message of a container, the latter of a socket that nobody misses.
+ */
+static const char *const quiet[] = {
+	"--log-level=lib.vhost.config:warning", "--log-level=lib.telemetry:error"};
 
 /* In full, with or without "=VALUE", or abbreviated as getopt_long(3) allows. */
 static bool is_long(const char *word, const char *option)
@@ -60,12 +66,15 @@ int eal_options_make(struct eal_options *options, int argc, char *const *argv,
 	bool told = false;
 
 	/* The user's, two for each uplink or --no-pci, and NULL. */
-	options->argv = calloc(argc + 2 * n_uplinks + 2, sizeof(*argv));
+	options->argv = calloc(argc + RTE_DIM(quiet) + 2 * n_uplinks + 2, sizeof(*argv));
 	options->argc = 0;
 	if (options->argv == NULL)
 		return error_set(error, "not enough memory");
-	for (int i = 0; i < argc; i++) {
-		told |= i > 0 && names_devices(argv[i]);
+	add(options, argv[0]);
+	for (size_t i = 0; i < RTE_DIM(quiet); i++)
+		add(options, quiet[i]);
+	for (int i = 1; i < argc; i++) {
+		told |= names_devices(argv[i]);
 		add(options, argv[i]);
 	}
 	if (!told)

@@ -12,10 +12,12 @@ struct eal_options {
 };
 
 /*
- * The user's EAL options, and such that EAL opens no PCI device but the uplinks' of `config` (NULL:
- * none): it would take each that it has a driver for, and so the host's own network card. Nothing
- * is added if the user says which devices to open (-a, -b, --no-pci). The strings stay the user's
- * and the configuration's, which must outlive EAL; free(argv) after its end. An error is no memory.
+ * The user's EAL options; before them, such that the libraries say no more than what is wrong
+ * (ports tell who attaches and goes, port_report()), which a --log-level of the user's undoes; and
+ * such that EAL opens no PCI device but the uplinks' of `config` (NULL: none): it would take each
+ * that it has a driver for, and so the host's own network card. Nothing is added if the user says
+ * which devices to open (-a, -b, --no-pci). The strings stay the user's and the configuration's,
+ * which must outlive EAL; free(argv) after its end. An error is no memory.
  */
 int eal_options_make(struct eal_options *options, int argc, char *const *argv,
 	const struct config *config, struct error *error);

@@ -5,7 +5,8 @@
 #include <inttypes.h>
 
 #include <rte_hash_crc.h>
-#include <rte_log.h>
+
+#include "core/log.h"
 
 #define SAY_AGAIN_MS (10 * 60 * 1000)
 
@@ -201,12 +202,12 @@ static void refuse(struct control *control, struct network_state *state)
 	state->refused++;
 	if (state->n_learned >= state->config->addresses) {
 		if (is_due(control, &state->quiet_until_ms))
-			RTE_LOG(WARNING, USER1,
+			RTE_LOG(WARNING, weft,
 				"network %s: has its %u 'addresses' and learns no more until some "
 				"have aged\n",
 				state->config->name, state->n_learned);
 	} else if (is_due(control, &control->quiet_until_ms)) {
-		RTE_LOG(WARNING, USER1,
+		RTE_LOG(WARNING, weft,
 			"the FDB is full (%u entries of all networks): no more addresses are "
 			"learned until some have aged; 'fdb-size' of [weft] gives it room\n",
 			control->n_entries);

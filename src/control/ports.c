@@ -8,11 +8,11 @@
 
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
-#include <rte_log.h>
 #include <rte_malloc.h>
 
 #include "control/fdb.h"
 #include "control/placement.h"
+#include "core/log.h"
 
 /* ---- lcores and NUMA nodes ---- */
 
@@ -46,8 +46,9 @@ static void warn_of_distance(const struct control *control, const struct port *p
 		int socket = socket_of_lcore(control, port->queues[i].owner);
 
 		if (socket != port->environment.socket_id)
-			RTE_LOG(WARNING, USER1,
-				"%s: lcore %u is on NUMA node %d, the device on %d (distance %d): "
+			RTE_LOG(WARNING, weft,
+				"port %s: lcore %u is on NUMA node %d, the device on %d (distance "
+				"%d): "
 				"choose lcores there\n",
 				port->config.name,
 				control->dataplane->lcore_ids[port->queues[i].owner], socket,
@@ -253,8 +254,10 @@ int ports_remove(struct control *control, const char *name, deferred_function do
 {
 	struct port *port = control_port(control, name);
 
-	if (port == NULL || port->uplink)
-		return error_set(error, "no container port is called '%s'", name);
+	if (port == NULL)
+		return error_set(error, "no port is called '%s'", name);
+	if (port->uplink)
+		return error_set(error, "%s is an uplink, which stays as long as weft runs", name);
 	fdb_forget_place(control, port->index);
 	control->ports[port->index] = NULL;
 	control->changed = true;

@@ -440,16 +440,21 @@ static void fdb_del(struct control *control, struct request *request)
 
 	snprintf(copy, sizeof(copy), "%s", request->parameters);
 	if (split(copy, parts, 2) != 2 || rte_ether_unformat_addr(parts[1], &mac) != 0) {
-		error_set(&error, "fdb del takes a network and an address");
+		error_set(&error, "fdb del takes a network and an Ethernet address such as "
+				  "02:00:00:00:00:01");
 		return answer_error(request, &error);
 	}
 	network = control_network(control, parts[0]);
-	if (network != NETWORK_NONE && is_port_mac(control, network, &mac)) {
+	if (network == NETWORK_NONE) {
+		error_set(&error, "no network is called '%s'", parts[0]);
+		return answer_error(request, &error);
+	}
+	if (is_port_mac(control, network, &mac)) {
 		error_set(&error, "%s is a port's own address; `port del` removes both", parts[1]);
 		return answer_error(request, &error);
 	}
-	if (network == NETWORK_NONE || fdb_delete(control, network, &mac) != 0) {
-		error_set(&error, "network '%s' has no address %s", parts[0], parts[1]);
+	if (fdb_delete(control, network, &mac) != 0) {
+		error_set(&error, "network %s has no address %s", parts[0], parts[1]);
 		return answer_error(request, &error);
 	}
 	answer_done(request, "deleted", parts[1]);

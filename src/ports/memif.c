@@ -6,9 +6,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <rte_log.h>
 #include <rte_malloc.h>
 
+#include "core/log.h"
 #include "ports/memif_private.h"
 #include "ports/unix_socket.h"
 
@@ -91,7 +91,7 @@ static void client_accept(void *argument)
 	}
 	memif_refuse(client, "another client is connected");
 	close(client);
-	RTE_LOG(INFO, USER1, "port %s: memif client refused: another one is connected\n",
+	RTE_LOG(INFO, weft, "port %s: memif client refused: another one is connected\n",
 		port->config.name);
 }
 

@@ -7,9 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <rte_log.h>
-
 #include "core/counters.h"
+#include "core/log.h"
 
 #define QUIESCE_STEP_US 50
 
@@ -89,7 +88,7 @@ void port_report(struct port *port, const char *format, ...)
 	memcpy(port->status, status, sizeof(status));
 	pthread_mutex_unlock(&status_mutex);
 	if (is_new)
-		RTE_LOG(NOTICE, USER1, "port %s: %s\n", port->config.name, status);
+		RTE_LOG(NOTICE, weft, "port %s: %s\n", port->config.name, status);
 }
 
 void port_status(const struct port *port, char status[PORT_STATUS_SIZE])

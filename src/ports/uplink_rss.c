@@ -3,8 +3,8 @@
 
 #include <rte_ethdev.h>
 #include <rte_flow.h>
-#include <rte_log.h>
 
+#include "core/log.h"
 #include "ports/port.h"
 
 #define RSS_LEVEL_INNER 2
@@ -44,7 +44,7 @@ bool uplink_rss(uint16_t ethdev, const char *name, uint16_t n_queues)
 	for (uint16_t i = 0; i < n_queues; i++)
 		queues[i] = i;
 	inner = make_rule(ethdev, &rss) != NULL;
-	RTE_LOG(NOTICE, USER1, "uplink %s: %u queues, RSS over the %s headers\n", name, n_queues,
+	RTE_LOG(NOTICE, weft, "uplink %s: %u queues, RSS over the %s headers\n", name, n_queues,
 		inner ? "inner" : "outer");
 	return inner;
 }

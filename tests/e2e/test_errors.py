@@ -299,4 +299,48 @@ def test_a_name_that_is_not_ascii(lab, binary, name, spelt):
     done = subprocess.run([WEFTCTL, "--file-prefix", weft.prefix, "port", "del", name],
                           capture_output=True, text=True, timeout=SECONDS)
     assert (done.returncode, done.stdout, done.stderr) == (
-        1, "", f"weftctl: no container port is called '{spelt}'\n")
+        1, "", f"weftctl: no port is called '{spelt}'\n")
+
+
+# --- the command line ---
+
+@pytest.mark.parametrize("words, complaint", [
+    ([], 'stands behind "--"'),
+    (["-l", "0,1"], 'stands behind "--"'),
+    (["--"], "-c FILE is missing"),
+    (["--", "-c", "one.ini", "two.ini"], "two.ini: one word too many"),
+    (["--", "-c", "one.ini", "--fast"], "unrecognized option '--fast'"),
+    (["--", "-c", "one.ini", "--clock", "cuckoo"], "--clock cuckoo"),
+    (["--", "-c", "one.ini", "--stats-period", "0"], "--stats-period 0"),
+])
+def test_a_wrong_command_line_gets_one_line(binary, words, complaint):
+    done = subprocess.run([binary, *words], capture_output=True, text=True, timeout=SECONDS)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert complaint in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--", "--help"]])
+def test_help(binary, words):
+    done = subprocess.run([binary, *words], capture_output=True, text=True, timeout=SECONDS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: weft [EAL options] -- -c FILE")
+
+
+def test_an_uplink_is_not_deleted(lab, binary):
+    weft = lab.weft(sound(lab)).wait_ready()
+    assert weft.telemetry.ask("/weft/port/del,phys").startswith("error: phys is an uplink")
+
+
+def test_addresses_of_a_network_that_is_not_there(lab, binary):
+    weft = lab.weft(sound(lab)).wait_ready()
+    answer = weft.telemetry.ask(f"/weft/fdb/del,red,{OTHER_MAC}")
+    assert answer == "error: no network is called 'red'"
+    assert "02:00:00:00:00:01" in weft.telemetry.ask("/weft/fdb/del,blue,web")
+
+
+def test_the_log_is_wefts(lab, binary):
+    """Every line begins with who says it, and the libraries tell nothing of what is in order."""
+    weft = lab.weft(sound(lab)).wait_ready()
+    lines = weft.process.output().splitlines()
+    assert "weft: port web: waiting for a container" in lines
+    assert [line for line in lines if not line.startswith(("weft: ", "EAL: "))] == []

@@ -30,10 +30,14 @@ static const struct config *with_devices(const char *first, const char *second)
 	return &config;
 }
 
-/* Words are apart by one space. */
+#define QUIET " --log-level=lib.vhost.config:warning --log-level=lib.telemetry:error"
+
+/* Words are apart by one space. What is expected leaves out what stands behind the program's name.
+ */
 static void assert_made(const char *words, const struct config *devices, const char *expected)
 {
-	char copy[256], text[256] = "", *argv[16], *rest = copy;
+	char copy[256], text[512] = "", wanted[512], *argv[16], *rest = copy;
+	size_t name = strcspn(expected, " ");
 	struct eal_options options;
 	struct error error;
 	int argc = 0;
@@ -45,7 +49,8 @@ static void assert_made(const char *words, const struct config *devices, const c
 	for (int i = 0; i < options.argc; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", i ? " " : "",
 			options.argv[i]);
-	assert_string_equal(text, expected);
+	snprintf(wanted, sizeof(wanted), "%.*s" QUIET "%s", (int)name, expected, expected + name);
+	assert_string_equal(text, wanted);
 	assert_null(options.argv[options.argc]);
 	free(options.argv);
 }
