@@ -125,7 +125,7 @@ def report_unsound(name, row, details):
     if row["sound"]:
         return
     traffic = details["traffic"]
-    print(f"{name}: NOT SOUND: " + ", ".join(
+    print(f"{name}: order or conservation did not hold: " + ", ".join(
         f"{traffic[key]} {key}" for key in ("reordered", "duplicates", "corrupted", "strayed")) +
         f", {row['lost']} lost")
     for words in details["words"]:
@@ -136,8 +136,9 @@ def report_unsound(name, row, details):
 def echo(mode, native, seconds):
     """One mode with a container that testpmd runs in its own namespaces; returns its row."""
     with Session("weft-quickstart") as session:
-        print(f"\n{mode}: {'plain' if native else 'VXLAN'} traffic to a container (testpmd macswap "
-              "over virtio-user, own namespaces) and back", flush=True)
+        print(f"\n{mode}: {'plain' if native else 'VXLAN'} packets to a container, which sends them "
+              "back (testpmd macswap\nover virtio-user, in namespaces of its own); each second, at "
+              "the generator:", flush=True)
         arguments = ["--direction", "echo", "--window", str(WINDOW), "--warmup", str(ECHO_WARMUP),
                      "--seconds", str(seconds), *sharing_arguments()]
         weft = Weft(session, write_config(session, "vhost"), mode)
@@ -219,6 +220,14 @@ def limit_rows(port, frame_bytes, seconds):
 TABLE = "  {:<14} {:<13} {:<6} {:>5} {:>11} {:>13} {:>9} {:>9}  {}"
 
 
+def print_legend():
+    """What the columns of the tables are."""
+    print("\nIn the tables: frame is the bytes of a packet inside of VXLAN; cycles/packet are weft's "
+          "lcore's;\np50 and p99 are how long half of the packets, and 99 in 100, took at most; limit "
+          "is who had\nnothing to spare: weft, the generator, the CPU that generator and container "
+          f"share, or none of\nthem (window: no more than {WINDOW} packets are on their way at once).")
+
+
 def print_head():
     """The table's first line."""
     print(TABLE.format("mode", "container", "port", "frame", "packets/s", "cycles/packet",
@@ -239,7 +248,7 @@ def print_surroundings():
     wanted = (Weft.MEMORY_MB + Traffic.MEMORY_MB + Testpmd.MEMORY_MB) * 1024
     free = weft_run.huge_pages_free() * weft_run.HUGE_PAGE_KB
     if free >= wanted:
-        print(f"huge pages: {free // 1024} MB free, used")
+        print(f"huge pages: {free // 1024} MB free, enough")
     else:
         print(f"huge pages: {free // 1024} MB free of the {wanted // 1024} MB wanted: "
               "processes that find too few run with --no-huge, and slower")
@@ -255,12 +264,13 @@ def run_all(seconds):
         row, ready_ms = echo(mode, native, ECHO_SECONDS * seconds)
         rows.append(row)
         ready.append(ready_ms)
-    print("\nAll modes, container run by testpmd; the generator shares its CPU with it:")
+    print_legend()
+    print("\nAll modes; the container is testpmd, and the generator shares its CPU with it:")
     print_head()
     for row in rows:
         print_row(row)
-    print(f"\nWho is the limit: weft-traffic is generator and container, medians of {LIMIT_RUNS} "
-          f"runs of {seconds:g} s in turns:")
+    print("\nHow fast weft is: one program, weft-traffic, is generator and container, and has a CPU "
+          f"to itself;\nmedians of {LIMIT_RUNS} runs of {seconds:g} s in turns:")
     print_head()
     for port in CONTAINERS:
         for frame_bytes in LIMIT_FRAMES:
