@@ -79,6 +79,7 @@ static struct port *make_port(const struct port_config *config)
 	port->config = *config;
 	port->ops = port_type_find(config->type);
 	port->n_queues = config->queues;
+	port->n_pairs = config->queues;
 	port->mac = config->mac;
 	return port;
 }

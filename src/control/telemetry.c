@@ -65,6 +65,7 @@ static void add_owners(
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i ? " " : "",
 			control->dataplane->lcore_ids[port->queues[i].owner]);
 	rte_tel_data_add_dict_u64(row, "queues", port->n_queues);
+	rte_tel_data_add_dict_u64(row, "pairs", port->ops->is_up(port) ? port_pairs(port) : 0);
 	answer_add_text(row, "owners", text);
 }
 

@@ -115,6 +115,9 @@ struct port {
 	 * marked as DPDK marks what is to be segmented (RTE_MBUF_F_TX_TCP_SEG). Written by the port
 	 * when its peer attaches or goes, by whatever thread; lcores read it relaxed. */
 	bool large_segments;
+	/* Queue pairs that the peer uses now. As many as queues, but for types whose peer has a say
+	 * in it: these keep it, from whatever control thread; port_pairs() reads it. */
+	uint16_t n_pairs;
 	struct rte_ether_addr mac;
 	uint16_t n_addresses4; /* addresses the container may send from; none: any */
 	uint16_t n_addresses6;
@@ -130,6 +133,12 @@ struct port {
 static inline bool port_takes_large_segments(const struct port *port)
 {
 	return __atomic_load_n(&port->large_segments, __ATOMIC_RELAXED);
+}
+
+/* Any thread. */
+static inline uint16_t port_pairs(const struct port *port)
+{
+	return __atomic_load_n(&port->n_pairs, __ATOMIC_RELAXED);
 }
 
 /* The types of ports there are; NULL if `type` is none of them. */

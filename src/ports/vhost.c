@@ -3,11 +3,19 @@
  * vhost-user ports: weft is the backend of a container's virtio-user (or a guest's virtio-net). The
  * library copies packets in and out of the container's memory, so weft's own is never lent.
  *
- * The library's control thread tells of containers coming and going. Protocol: it stores the
- * device's id (release) when the rings are ready; lcores load it (acquire) for each burst; when the
- * container goes it stores -1 and waits for all lcores to end their turn before the library frees
- * the device. While a port is detached the main lcore waits for that thread, so `ports` needs only
- * its own mutex, which no lcore ever takes.
+ * The library's control thread tells of containers coming and going, and of each ring that is ready
+ * or no longer so. It takes notes; the main lcore, once a housekeeping, shares the rings out among
+ * the port's queues. So lcores see what has settled: a ring whose eventfd the front end exchanges
+ * is not ready for the length of one message, and flows must not go elsewhere meanwhile.
+ *
+ * Protocol: the main lcore stores the device's id (release) when the rings are shared out; lcores
+ * load it (acquire) for each burst; when the container goes, the control thread stores -1 and waits
+ * for all lcores to end their turn before the library frees the device. A ring that is switched off
+ * needs no such wait: the library refuses to use it as of then, under a lock that it has for each
+ * ring. Nor could there be one: it holds all of these locks while it tells of a ring, and an lcore
+ * may be waiting for one of them.
+ *
+ * `ports.mutex` is never taken in vring_state_changed(), for this reason, and never by an lcore.
  */
 #include <linux/virtio_net.h>
 #include <pthread.h>
@@ -36,9 +44,32 @@
 #define FEATURES_LARGE                                                                             \
 	(FEATURES_SEGMENTS | 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_MRG_RXBUF)
 
+/* What the library has room for. Rings come in pairs, as the container sees them: even ones it
+ * receives by, odd ones it sends by. */
+#define RINGS_MAX 256
+#define NO_RING RINGS_MAX
+#define LOOKS_MAX 8 /* into so many of a container's rings in one call, at most */
+
+/* A set of rings. */
+struct rings {
+	uint64_t words[RINGS_MAX / 64];
+};
+
+/* The rings that one of the port's queues serves; main: wo, the queue's owner: ro. All of a port's
+ * queues have one owner, so a flow is one lcore's whichever ring it comes through. Each field is
+ * good by itself: one that is out of date names a ring that the library will not use. */
+struct vhost_queue {
+	uint16_t to;	 /* the one it sends by, or NO_RING */
+	uint16_t n_from; /* those it receives by */
+	uint16_t next;	 /* of from[]: whose turn it is; the owner's own */
+	uint8_t from[RINGS_MAX / 2];
+} __rte_cache_aligned;
+
 struct vhost {
-	int device;	/* NO_DEVICE or the library's id; control thread: wo, lcores: ro */
-	uint16_t pairs; /* of rings that the container has; set before `device` */
+	int device;	    /* NO_DEVICE or the library's id; lcores: ro */
+	int ready;	    /* the device that may be served; under ports.mutex */
+	struct rings rings; /* that are shared out; main */
+	struct vhost_queue queues[];
 };
 
 /* Ports by socket path, for the library's callbacks. */
@@ -46,6 +77,9 @@ static struct {
 	pthread_mutex_t mutex;
 	struct port *list[PORTS_MAX];
 } ports = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* The rings that may be used, by device; the library's threads: rw, main: ro (relaxed). */
+static struct rings ready_rings[RTE_MAX_VHOST_DEVICE];
 
 /* ---- the library's control thread ---- */
 
@@ -64,54 +98,72 @@ static struct port *find_port(int device)
 	return found;
 }
 
-/* Mergeable buffers, as a container without them would need one of 64 KB for each packet. */
-static bool takes_large_segments(int device)
+static int new_connection(int device)
 {
-	uint64_t features;
-
-	return rte_vhost_get_negotiated_features(device, &features) == 0 &&
-	       (features & FEATURES_LARGE) == FEATURES_LARGE;
+	memset(&ready_rings[device], 0, sizeof(ready_rings[device]));
+	return 0;
 }
 
+static int vring_state_changed(int device, uint16_t ring, int enable)
+{
+	uint64_t *word = &ready_rings[device].words[ring / 64];
+	uint64_t bit = UINT64_C(1) << ring % 64;
+
+	if (enable)
+		__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* The socket takes any number of connections; the first that is ready has the port. */
 static int new_device(int device)
 {
 	struct port *port = find_port(device);
 	struct vhost *vhost;
+	bool is_first;
 
 	if (port == NULL)
 		return -1;
 	vhost = port->driver;
-	/* The socket takes any number of connections; the first that is ready has the port. */
-	if (vhost->device != NO_DEVICE)
-		return -1;
-	vhost->pairs = RTE_MAX(rte_vhost_get_vring_num(device) / 2, 1);
-	/* We poll: the container need not kick. */
-	for (uint16_t ring = 0; ring < rte_vhost_get_vring_num(device); ring++)
-		rte_vhost_enable_guest_notification(device, ring, 0);
-	__atomic_store_n(&port->large_segments, takes_large_segments(device), __ATOMIC_RELAXED);
-	__atomic_store_n(&vhost->device, device, __ATOMIC_RELEASE);
-	port_report(port, "container attached, %u queue pair%s", vhost->pairs,
-		vhost->pairs == 1 ? "" : "s");
-	return 0;
+	pthread_mutex_lock(&ports.mutex);
+	is_first = vhost->ready == NO_DEVICE;
+	if (is_first)
+		vhost->ready = device;
+	pthread_mutex_unlock(&ports.mutex);
+	return is_first ? 0 : -1;
+}
+
+static bool withdraw(struct port *port, int device)
+{
+	struct vhost *vhost = port->driver;
+	bool had_port;
+
+	pthread_mutex_lock(&ports.mutex);
+	had_port = vhost->ready == device;
+	if (had_port) {
+		vhost->ready = NO_DEVICE;
+		__atomic_store_n(&port->large_segments, false, __ATOMIC_RELAXED);
+		__atomic_store_n(&port->n_pairs, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&vhost->device, NO_DEVICE, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&ports.mutex);
+	return had_port;
 }
 
 static void destroy_device(int device)
 {
 	struct port *port = find_port(device);
-	struct vhost *vhost;
 
-	if (port == NULL)
+	if (port == NULL || !withdraw(port, device))
 		return;
-	vhost = port->driver;
-	if (vhost->device != device)
-		return;
-	__atomic_store_n(&port->large_segments, false, __ATOMIC_RELAXED);
-	__atomic_store_n(&vhost->device, NO_DEVICE, __ATOMIC_RELEASE);
 	port_quiesce(port);
 	port_report(port, "the container is gone");
 }
 
 static const struct rte_vhost_device_ops device_ops = {
+	.new_connection = new_connection,
+	.vring_state_changed = vring_state_changed,
 	.new_device = new_device,
 	.destroy_device = destroy_device,
 };
@@ -125,18 +177,26 @@ static int device_of(const struct port *port)
 	return __atomic_load_n(&vhost->device, __ATOMIC_ACQUIRE);
 }
 
-/* Rings come in pairs, as the container sees them: even ones it receives by, odd ones it sends by.
- * It may have fewer than the port: one lcore owns all of a port's queues, so they can share a ring.
- */
+/* One burst of the next ring that has some. */
 static uint16_t vhost_receive(
 	struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
-	const struct vhost *vhost = port->driver;
+	struct vhost *vhost = port->driver;
+	struct vhost_queue *own = &vhost->queues[queue];
 	int device = device_of(port);
+	uint16_t n_rings = __atomic_load_n(&own->n_from, __ATOMIC_RELAXED);
+	uint16_t received = 0;
 
-	if (device == NO_DEVICE || queue >= vhost->pairs)
+	if (device == NO_DEVICE)
 		return 0;
-	return rte_vhost_dequeue_burst(device, 2 * queue + 1, port->environment.pool, mbufs, n);
+	for (uint16_t i = 0; i < RTE_MIN(n_rings, LOOKS_MAX) && received == 0; i++) {
+		if (own->next >= n_rings)
+			own->next = 0;
+		received = rte_vhost_dequeue_burst(device,
+			__atomic_load_n(&own->from[own->next++], __ATOMIC_RELAXED),
+			port->environment.pool, mbufs, n);
+	}
+	return received;
 }
 
 /* The library overwrites the checksum field of a large segment with what a NIC wants: a container
@@ -179,22 +239,133 @@ static uint16_t vhost_send(struct port *port, uint16_t queue, struct rte_mbuf **
 {
 	const struct vhost *vhost = port->driver;
 	int device = device_of(port);
+	uint16_t ring = __atomic_load_n(&vhost->queues[queue].to, __ATOMIC_RELAXED);
 	uint16_t sent;
 
-	if (device == NO_DEVICE)
+	if (device == NO_DEVICE || ring == NO_RING)
 		return 0;
 	n = prepare(port, mbufs, n);
-	sent = rte_vhost_enqueue_burst(device, 2 * (queue % vhost->pairs), mbufs, n);
+	sent = rte_vhost_enqueue_burst(device, ring, mbufs, n);
 	rte_pktmbuf_free_bulk(mbufs, sent);
 	return sent;
 }
 
 static bool vhost_is_up(const struct port *port)
 {
-	return device_of(port) != NO_DEVICE;
+	return device_of(port) != NO_DEVICE && port_pairs(port) > 0;
 }
 
-/* ---- the main lcore ---- */
+/* ---- the main lcore: which queue serves which rings ---- */
+
+static bool has_ring(const struct rings *rings, uint16_t ring)
+{
+	return rings->words[ring / 64] >> ring % 64 & 1;
+}
+
+static struct rings rings_of(int device)
+{
+	struct rings rings;
+
+	for (size_t i = 0; i < RTE_DIM(rings.words); i++)
+		rings.words[i] = __atomic_load_n(&ready_rings[device].words[i], __ATOMIC_RELAXED);
+	return rings;
+}
+
+/* Every ring that the container sends by has a queue, which takes turns between its rings. */
+static void share_out_from(struct vhost *vhost, uint16_t n_queues, const struct rings *rings)
+{
+	uint16_t n_from[PORT_QUEUES_MAX] = {0};
+	uint16_t n = 0;
+
+	for (uint16_t ring = 1; ring < RINGS_MAX; ring += 2) {
+		uint16_t queue = n % n_queues;
+
+		if (!has_ring(rings, ring))
+			continue;
+		__atomic_store_n(
+			&vhost->queues[queue].from[n_from[queue]++], ring, __ATOMIC_RELAXED);
+		n++;
+	}
+	for (uint16_t i = 0; i < n_queues; i++)
+		__atomic_store_n(&vhost->queues[i].n_from, n_from[i], __ATOMIC_RELAXED);
+}
+
+/* Every queue sends by a ring that the container may be reading. */
+static void share_out_to(struct vhost *vhost, uint16_t n_queues, const struct rings *rings)
+{
+	uint16_t found[PORT_QUEUES_MAX];
+	uint16_t n = 0;
+
+	for (uint16_t ring = 0; ring < RINGS_MAX && n < n_queues; ring += 2)
+		if (has_ring(rings, ring))
+			found[n++] = ring;
+	for (uint16_t i = 0; i < n_queues; i++)
+		__atomic_store_n(
+			&vhost->queues[i].to, n == 0 ? NO_RING : found[i % n], __ATOMIC_RELAXED);
+}
+
+static uint16_t count_pairs(const struct rings *rings)
+{
+	uint16_t n = 0;
+
+	for (uint16_t ring = 0; ring < RINGS_MAX; ring += 2)
+		n += has_ring(rings, ring) && has_ring(rings, ring + 1);
+	return n;
+}
+
+/* Mergeable buffers, as a container without them would need one of 64 KB for each packet. */
+static bool takes_large_segments(int device)
+{
+	uint64_t features;
+
+	return rte_vhost_get_negotiated_features(device, &features) == 0 &&
+	       (features & FEATURES_LARGE) == FEATURES_LARGE;
+}
+
+static void report_pairs(struct port *port, int device)
+{
+	uint16_t there = rte_vhost_get_vring_num(device) / 2;
+
+	if (port->n_pairs == there)
+		port_report(
+			port, "container attached, %u queue pair%s", there, there == 1 ? "" : "s");
+	else
+		port_report(port, "container attached, %u of %u queue pairs enabled", port->n_pairs,
+			there);
+}
+
+static void serve(struct port *port, int device, const struct rings *rings)
+{
+	struct vhost *vhost = port->driver;
+
+	vhost->rings = *rings;
+	share_out_from(vhost, port->n_queues, rings);
+	share_out_to(vhost, port->n_queues, rings);
+	/* We poll: the container need not kick. */
+	for (uint16_t ring = 0; ring < RINGS_MAX; ring++)
+		if (has_ring(rings, ring))
+			rte_vhost_enable_guest_notification(device, ring, 0);
+	__atomic_store_n(&port->n_pairs, count_pairs(rings), __ATOMIC_RELAXED);
+	__atomic_store_n(&port->large_segments, takes_large_segments(device), __ATOMIC_RELAXED);
+	__atomic_store_n(&vhost->device, device, __ATOMIC_RELEASE);
+	report_pairs(port, device);
+}
+
+static void vhost_housekeep(struct port *port)
+{
+	struct vhost *vhost = port->driver;
+	struct rings rings;
+
+	pthread_mutex_lock(&ports.mutex);
+	if (vhost->ready != NO_DEVICE) {
+		rings = rings_of(vhost->ready);
+		if (vhost->device == NO_DEVICE || memcmp(&rings, &vhost->rings, sizeof(rings)) != 0)
+			serve(port, vhost->ready, &rings);
+	}
+	pthread_mutex_unlock(&ports.mutex);
+}
+
+/* ---- the main lcore: coming and going ---- */
 
 static int remember(struct port *port)
 {
@@ -221,9 +392,7 @@ static void forget(const struct port *port)
 static int start(struct port *port, struct error *error)
 {
 	const char *path = port->config.path;
-	/* A container with one queue pair is not told that there could be more. */
-	uint64_t off = FEATURES_OFF | (port->n_queues == 1 ? 1ULL << VIRTIO_NET_F_MQ : 0) |
-		       (port->config.large_segments ? 0 : FEATURES_SEGMENTS);
+	uint64_t off = FEATURES_OFF | (port->config.large_segments ? 0 : FEATURES_SEGMENTS);
 	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS |
 			 (port->config.client ? RTE_VHOST_USER_CLIENT : 0);
 
@@ -247,13 +416,16 @@ static int start(struct port *port, struct error *error)
 
 static int vhost_attach(struct port *port, struct error *error)
 {
-	struct vhost *vhost = rte_zmalloc_socket(
-		"vhost", sizeof(*vhost), RTE_CACHE_LINE_SIZE, port->environment.socket_id);
+	struct vhost *vhost = rte_zmalloc_socket("vhost",
+		sizeof(*vhost) + port->n_queues * sizeof(vhost->queues[0]), RTE_CACHE_LINE_SIZE,
+		port->environment.socket_id);
 
 	if (vhost == NULL)
 		return error_set(error, "no memory for the port; give EAL more (-m, huge pages)");
 	vhost->device = NO_DEVICE;
+	vhost->ready = NO_DEVICE;
 	port->driver = vhost;
+	port->n_pairs = 0;
 	/* The library's data path would log, a line a burst, what a container does wrong. */
 	rte_log_set_level_pattern("lib.vhost.data", RTE_LOG_CRIT);
 	port_report(port, port->config.client ? "waiting for the container's socket"
@@ -282,4 +454,5 @@ const struct port_ops vhost_port_ops = {
 	.receive = vhost_receive,
 	.send = vhost_send,
 	.is_up = vhost_is_up,
+	.housekeep = vhost_housekeep,
 };

@@ -38,13 +38,13 @@ static uint16_t container; /* its ethdev */
 
 /* ---- the two ends ---- */
 
-static void port_open(bool large_segments)
+static void port_open(bool large_segments, uint16_t n_queues)
 {
 	struct error error;
 
 	memset(&port, 0, sizeof(port));
 	port.ops = &vhost_port_ops;
-	port.n_queues = 1;
+	port.n_queues = n_queues;
 	port.environment = (struct port_environment){.pool = pool, .rcu = rcu, .socket_id = 0};
 	port.config.large_segments = large_segments;
 	snprintf(port.config.name, sizeof(port.config.name), "web");
@@ -53,31 +53,47 @@ static void port_open(bool large_segments)
 		fail_msg("%s", error.text);
 }
 
-static void container_probe(void)
+/* With room for so many queue pairs, and with settings that begin with a comma. */
+static void container_probe(uint16_t n_pairs, const char *settings)
 {
 	static unsigned int number; /* a name is used once */
 	char name[32], device[2 * PORT_PATH_SIZE];
 
 	snprintf(name, sizeof(name), "net_virtio_user%u", number++);
-	snprintf(device, sizeof(device), "%s,mac=02:00:00:00:00:07,queue_size=%u,path=%s", name,
-		RING_SIZE, port.config.path);
+	snprintf(device, sizeof(device),
+		"%s,mac=02:00:00:00:00:07,queue_size=%u,path=%s,queues=%u%s", name, RING_SIZE,
+		port.config.path, n_pairs, settings);
 	assert_int_equal(rte_dev_probe(device), 0);
 	assert_int_equal(rte_eth_dev_get_port_by_name(name, &container), 0);
 }
 
-static void container_start(uint64_t offloads)
+/* Until the port serves as many pairs. */
+static void wait_for_pairs(uint16_t n)
+{
+	for (int i = 0; i < PATIENCE_MS && port.n_pairs != n; i++) {
+		usleep(1000);
+		vhost_port_ops.housekeep(&port);
+	}
+	assert_int_equal(port.n_pairs, n);
+	assert_int_equal(vhost_port_ops.is_up(&port), n > 0);
+}
+
+/* Enables n_pairs of those it has room for. */
+static void container_start(uint64_t offloads, uint16_t n_pairs)
 {
 	const struct rte_eth_conf conf = {
 		.rxmode.offloads = offloads, .rxmode.max_lro_pkt_size = 1530};
 
-	assert_int_equal(rte_eth_dev_configure(container, 1, 1, &conf), 0);
-	assert_int_equal(
-		rte_eth_rx_queue_setup(container, 0, RING_SIZE, SOCKET_ID_ANY, NULL, pool), 0);
-	assert_int_equal(rte_eth_tx_queue_setup(container, 0, RING_SIZE, SOCKET_ID_ANY, NULL), 0);
+	assert_int_equal(rte_eth_dev_configure(container, n_pairs, n_pairs, &conf), 0);
+	for (uint16_t i = 0; i < n_pairs; i++) {
+		assert_int_equal(
+			rte_eth_rx_queue_setup(container, i, RING_SIZE, SOCKET_ID_ANY, NULL, pool),
+			0);
+		assert_int_equal(
+			rte_eth_tx_queue_setup(container, i, RING_SIZE, SOCKET_ID_ANY, NULL), 0);
+	}
 	assert_int_equal(rte_eth_dev_start(container), 0);
-	for (int i = 0; i < PATIENCE_MS && !vhost_port_ops.is_up(&port); i++)
-		usleep(1000);
-	assert_true(vhost_port_ops.is_up(&port));
+	wait_for_pairs(n_pairs);
 }
 
 static uint64_t container_can(void)
@@ -207,10 +223,10 @@ static void large_segments_arrive_whole(void **state)
 	static const size_t lengths[] = {3000, 9000, 64 * 1024};
 
 	(void)state;
-	port_open(true);
-	container_probe();
+	port_open(true, 1);
+	container_probe(1, "");
 	container_start(
-		container_can() & (RTE_ETH_RX_OFFLOAD_TCP_LRO | RTE_ETH_RX_OFFLOAD_TCP_CKSUM));
+		container_can() & (RTE_ETH_RX_OFFLOAD_TCP_LRO | RTE_ETH_RX_OFFLOAD_TCP_CKSUM), 1);
 	assert_true(port.large_segments);
 	for (size_t i = 0; i < 2 * RTE_DIM(lengths); i++) {
 		struct rte_mbuf *mbuf = make_large(lengths[i / 2], i % 2);
@@ -225,9 +241,9 @@ static void a_container_without_them_is_given_none(void **state)
 	struct rte_mbuf *mbufs[3];
 
 	(void)state;
-	port_open(true);
-	container_probe();
-	container_start(0);
+	port_open(true, 1);
+	container_probe(1, "");
+	container_start(0, 1);
 	assert_false(port.large_segments);
 	mbufs[1] = make_large(3000, false);
 	make_headers(1000, false);
@@ -242,11 +258,126 @@ static void a_container_without_them_is_given_none(void **state)
 static void large_segments_can_be_switched_off(void **state)
 {
 	(void)state;
-	port_open(false);
-	container_probe();
+	port_open(false, 1);
+	container_probe(1, "");
 	assert_int_equal(container_can() & RTE_ETH_RX_OFFLOAD_TCP_LRO, 0);
-	container_start(0);
+	container_start(0, 1);
 	assert_false(port.large_segments);
+}
+
+/* ---- tests: queue pairs ---- */
+
+#define PACKETS 8 /* by each queue */
+
+static struct rte_mbuf *mbuf_of_number(uint32_t number)
+{
+	struct rte_mbuf *mbuf;
+
+	make_headers(100, false);
+	memcpy(frame + 100 - sizeof(number), &number, sizeof(number));
+	mbuf = mbuf_of_frame(100);
+	return mbuf;
+}
+
+static uint32_t number_of(struct rte_mbuf *mbuf)
+{
+	uint32_t number;
+
+	memcpy(&number, rte_pktmbuf_mtod_offset(mbuf, void *, 100 - sizeof(number)),
+		sizeof(number));
+	rte_pktmbuf_free(mbuf);
+	return number;
+}
+
+/* Frees what a queue of one end gave, numbers from queue * PACKETS, and sees that what one queue
+ * of the other end sent comes by one queue, in order. */
+static void take(uint32_t *next, uint16_t n_senders, struct rte_mbuf **mbufs, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t number = number_of(mbufs[i]);
+
+		assert_true(number / PACKETS < n_senders);
+		assert_int_equal(number % PACKETS, next[number / PACKETS]++);
+	}
+}
+
+static void assert_all_came(const uint32_t *next, uint16_t n_senders)
+{
+	for (uint16_t i = 0; i < n_senders; i++)
+		assert_int_equal(next[i], PACKETS);
+}
+
+/* By each of the port's queues, to whichever queue the container reads. */
+static void all_arrive(uint16_t n_pairs)
+{
+	uint32_t next[PORT_QUEUES_MAX] = {0};
+	struct rte_mbuf *mbufs[PACKETS];
+
+	for (uint16_t queue = 0; queue < port.n_queues; queue++) {
+		for (uint16_t i = 0; i < PACKETS; i++)
+			mbufs[i] = mbuf_of_number(queue * PACKETS + i);
+		assert_int_equal(vhost_port_ops.send(&port, queue, mbufs, PACKETS), PACKETS);
+	}
+	for (uint16_t queue = 0; queue < n_pairs; queue++)
+		for (uint16_t n = 1; n > 0;) {
+			n = rte_eth_rx_burst(container, queue, mbufs, PACKETS);
+			take(next, port.n_queues, mbufs, n);
+		}
+	assert_all_came(next, port.n_queues);
+}
+
+/* By each of the container's queues; the port takes one packet at a time, and where its queues have
+ * as many rings each, no ring waits until others are empty. */
+static void all_leave(uint16_t n_pairs)
+{
+	uint32_t next[PORT_QUEUES_MAX] = {0};
+	struct rte_mbuf *mbufs[PACKETS];
+
+	for (uint16_t queue = 0; queue < n_pairs; queue++) {
+		for (uint16_t i = 0; i < PACKETS; i++)
+			mbufs[i] = mbuf_of_number(queue * PACKETS + i);
+		assert_int_equal(rte_eth_tx_burst(container, queue, mbufs, PACKETS), PACKETS);
+	}
+	for (uint16_t turn = 0; turn < PACKETS * n_pairs; turn++) {
+		for (uint16_t queue = 0; queue < port.n_queues; queue++)
+			take(next, n_pairs, mbufs, vhost_port_ops.receive(&port, queue, mbufs, 1));
+		if (n_pairs % port.n_queues == 0)
+			for (uint16_t i = 1; i < n_pairs; i++)
+				assert_in_range(next[i] + 1, next[0], next[0] + 2);
+	}
+	assert_all_came(next, n_pairs);
+}
+
+static void assert_status(const char *text)
+{
+	char status[PORT_STATUS_SIZE];
+
+	port_status(&port, status);
+	assert_string_equal(status, text);
+}
+
+/* Those that are enabled change while the container is attached. */
+static void every_ring_is_served(void **state)
+{
+	static const uint16_t queues[] = {1, 2, 3, 4, 16};
+	static const char *const settings[] = {
+		"", ",packed_vq=1", ",in_order=1,mrg_rxbuf=0", "", ""};
+	static const uint16_t pairs[] = {1, 4, 2, 3, 1};
+
+	for (size_t i = 0; i < RTE_DIM(queues); i++) {
+		port_open(false, queues[i]);
+		assert_status("waiting for a container");
+		container_probe(4, settings[i]);
+		for (size_t j = 0; j < RTE_DIM(pairs); j++) {
+			container_start(0, pairs[j]);
+			all_arrive(pairs[j]);
+			all_leave(pairs[j]);
+			rte_eth_dev_stop(container);
+		}
+		assert_status("container attached, 1 of 4 queue pairs enabled");
+		if (i + 1 < RTE_DIM(queues))
+			assert_int_equal(close_both(state), 0);
+	}
 }
 
 /* ---- environment ---- */
@@ -279,6 +410,7 @@ int main(void)
 		cmocka_unit_test_teardown(large_segments_arrive_whole, close_both),
 		cmocka_unit_test_teardown(a_container_without_them_is_given_none, close_both),
 		cmocka_unit_test_teardown(large_segments_can_be_switched_off, close_both),
+		cmocka_unit_test_teardown(every_ring_is_served, close_both),
 	};
 
 	return cmocka_run_group_tests_name("vhost", tests, environment_make, environment_end);

@@ -15,7 +15,7 @@ WEFTCTL = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "weftctl"
 PREFIX = f"weftctl-test-{os.getpid()}"
 
 PORT = {"name": "web", "role": "container", "type": "tap", "network": "blue",
-        "mac": "02:00:00:00:00:07", "mtu": 1450, "up": 1, "queues": 1, "owners": [1],
+        "mac": "02:00:00:00:00:07", "mtu": 1450, "up": 1, "queues": 1, "pairs": 1, "owners": [1],
         "rx_packets": 1234567, "rx_bytes": 98765432, "tx_packets": 0, "tx_bytes": 0,
         "tx_refused": 3, "nic_missed": 0, "status": "running"}
 LCORE = {"lcore": 1, "idle": 1, "working": 1, "back_pressured": 1, "housekeeping": 0, "total": 3,
@@ -142,7 +142,8 @@ def test_ports_are_a_table(serve, weftctl):
     heading, row = cells(weftctl("show", "ports"))
     assert dict(zip(heading, row)) == {
         "PORT": "web", "ROLE": "container", "TYPE": "tap", "NETWORK": "blue",
-        "MAC": "02:00:00:00:00:07", "MTU": "1450", "STATE": "up", "QUEUES": "1", "OWNERS": "1",
+        "MAC": "02:00:00:00:00:07", "MTU": "1450", "STATE": "up", "QUEUES": "1", "PAIRS": "1",
+        "OWNERS": "1",
         "RX-PACKETS": "1,234,567", "RX-BYTES": "98,765,432", "TX-PACKETS": "0",
         "TX-BYTES": "0", "TX-REFUSED": "3", "NIC-MISSED": "0", "STATUS": "running"}
 
