@@ -19,6 +19,7 @@
  */
 #include <linux/virtio_net.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,11 +34,20 @@
 
 #define NO_DEVICE (-1)
 
-/* Segmentation is left to the container: what it sends is no larger than its MTU. */
-#define FEATURES_OFF                                                                               \
-	(1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |                         \
-		1ULL << VIRTIO_NET_F_HOST_UFO | 1ULL << VIRTIO_NET_F_HOST_ECN |                    \
-		1ULL << VIRTIO_NET_F_GUEST_UFO | 1ULL << VIRTIO_NET_F_GUEST_ECN)
+/* What a container is offered of what the library can; the rest is switched off. The table in
+ * docs/design.md says what weft does with each of them, and why it does not with others. */
+#define FEATURES                                                                                   \
+	(1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_MTU |  \
+		1ULL << VIRTIO_NET_F_MRG_RXBUF | 1ULL << VIRTIO_NET_F_CTRL_VQ |                    \
+		1ULL << VIRTIO_NET_F_CTRL_RX | 1ULL << VIRTIO_NET_F_GUEST_ANNOUNCE |               \
+		1ULL << VIRTIO_NET_F_MQ | 1ULL << VHOST_F_LOG_ALL | 1ULL << VIRTIO_F_ANY_LAYOUT |  \
+		1ULL << VIRTIO_RING_F_INDIRECT_DESC | 1ULL << VIRTIO_RING_F_EVENT_IDX |            \
+		1ULL << VHOST_USER_F_PROTOCOL_FEATURES | 1ULL << VIRTIO_F_VERSION_1 |              \
+		1ULL << VIRTIO_F_RING_PACKED | 1ULL << VIRTIO_F_IN_ORDER)
+#define PROTOCOL_FEATURES                                                                          \
+	(1ULL << VHOST_USER_PROTOCOL_F_MQ | 1ULL << VHOST_USER_PROTOCOL_F_LOG_SHMFD |              \
+		1ULL << VHOST_USER_PROTOCOL_F_RARP | 1ULL << VHOST_USER_PROTOCOL_F_REPLY_ACK |     \
+		1ULL << VHOST_USER_PROTOCOL_F_NET_MTU | 1ULL << VHOST_USER_PROTOCOL_F_STATUS)
 
 /* What a container has that takes large segments, and what offers them to it. */
 #define FEATURES_SEGMENTS (1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6)
@@ -322,16 +332,29 @@ static bool takes_large_segments(int device)
 	       (features & FEATURES_LARGE) == FEATURES_LARGE;
 }
 
+/* What is to be said of an MTU that the front end has told (QEMU's host_mtu), if it is too large
+ * here. */
+static void describe_mtu(const struct port *port, int device, char *text, size_t size)
+{
+	uint16_t mtu;
+
+	text[0] = '\0';
+	if (rte_vhost_get_mtu(device, &mtu) == 0 && mtu > port->mtu)
+		snprintf(text, size, "; its MTU is %u, the network's %u", mtu, port->mtu);
+}
+
 static void report_pairs(struct port *port, int device)
 {
 	uint16_t there = rte_vhost_get_vring_num(device) / 2;
+	char mtu[64];
 
+	describe_mtu(port, device, mtu, sizeof(mtu));
 	if (port->n_pairs == there)
-		port_report(
-			port, "container attached, %u queue pair%s", there, there == 1 ? "" : "s");
+		port_report(port, "container attached, %u queue pair%s%s", there,
+			there == 1 ? "" : "s", mtu);
 	else
-		port_report(port, "container attached, %u of %u queue pairs enabled", port->n_pairs,
-			there);
+		port_report(port, "container attached, %u of %u queue pairs enabled%s",
+			port->n_pairs, there, mtu);
 }
 
 static void serve(struct port *port, int device, const struct rings *rings)
@@ -389,10 +412,18 @@ static void forget(const struct port *port)
 	pthread_mutex_unlock(&ports.mutex);
 }
 
+static int offer_features(const struct port *port)
+{
+	uint64_t features = FEATURES | (port->config.large_segments ? FEATURES_SEGMENTS : 0);
+
+	if (rte_vhost_driver_disable_features(port->config.path, ~features) != 0)
+		return -1;
+	return rte_vhost_driver_set_protocol_features(port->config.path, PROTOCOL_FEATURES);
+}
+
 static int start(struct port *port, struct error *error)
 {
 	const char *path = port->config.path;
-	uint64_t off = FEATURES_OFF | (port->config.large_segments ? 0 : FEATURES_SEGMENTS);
 	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS |
 			 (port->config.client ? RTE_VHOST_USER_CLIENT : 0);
 
@@ -402,7 +433,7 @@ static int start(struct port *port, struct error *error)
 		return error_prefix(error, "path: ");
 	if (rte_vhost_driver_register(path, flags) != 0)
 		return error_set(error, "path: '%s' is already a port's", path);
-	if (rte_vhost_driver_disable_features(path, off) != 0 ||
+	if (offer_features(port) != 0 ||
 		rte_vhost_driver_callback_register(path, &device_ops) != 0 ||
 		rte_vhost_driver_start(path) != 0) {
 		rte_vhost_driver_unregister(path);
