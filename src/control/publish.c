@@ -33,13 +33,14 @@ static void fill_places(const struct control *control, uint16_t index, struct ne
 		network->places[network->n_places++] = i;
 		network->wire_port = i;
 	}
-	for (uint16_t i = control->n_remotes; i-- > 0;) {
+	for (uint16_t i = 0; i < control->n_remotes; i++) {
 		const struct remote_state *remote = &control->remotes[i];
 
 		if (remote->network != index || !remote->listed)
 			continue;
 		network->places[network->n_places++] = PLACE_REMOTE | i;
-		network->wire_remote = PLACE_REMOTE | i;
+		if (network->wire_remote == PLACE_NONE)
+			network->wire_remote = PLACE_REMOTE | i;
 	}
 }
 

@@ -42,7 +42,7 @@ struct network {
 	uint16_t wire_port;   /* modes without bridge: the container port, or PLACE_NONE */
 	uint16_t wire_remote; /* and the VTEP, or PLACE_NONE */
 	uint16_t n_places;    /* everybody in it: container ports and listed VTEPs */
-	uint16_t places[];
+	uint16_t places[];    /* ascending */
 };
 
 /* A remote VTEP of one network, with the headers of a packet to it ready but for lengths, source
