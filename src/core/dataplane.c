@@ -73,7 +73,9 @@ static int make_lcore(
 	load_begin(&lcore->load, clock_read(&dataplane->clock), dataplane->clock.hz);
 	lcore->notices = make_ring(sizeof(struct notice), NOTICE_RING_SIZE, id);
 	lcore->outboxes = zmalloc(lcore, dataplane->n_lcores * sizeof(*lcore->outboxes));
-	if (lcore->notices == NULL || lcore->outboxes == NULL ||
+	lcore->flood.behind = make_ring(
+		sizeof(void *), rte_align32pow2(dataplane->credits * dataplane->n_lcores + 1), id);
+	if (lcore->notices == NULL || lcore->outboxes == NULL || lcore->flood.behind == NULL ||
 		make_door(lcore, dataplane, receives) != 0)
 		return -1;
 	dataplane->notices[index] = lcore->notices;
@@ -212,6 +214,7 @@ static void free_lcore(struct lcore *lcore)
 		rte_free(lcore->tallies[i]);
 	if (lcore->door != NULL)
 		steering_free(lcore->door);
+	rte_free(lcore->flood.behind);
 	rte_free(lcore->outboxes);
 	rte_free(lcore->door);
 	rte_free(lcore->notices);

@@ -4,7 +4,8 @@
 #include "core/steering.h"
 #include "core/transition.h"
 
-#define RESERVE 4 /* one in so many credits is not for those who hold many */
+#define RESERVE 4	  /* one in so many credits is not for those who hold many, */
+#define REPLICA_RESERVE 8 /* and one in so many is not for received packets */
 
 /* ---- credits ---- */
 
@@ -20,14 +21,26 @@ static void count_returned(struct lcore *lcore)
 		lcore->returned += counter_read(lcore->finished_at[i]);
 }
 
+static uint32_t left_of(const struct lcore *lcore, uint32_t credits)
+{
+	return credits - RTE_MIN(credits_out(lcore), credits);
+}
+
 /* Other lcores' counts are read only when they are needed. */
 uint32_t door_credits(struct lcore *lcore)
 {
-	const struct dataplane *dataplane = lcore->dataplane;
+	uint32_t credits = lcore->dataplane->credits - lcore->dataplane->credits / REPLICA_RESERVE;
 
-	if (credits_out(lcore) + RECEIVE_BURST > dataplane->credits)
+	if (credits_out(lcore) + RECEIVE_BURST > credits)
 		count_returned(lcore);
-	return dataplane->credits - credits_out(lcore);
+	return left_of(lcore, credits);
+}
+
+uint32_t door_replica_credits(struct lcore *lcore)
+{
+	if (left_of(lcore, lcore->dataplane->credits) == 0)
+		count_returned(lcore);
+	return left_of(lcore, lcore->dataplane->credits);
 }
 
 /* What flow groups may still use when n packets that have just come in are not counted, less what
@@ -104,10 +117,13 @@ static uint16_t poll_queue(struct lcore *lcore, const struct owned_queue *owned,
 	return n;
 }
 
-/* While packets are to be told apart in another way, what comes from uplinks has to wait. */
+/* While packets are to be told apart in another way, what comes from uplinks has to wait; and all
+ * has to, while a flood does. */
 static uint32_t credits_for(struct lcore *lcore, const struct port *port)
 {
-	return port->uplink && steering_waits(lcore->door) ? 0 : door_credits(lcore);
+	if (unlikely(lcore->flood.waits) || (port->uplink && steering_waits(lcore->door)))
+		return 0;
+	return door_credits(lcore);
 }
 
 uint16_t door_poll_queues(struct lcore *lcore, bool *refused)

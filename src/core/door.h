@@ -40,8 +40,12 @@ static inline const struct path *door_path(
 	return &dataplane->paths[packet->first][packet->group];
 }
 
-/* Packets that may still enter here. */
+/* Packets that may still enter here. One credit in eight is not among them: a replica must find
+ * one, however many packets wait to be flooded. */
 uint32_t door_credits(struct lcore *lcore);
+
+/* Replicas that may still be made here: all credits that are left. */
+uint32_t door_replica_credits(struct lcore *lcore);
 
 /* How many of n packets of a group that have just come in may go on. */
 uint16_t door_room(struct lcore *lcore, uint16_t group, uint16_t n);

@@ -10,15 +10,16 @@
 
 #include "core/counters.h"
 #include "core/dataplane.h"
+#include "core/flood.h"
 #include "core/parcel.h"
 #include "stages/stage.h"
 #include "steer/load.h"
 #include "steer/moves.h"
 
 /*
- * One lcore of the data path. lcore_poll() does one turn: its inbox, then the queues it owns; then
- * it flushes its outboxes. All state hangs off struct lcore, so any thread may drive any number of
- * them, one turn at a time.
+ * One lcore of the data path. lcore_poll() does one turn: floods that wait, its inbox, then the
+ * queues it owns; then it flushes its outboxes. All state hangs off struct lcore, so any thread may
+ * drive any number of them, one turn at a time.
  *
  * Between lcores: each (sender, receiver) is a ring with one producer and one consumer, so nothing
  * ever waits for another lcore. Its elements are parcels: a packet and the step that it waits for.
@@ -76,6 +77,7 @@ struct lcore {
 	struct outbox *outboxes;	    /* [receiver] */
 	struct rte_ring *notices;	    /* to the main lcore: dataplane.notices */
 	struct door *door;		    /* what it knows as the first lcore of paths */
+	struct flood flood;
 
 	struct load load __rte_cache_aligned;
 	struct lcore_counters counters __rte_cache_aligned;

@@ -51,18 +51,24 @@ static void send_mark(struct lcore *lcore, uint16_t to, union label mark)
 	outbox->parcels[outbox->n - 1] = last.parcel;
 }
 
+/* The stages of the table are in the order of the way. */
+bool merging_is_ahead(const struct lcore *lcore, const struct packet *packet, enum stage stage)
+{
+	return unlikely(group_is_branch(packet->group)) &&
+	       stage < door_path(lcore->dataplane, packet)->merge;
+}
+
 bool merging_mark(struct lcore *lcore, enum stage stage, struct rte_mbuf *mbuf)
 {
 	const struct packet *packet = packet_of(mbuf);
 	const struct path *path;
 	union label mark;
 
-	if (likely(!group_is_branch(packet->group)))
+	if (likely(!merging_is_ahead(lcore, packet, stage)))
 		return false;
 	path = door_path(lcore->dataplane, packet);
 	mark = label_of(packet);
-	/* The stages of the table are in the order of the way. */
-	if (stage >= path->merge || mark.replica)
+	if (mark.replica)
 		return false;
 	mark.bare = true;
 	mark.packets = 1 + packet->followers;

@@ -3,7 +3,7 @@
 
 #include "core/door.h"
 #include "core/ending.h"
-#include "core/followers.h"
+#include "core/flood.h"
 #include "core/leave.h"
 #include "core/merging.h"
 #include "core/outbox.h"
@@ -123,86 +123,12 @@ void transition(struct lcore *lcore, uint16_t step, struct rte_mbuf **mbufs, uin
 	put(lcore, to, step, mbufs + begin, n - begin);
 }
 
-/* ---- replication ---- */
-
-/* Before anybody can see its end, or that of the packet it is made of: steer/moves.c. */
-static void count_made(struct lcore *lcore, const struct packet *packet)
-{
-	struct tally *tally;
-
-	if (packet->group == GROUP_NONE)
-		return;
-	tally = &lcore->tallies[packet->first][packet->group];
-	__atomic_store_n(&tally->made, tally->made + 1, __ATOMIC_RELAXED);
-	lcore->tally_changes[packet->first]++;
-}
-
-static struct rte_mbuf *replicate(struct lcore *lcore, struct rte_mbuf *mbuf)
-{
-	struct rte_mbuf *replica = NULL;
-
-	/* A copy, not a clone: each replica gets outer headers of its own. */
-	if (door_credits(lcore) > 0)
-		replica = rte_pktmbuf_copy(mbuf, mbuf->pool, 0, UINT32_MAX);
-	counter_add(&lcore->counters.created, 1);
-	if (replica == NULL) {
-		counter_add(&lcore->counters.drops[DROP_FLOOD_REFUSED], 1);
-		return NULL;
-	}
-	packet_of(replica)->door = lcore->index;
-	if (group_is_branch(packet_of(replica)->group))
-		packet_of(replica)->micro_flow |= MICRO_FLOW_REPLICA;
-	counter_add(&lcore->counters.admitted, 1);
-	count_made(lcore, packet_of(replica));
-	return replica;
-}
-
-static void send_to_place(struct lcore *lcore, struct rte_mbuf *mbuf, uint16_t place)
-{
-	packet_of(mbuf)->destination = place;
-	transition(lcore, place_is_remote(place) ? STAGE_ENCAP : STAGE_VETH, &mbuf, 1);
-}
-
-/* Head-end replication (RFC 7348, 4.2 without multicast): never back, never tunnel to tunnel. */
-static bool floods_to(uint16_t source, uint16_t place)
-{
-	return place != source && !(place_is_remote(source) && place_is_remote(place));
-}
-
-static void flood_packet(struct lcore *lcore, struct rte_mbuf *mbuf)
-{
-	const struct network *network = lcore->context.tables->networks[packet_of(mbuf)->network];
-	uint16_t source = packet_of(mbuf)->source;
-	uint16_t last = PLACE_NONE;
-
-	for (uint16_t i = 0; i < network->n_places; i++) {
-		struct rte_mbuf *replica;
-
-		if (!floods_to(source, network->places[i]))
-			continue;
-		replica = last != PLACE_NONE ? replicate(lcore, mbuf) : NULL;
-		if (replica != NULL)
-			send_to_place(lcore, replica, last);
-		last = network->places[i];
-	}
-	if (last != PLACE_NONE)
-		send_to_place(lcore, mbuf, last);
-	else
-		ending_drop(lcore, &mbuf, 1, DROP_FLOOD_NOBODY);
-}
-
-static void flood(struct lcore *lcore, struct rte_mbuf *mbuf)
-{
-	for (struct rte_mbuf *next; mbuf != NULL; mbuf = next) {
-		next = followers_take(mbuf);
-		flood_packet(lcore, mbuf);
-	}
-}
-
 /* ---- stages ---- */
 
 static void follow(struct lcore *lcore, struct rte_mbuf *mbuf, uint16_t verdict)
 {
+	if (unlikely(lcore->flood.waits) && flood_keep(lcore, verdict, mbuf))
+		return;
 	if (verdict < STEP_COUNT)
 		transition(lcore, verdict, &mbuf, 1);
 	else if (verdict >= VERDICT_DROP)
@@ -228,7 +154,7 @@ static void process(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbu
 	uint16_t verdicts[STAGE_BURST_MAX];
 
 	stage_table[stage].process(&lcore->context, mbufs, n, verdicts);
-	if (likely(is_uniform(verdicts, n)))
+	if (likely(is_uniform(verdicts, n) && !lcore->flood.waits))
 		return transition(lcore, verdicts[0], mbufs, n);
 	for (uint16_t i = 0; i < n; i++)
 		follow(lcore, mbufs[i], verdicts[i]);

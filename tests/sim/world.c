@@ -867,8 +867,8 @@ static bool depends_on_run(const struct world *world, enum drop drop)
 	case DROP_PORT_FULL:
 	case DROP_UPLINK_FULL:
 		return world->config.refusing;
-	case DROP_FLOOD_REFUSED:
-		return true;
+	case DROP_FLOOD_REFUSED: /* on branches: all others wait for credits */
+		return world->config.row > 0;
 	case DROP_PATH_FULL:
 		return world->config.steering || world->config.mode != NULL ||
 		       world->config.row > 0;

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Floods to hundreds of ports with few credits, on one lcore and on several: each packet comes to
+ * every port once, and in its order among those that the same sender sends to one port alone.
+ *
+ *   WEFT_SIM_SEED=N   begin with another seed
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <rte_hash_crc.h>
+
+#include "core/random.h"
+#include "world.h"
+
+#define PORTS 300
+#define VISITORS 20 /* of these come and go, */
+#define SENDERS 6   /* and these send */
+#define PACKETS 100 /* of a sender */
+#define LCORES_MOST 4
+#define SEEDS 40	      /* worlds of each test */
+#define MBUFS 4095	      /* more than ever are inside */
+#define TURNS_MOST 400000     /* until all is out */
+#define TYPE RTE_BE16(0x88b5) /* for local experiments (IEEE 802) */
+
+struct frame {
+	struct rte_ether_hdr ether;
+	uint16_t sender;
+	uint32_t number;
+} __rte_packed __rte_aligned(2);
+
+/* What came to a port from a sender, and what should have. */
+struct receipt {
+	uint32_t last; /* number of the last one */
+	uint32_t received;
+	uint32_t sent;
+};
+
+static struct {
+	uint64_t random;
+	struct rte_mempool *pool;
+	struct rte_hash *fdb;
+	struct dataplane *dataplane;
+	struct tables *tables[2]; /* with all ports, and without the visitors */
+	struct port ports[PORTS];
+	uint32_t next[SENDERS];
+	struct receipt receipts[SENDERS][PORTS];
+} floods;
+
+static struct rte_ether_addr mac_of(uint16_t port)
+{
+	return (struct rte_ether_addr){{0x02, 0, 0, 0, port >> 8, port & 0xff}};
+}
+
+/* ---- the ports' peers ---- */
+
+static void count_sent(uint16_t sender, uint16_t destination)
+{
+	for (uint16_t i = 0; i < PORTS; i++)
+		if (i != sender && (destination == PORTS || destination == i))
+			floods.receipts[sender][i].sent++;
+}
+
+/* Half of all packets are for everybody. */
+static struct rte_mbuf *make_packet(uint16_t sender)
+{
+	static const struct rte_ether_addr broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(floods.pool);
+	uint16_t destination = PORTS;
+	struct frame *frame;
+
+	assert_non_null(mbuf);
+	frame = rte_pktmbuf_mtod(mbuf, void *);
+	memset(frame, 0, RTE_ETHER_MIN_LEN);
+	mbuf->data_len = mbuf->pkt_len = RTE_ETHER_MIN_LEN;
+	frame->ether = (struct rte_ether_hdr){
+		.dst_addr = broadcast, .src_addr = mac_of(sender), .ether_type = TYPE};
+	frame->sender = sender;
+	frame->number = ++floods.next[sender];
+	if (random_one_in(&floods.random, 2)) {
+		destination = (sender + 1 + random_below(&floods.random, PORTS - 1)) % PORTS;
+		frame->ether.dst_addr = mac_of(destination);
+	}
+	count_sent(sender, destination);
+	return mbuf;
+}
+
+/* In bursts. */
+static uint16_t receive(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint16_t i;
+
+	(void)queue;
+	if (port->index >= SENDERS || random_one_in(&floods.random, 2))
+		return 0;
+	for (i = 0; i < n && floods.next[port->index] < PACKETS; i++)
+		mbufs[i] = make_packet(port->index);
+	return i;
+}
+
+static uint16_t take(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	(void)queue;
+	for (uint16_t i = 0; i < n; i++) {
+		const struct frame *frame = rte_pktmbuf_mtod(mbufs[i], const void *);
+		struct receipt *receipt = &floods.receipts[frame->sender][port->index];
+
+		assert_int_not_equal(frame->sender, port->index);
+		assert_true(frame->number > receipt->last);
+		receipt->last = frame->number;
+		receipt->received++;
+		rte_pktmbuf_free(mbufs[i]);
+	}
+	return n;
+}
+
+static bool is_up(const struct port *port)
+{
+	(void)port;
+	return true;
+}
+
+static const struct port_ops ops = {
+	.type = "flood", .receive = receive, .send = take, .is_up = is_up};
+
+/* ---- a world ---- */
+
+static void make_fdb(void)
+{
+	struct rte_hash_parameters parameters = {.name = "floods",
+		.entries = 2 * PORTS,
+		.key_len = sizeof(uint64_t),
+		.hash_func = rte_hash_crc,
+		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF};
+
+	floods.fdb = rte_hash_create(&parameters);
+	for (uint16_t i = 0; i < PORTS; i++) {
+		struct rte_ether_addr mac = mac_of(i);
+		uint64_t key = fdb_key(0, &mac);
+		union fdb_value value = {.place = i, .fixed = true};
+
+		assert_int_equal(rte_hash_add_key_data(floods.fdb, &key, value.word), 0);
+	}
+}
+
+static void make_ports(uint16_t n_lcores)
+{
+	for (uint16_t i = 0; i < PORTS; i++) {
+		floods.ports[i] = (struct port){
+			.ops = &ops, .index = i, .mtu = 1450, .n_queues = 1, .mac = mac_of(i)};
+		floods.ports[i].queues[0].owner = i % n_lcores;
+	}
+}
+
+/* Of the first n ports. */
+static struct tables *make_tables(uint16_t n, uint16_t n_lcores)
+{
+	struct tables *tables = calloc(1, sizeof(*tables) + n * sizeof(tables->owned[0]));
+	struct network *network = calloc(1, sizeof(*network) + n * sizeof(network->places[0]));
+	uint16_t owned = 0;
+
+	tables->fdb = floods.fdb;
+	tables->networks[0] = network;
+	tables->n_networks = 1;
+	*network = (struct network){.mtu = 1450, .n_places = n};
+	for (uint16_t i = 0; i < n; i++) {
+		tables->ports[i] = &floods.ports[i];
+		network->places[i] = i;
+	}
+	for (uint16_t lcore = 0; lcore < n_lcores; lcore++) {
+		for (uint16_t i = lcore; i < n; i += n_lcores)
+			tables->owned[owned++] = (struct owned_queue){.port = &floods.ports[i]};
+		tables->owned_begin[lcore + 1] = owned;
+	}
+	return tables;
+}
+
+static void free_tables(struct tables *tables)
+{
+	free(tables->networks[0]);
+	free(tables);
+}
+
+/* Each stage where the one before it ran, or on any lcore. */
+static void place_stages(struct plan *plan, uint16_t n_lcores)
+{
+	static const enum stage stages[] = {STAGE_VETH_RX, STAGE_BRIDGE, STAGE_VETH};
+
+	plan_set(plan, plan_mode_find("vanilla"));
+	for (size_t i = 0; i < RTE_DIM(stages); i++)
+		if (random_one_in(&floods.random, 2))
+			plan->lcore[stages[i]] = random_below(&floods.random, n_lcores);
+}
+
+static void make_dataplane(uint16_t n_lcores, uint32_t credits)
+{
+	struct dataplane_config config = {.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
+		.n_lcores = n_lcores,
+		.credits = credits};
+	struct error error;
+
+	place_stages(&config.plan, n_lcores);
+	for (uint16_t i = 0; i < n_lcores; i++)
+		config.lcore_ids[i] = rte_get_main_lcore();
+	floods.dataplane = dataplane_create(&config, &error);
+	assert_non_null(floods.dataplane);
+	for (uint16_t i = 0; i < n_lcores; i++)
+		lcore_begin(floods.dataplane->lcores[i]);
+}
+
+static void begin(uint64_t seed, uint16_t n_lcores, uint32_t credits)
+{
+	memset(&floods, 0, sizeof(floods));
+	floods.random = seed;
+	floods.pool = rte_pktmbuf_pool_create("floods", MBUFS, 0, 0, 512, SOCKET_ID_ANY);
+	assert_non_null(floods.pool);
+	make_fdb();
+	make_ports(n_lcores);
+	floods.tables[0] = make_tables(PORTS, n_lcores);
+	floods.tables[1] = make_tables(PORTS - VISITORS, n_lcores);
+	make_dataplane(n_lcores, credits);
+	dataplane_publish(floods.dataplane, floods.tables[0]);
+}
+
+static void end(void)
+{
+	for (uint16_t i = 0; i < floods.dataplane->n_lcores; i++)
+		lcore_end(floods.dataplane->lcores[i]);
+	dataplane_free(floods.dataplane);
+	free_tables(floods.tables[0]);
+	free_tables(floods.tables[1]);
+	rte_hash_free(floods.fdb);
+	rte_mempool_free(floods.pool);
+}
+
+/* ---- what must hold ---- */
+
+static bool is_over(void)
+{
+	struct conservation all = dataplane_conservation(floods.dataplane);
+
+	for (uint16_t i = 0; i < SENDERS; i++)
+		if (floods.next[i] < PACKETS)
+			return false;
+	return conservation_in_flight(&all) == 0;
+}
+
+static void check_end(void)
+{
+	for (uint16_t i = 0; i < floods.dataplane->n_lcores; i++)
+		assert_false(floods.dataplane->lcores[i]->flood.waits);
+	assert_int_equal(dataplane_drops(floods.dataplane, DROP_FLOOD_REFUSED), 0);
+	assert_int_equal(dataplane_drops(floods.dataplane, DROP_INBOX_FULL), 0);
+	assert_int_equal(rte_mempool_avail_count(floods.pool), MBUFS);
+}
+
+/* All that was sent to the first n ports. */
+static void check_received(uint16_t n)
+{
+	for (uint16_t i = 0; i < SENDERS; i++)
+		for (uint16_t j = 0; j < n; j++)
+			assert_int_equal(
+				floods.receipts[i][j].received, floods.receipts[i][j].sent);
+}
+
+/* In any order of turns; `visits`: the last ports come and go meanwhile. */
+static void run(bool visits)
+{
+	uint32_t turns = 0;
+
+	for (; !is_over(); turns++) {
+		uint16_t lcore = random_below(&floods.random, floods.dataplane->n_lcores);
+
+		assert_true(turns < TURNS_MOST);
+		if (visits && random_one_in(&floods.random, 16))
+			dataplane_publish(
+				floods.dataplane, floods.tables[random_below(&floods.random, 2)]);
+		lcore_poll(floods.dataplane->lcores[lcore]);
+	}
+	check_end();
+}
+
+static void everybody_gets_everything(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < SEEDS; i++) {
+		begin(sim_seed() + i, 1 + i % LCORES_MOST, 64 << i % 3);
+		run(false);
+		check_received(PORTS);
+		end();
+	}
+}
+
+/* Those that stay get everything, and the others nothing twice. */
+static void ports_come_and_go_during_floods(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < SEEDS; i++) {
+		begin(sim_seed() + SEEDS + i, 1 + i % LCORES_MOST, 64);
+		run(true);
+		check_received(PORTS - VISITORS);
+		end();
+	}
+}
+
+static int start(void **state)
+{
+	(void)state;
+	return sim_start(1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(everybody_gets_everything),
+		cmocka_unit_test(ports_come_and_go_during_floods),
+	};
+
+	return cmocka_run_group_tests(tests, start, NULL);
+}
