@@ -36,10 +36,12 @@ SEED = 1
 PIPELINE = "sim-pipeline"
 THREADS = "sim-lcores"
 MICRO_FLOWS = "sim-micro_flows"
+FLOODS = "sim-floods"
 UNIT = "unit-virtual"
-PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000, UNIT: 0}
+PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000, FLOODS: 0, UNIT: 0}
 DOOR = "src/core/door.c"
 ENDING = "src/core/ending.c"
+FLOOD = "src/core/flood.c"
 MERGING = "src/core/merging.c"
 MERGE = "src/reorder/merge.c"
 MOVES = "src/steer/moves.c"
@@ -94,6 +96,27 @@ BUGS = [
         "seed ^ ip->next_proto_id);", "seed ^ (ip->next_proto_id + ip->total_length));",
         "The flow hash differs between the packets of one flow."),
 
+    # floods
+    Bug("flood-overtaken", "order", FLOOD,
+        "	keep(lcore, mbuf);\n	return true;", "	return false;",
+        "What is for one place does not wait behind a flood that does.", FLOODS),
+    Bug("flooded-twice", "order", FLOOD,
+        "flooding->from = place + 1;", "flooding->from = place;",
+        "A flood goes on with the place where it was.", FLOODS),
+    Bug("flood-forgotten", "conservation", FLOOD,
+        """\
+		if (!advance(lcore, &flood->current))
+			return;
+""",
+        """\
+		advance(lcore, &flood->current);
+""",
+        "The rest of a flood that ran out of credits is forgotten.", FLOODS),
+    Bug("flood-without-reserve", "progress", DOOR,
+        "lcore->dataplane->credits - lcore->dataplane->credits / REPLICA_RESERVE;",
+        "lcore->dataplane->credits;",
+        "Packets that wait to be flooded may have all credits.", FLOODS),
+
     # moves of flow groups
     Bug("moved-in-flight", "order", MOVES,
         "group);\n	if (flow_group->in_flight > 0)\n", "group);\n	if (false)\n",
@@ -137,7 +160,7 @@ BUGS = [
     Bug("held-for-ever", "progress", STEERING,
         "	while ((n = moves_take_held(", "	if ((n = moves_take_held(",
         "Of the packets that were held only a burst is sent."),
-    Bug("made-not-counted", "progress", TRANSITION,
+    Bug("made-not-counted", "progress", FLOOD,
         "	count_made(lcore, packet_of(replica));", "",
         "The door of a flow group does not hear of replicas, whose ends it counts."),
     Bug("ended-at-wrong-door", "progress", ENDING,
@@ -258,7 +281,7 @@ BUGS = [
     Bug("drop-without-count", "conservation", ENDING,
         "	counter_add(&lcore->counters.drops[reason], endings_count(&endings, 0, n));", "",
         "Dropped packets are counted nowhere."),
-    Bug("replica-without-credit", "conservation", TRANSITION,
+    Bug("replica-without-credit", "conservation", FLOOD,
         "	counter_add(&lcore->counters.admitted, 1);", "",
         "Replicas of flooded packets are made without taking a credit."),
     Bug("lost-credit", "conservation", ENDING,
@@ -271,7 +294,7 @@ BUGS = [
 """,
         "The credit of a packet that was for weft itself does not come back."),
     Bug("beyond-credits", "conservation", DOOR,
-        "	return dataplane->credits - credits_out(lcore);", "	return dataplane->credits;",
+        "	return credits - RTE_MIN(credits_out(lcore), credits);", "	return credits;",
         "An lcore admits packets however many are on their way, until rings overflow."),
     Bug("injected-at-wrong-door", "conservation", "src/core/dataplane.c",
         "packet->door = packet->first = main;", "packet->door = packet->first = 0;",
@@ -288,7 +311,7 @@ BUGS = [
         "		lcore->dirty[i]->dirty = false;", "",
         "An outbox that was flushed once is not flushed again."),
     Bug("credits-never-read", "progress", DOOR,
-        "if (credits_out(lcore) + RECEIVE_BURST > dataplane->credits)", "if (false)",
+        "if (credits_out(lcore) + RECEIVE_BURST > credits)", "if (false)",
         "A door does not notice that its credits have come back."),
     Bug("forgotten-inbox", "progress", "src/core/dataplane.c",
         "	return inbox_add(to, outbox->ring);",
@@ -461,7 +484,7 @@ def crash_of(status, output):
 def verdict(bug, status, output):
     """(caught, by what). A failed assertion alone does not count: too few packets, say, are no
     report of what is wrong."""
-    report = (FAILED_TEST if bug.program == UNIT else REPORT).search(output)
+    report = (FAILED_TEST if bug.program in (FLOODS, UNIT) else REPORT).search(output)
     if status == 0:
         return False, "NOT CAUGHT: the simulation passed"
     if report:
