@@ -44,20 +44,26 @@ static int field_offset(uint32_t packet_type)
 	}
 }
 
+int checksum_complete_at(struct rte_mbuf *mbuf, uint32_t start, uint32_t field)
+{
+	uint16_t sum;
+
+	if (start > field || mbuf->data_len < field + sizeof(sum))
+		return -1;
+	sum = ~checksum_from(mbuf, start);
+	/* RFC 768: zero means "no checksum", so a sum of zero is sent as all ones. */
+	if (sum == 0 && field - start == offsetof(struct rte_udp_hdr, dgram_cksum))
+		sum = 0xffff;
+	memcpy(rte_pktmbuf_mtod_offset(mbuf, char *, field), &sum, sizeof(sum));
+	return 0;
+}
+
 int checksum_complete(struct rte_mbuf *mbuf)
 {
 	struct rte_net_hdr_lens lengths;
 	uint32_t type = rte_net_get_ptype(mbuf, &lengths, RTE_PTYPE_ALL_MASK);
 	uint32_t start = lengths.l2_len + lengths.l3_len;
 	int field = field_offset(type);
-	uint16_t sum;
 
-	if (field < 0 || mbuf->data_len < start + field + sizeof(sum))
-		return -1;
-	sum = ~checksum_from(mbuf, start);
-	/* RFC 768: zero means "no checksum", so a sum of zero is sent as all ones. */
-	if (sum == 0 && (type & RTE_PTYPE_L4_MASK) == RTE_PTYPE_L4_UDP)
-		sum = 0xffff;
-	memcpy(rte_pktmbuf_mtod_offset(mbuf, char *, start + field), &sum, sizeof(sum));
-	return 0;
+	return field < 0 ? -1 : checksum_complete_at(mbuf, start, start + field);
 }

@@ -18,4 +18,8 @@ uint16_t checksum_from(const struct rte_mbuf *mbuf, uint32_t offset);
  */
 int checksum_complete(struct rte_mbuf *mbuf);
 
+/* The same where the sender says what the sum is of, `start` to the end of the frame, and where it
+ * belongs, at `field`. Returns -1, the frame unchanged, if that is not in the first segment. */
+int checksum_complete_at(struct rte_mbuf *mbuf, uint32_t start, uint32_t field);
+
 #endif
