@@ -174,7 +174,8 @@ static const struct key micro_flows_keys[] = {
 
 #define PORT(field) (offsetof(struct uplink_config, port) + offsetof(struct port_config, field))
 static const struct key uplink_keys[] = {
-	{"device", value_text, PORT(device), 0, PORT_DEVICE_SIZE, KEY_REQUIRED},
+	{"interface", value_text, PORT(interface), 0, 16, 0},
+	{"device", value_text, PORT(device), 0, PORT_DEVICE_SIZE, 0},
 	{"address", value_prefix, 0, 0, 0, KEY_REQUIRED},
 	{"gateway", value_ipv4, offsetof(struct uplink_config, gateway), 0, 0, 0},
 	{"mac", value_mac, PORT(mac), 0, 0, 0},
@@ -249,6 +250,19 @@ static int read_weft(struct config *config, const char *name,
 	return ini_read_keys(weft_keys, entries, n, &config->weft, error);
 }
 
+static int choose_uplink_type(struct port_config *port, struct error *error)
+{
+	bool interface = port->interface[0] != '\0';
+
+	if (interface == (port->device[0] != '\0'))
+		return error_set(error,
+			"%s; an uplink has an interface of the kernel's (interface = eth1) or "
+			"a device of DPDK's (device = 0000:3b:00.0)",
+			interface ? "device: there is an interface, too" : "interface: is missing");
+	snprintf(port->type, sizeof(port->type), interface ? "interface" : "uplink");
+	return 0;
+}
+
 static int read_uplink(struct config *config, const char *name,
 	const struct rte_cfgfile_entry *entries, int n, struct error *error)
 {
@@ -262,9 +276,9 @@ static int read_uplink(struct config *config, const char *name,
 	config->uplinks = grow(config->uplinks, &config->n_uplinks, sizeof(*uplink));
 	uplink = &config->uplinks[config->n_uplinks - 1];
 	snprintf(uplink->port.name, sizeof(uplink->port.name), "%s", name);
-	snprintf(uplink->port.type, sizeof(uplink->port.type), "uplink");
 	uplink->port.queues = 1;
-	if (ini_read_keys(uplink_keys, entries, n, uplink, error) != 0)
+	if (ini_read_keys(uplink_keys, entries, n, uplink, error) != 0 ||
+		choose_uplink_type(&uplink->port, error) != 0)
 		return -1;
 	if (uplink->gateway != 0 &&
 		!ipv4_in_prefix(uplink->gateway, uplink->address, uplink->prefix))

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <rte_ethdev.h>
-
 #include "control/answer.h"
 #include "control/fdb.h"
 #include "control/neighbours.h"
@@ -30,21 +28,7 @@ static const char *network_name(const struct control *control, uint16_t network)
 
 /* ---- show ---- */
 
-static uint64_t nic_missed(const struct port *port)
-{
-	struct rte_eth_stats stats;
-	uint16_t id;
-	char name[RTE_ETH_NAME_MAX_LEN];
-
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(port->config.device, ","),
-		port->config.device);
-	if (!port->uplink || rte_eth_dev_get_port_by_name(name, &id) != 0 ||
-		rte_eth_stats_get(id, &stats) != 0)
-		return 0;
-	return stats.imissed + stats.rx_nombuf;
-}
-
-static void add_port_counters(struct rte_tel_data *row, const struct port *port)
+static void add_port_counters(struct rte_tel_data *row, struct port *port)
 {
 	struct port_counters sum = port_count(port);
 
@@ -53,7 +37,8 @@ static void add_port_counters(struct rte_tel_data *row, const struct port *port)
 	rte_tel_data_add_dict_u64(row, "tx_packets", sum.tx_packets);
 	rte_tel_data_add_dict_u64(row, "tx_bytes", sum.tx_bytes);
 	rte_tel_data_add_dict_u64(row, "tx_refused", sum.tx_refused);
-	rte_tel_data_add_dict_u64(row, "nic_missed", nic_missed(port));
+	rte_tel_data_add_dict_u64(
+		row, "nic_missed", port->ops->missed == NULL ? 0 : port->ops->missed(port));
 }
 
 static void add_owners(
@@ -69,8 +54,7 @@ static void add_owners(
 	answer_add_text(row, "owners", text);
 }
 
-static void add_port(
-	const struct control *control, struct answer_list *list, const struct port *port)
+static void add_port(const struct control *control, struct answer_list *list, struct port *port)
 {
 	struct rte_tel_data *row = answer_add_row(list);
 	char status[PORT_STATUS_SIZE];

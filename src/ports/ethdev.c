@@ -53,7 +53,19 @@ static void ethdev_housekeep(struct port *port)
 	struct rte_eth_link link;
 	bool up = rte_eth_link_get_nowait(ethdev->id, &link) == 0 && link.link_status;
 
+	if (up != ethdev->up || port->status[0] == '\0')
+		port_report(port, up ? "the link is up" : "there is no link");
 	__atomic_store_n(&ethdev->up, up, __ATOMIC_RELAXED);
+}
+
+static uint64_t ethdev_missed(struct port *port)
+{
+	const struct ethdev *ethdev = port->driver;
+	struct rte_eth_stats stats;
+
+	if (rte_eth_stats_get(ethdev->id, &stats) != 0)
+		return 0;
+	return stats.imissed + stats.rx_nombuf;
 }
 
 /* ---- bringing a device up ---- */
@@ -77,8 +89,7 @@ static int probe(struct ethdev *ethdev, const char *device, struct error *error)
 	}
 	return error_set(error,
 		"device: '%s' is not there or cannot be opened; `dpdk-devbind.py --status` lists "
-		"PCI "
-		"devices, and a vdev needs its arguments (net_af_packet0,iface=eth1)",
+		"PCI devices, and a vdev needs its arguments (net_memif0,socket=/run/uplink.sock)",
 		device);
 }
 
@@ -279,6 +290,7 @@ const struct port_ops uplink_port_ops = {
 	.send = ethdev_send,
 	.is_up = ethdev_is_up,
 	.housekeep = ethdev_housekeep,
+	.missed = ethdev_missed,
 };
 
 const struct port_ops vhost_net_port_ops = {

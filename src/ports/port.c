@@ -13,19 +13,26 @@
 #define QUIESCE_STEP_US 50
 
 extern const struct port_ops uplink_port_ops;
+extern const struct port_ops interface_port_ops;
 extern const struct port_ops vhost_port_ops;
 extern const struct port_ops memif_port_ops;
 extern const struct port_ops tap_port_ops;
 extern const struct port_ops vhost_net_port_ops;
 extern const struct port_ops ring_port_ops;
 
-/* Types of container ports; an uplink's is not for the user to choose. */
+/* Types of container ports. */
 static const struct port_ops *const port_types[] = {
 	&vhost_port_ops,
 	&memif_port_ops,
 	&tap_port_ops,
 	&vhost_net_port_ops,
 	&ring_port_ops,
+};
+
+/* An uplink's type follows from what it is at. */
+static const struct port_ops *const uplink_types[] = {
+	&uplink_port_ops,
+	&interface_port_ops,
 };
 
 /* What stands in for all types, or NULL. */
@@ -35,8 +42,9 @@ const struct port_ops *port_type_find(const char *type)
 {
 	if (stand_in != NULL)
 		return stand_in;
-	if (strcmp(type, uplink_port_ops.type) == 0)
-		return &uplink_port_ops;
+	for (size_t i = 0; i < RTE_DIM(uplink_types); i++)
+		if (strcmp(type, uplink_types[i]->type) == 0)
+			return uplink_types[i];
 	for (size_t i = 0; i < RTE_DIM(port_types); i++)
 		if (strcmp(type, port_types[i]->type) == 0)
 			return port_types[i];

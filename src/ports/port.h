@@ -45,7 +45,7 @@ struct port_config {
 	char path[PORT_PATH_SIZE];     /* vhost-user, memif: the unix socket */
 	bool client;		       /* vhost-user: connect to the path instead of listening */
 	char netns[PORT_NETNS_SIZE];   /* tap: network namespace (name or path) of the device */
-	char interface[16];	       /* tap, vhost-net: name of the kernel's device */
+	char interface[16];	       /* tap, vhost-net, uplinks: name of the kernel's device */
 	struct rte_ether_addr mac;     /* the container's address (the uplink's own, if not zero) */
 	uint16_t mtu;		       /* largest IP packet, bytes; 0: not given */
 	uint16_t queues;	       /* queue pairs */
@@ -99,6 +99,10 @@ struct port_ops {
 	/* Control work of the port (accepting a peer, noticing that it went); called by the main
 	 * lcore every 5 ms and never blocking. NULL if there is none. */
 	void (*housekeep)(struct port *port);
+
+	/* Packets for weft that the peer or its kernel had no room for, since the start; main lcore
+	 * only. NULL if nobody counts them. */
+	uint64_t (*missed)(struct port *port);
 };
 
 struct port {

@@ -73,7 +73,8 @@ static struct rte_ether_addr own_mac(const struct device *device)
 
 static int find_costs(struct device *device, const struct costs *costs, struct error *error)
 {
-	const char *type = device->config->type;
+	/* Its type says what it would be at. */
+	const char *type = device->uplink ? "uplink" : device->config->type;
 
 	device->receive = costs_of_receive(costs, type);
 	device->send = costs_of_send(costs, type);

@@ -81,7 +81,7 @@ static void every_key_is_read(void **state)
 		"[steering]\nlcores = 2 3\npolicy = least-loaded\nthreshold = 70\n"
 		"[micro-flows]\nbatch = 4096\nbranches = 16\nlcores = 4 3 2\nelephants = 0\n"
 		"rate = 1000000000\n"
-		"[uplink eth1]\ndevice = net_af_packet0,iface=eth1\naddress = 192.0.2.1/25\n"
+		"[uplink eth1]\ninterface = eth1\naddress = 192.0.2.1/25\n"
 		"gateway = 192.0.2.126\nmac = 04:00:00:00:00:01\nmtu = 9000\nqueues = 2\n"
 		"lcores = 1 2\nring-size = 512\n"
 		"[network blue]\nvni = 16777215\nudp-port = 8472\nuplink = eth1\n"
@@ -110,7 +110,8 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config->micro_flows.rate, 1000000000);
 	assert_int_equal(config->micro_flows.lcores.n, 3);
 	assert_int_equal(config->micro_flows.lcores.ids[0], 4);
-	assert_string_equal(uplink->port.device, "net_af_packet0,iface=eth1");
+	assert_string_equal(uplink->port.interface, "eth1");
+	assert_string_equal(uplink->port.type, "interface");
 	assert_int_equal(uplink->address, inet_addr("192.0.2.1"));
 	assert_int_equal(uplink->prefix, 25);
 	assert_int_equal(uplink->gateway, inet_addr("192.0.2.126"));
@@ -280,7 +281,11 @@ static const struct wrong wrongs[] = {
 	{GOOD "[weft]\nmode = vanila\n", {"[weft]", "mode:", "'vanila'"}},
 	{GOOD "[weft]\nmode = min\n[mode mine]\nvxlan = flow\n", {"[weft]", "mode:", "mine"}},
 	{GOOD "[weft]\ngro = perhaps\n", {"[weft]", "gro:", "'perhaps'"}},
-	{"[uplink e]\naddress = 192.0.2.1/24\n" NETWORK, {"[uplink e]", "device:", "missing"}},
+	{"[uplink e]\naddress = 192.0.2.1/24\n" NETWORK, {"[uplink e]", "interface:", "missing"}},
+	{"[uplink e]\ninterface = x\ndevice = x\naddress = 192.0.2.1/24\n" NETWORK,
+		{"[uplink e]", "device:", "too"}},
+	{"[uplink e]\ninterface = sixteen-letters-\naddress = 192.0.2.1/24\n" NETWORK,
+		{"[uplink e]", "interface:", "15"}},
 	{"[uplink e]\ndevice = x\n" NETWORK, {"[uplink e]", "address:", "missing"}},
 	{"[uplink e]\ndevice = x\naddress = 192.0.2.1\n" NETWORK, {"[uplink e]", "address:"}},
 	{"[uplink e]\ndevice = x\naddress = 192.0.2.1/33\n" NETWORK, {"[uplink e]", "address:"}},
