@@ -16,12 +16,12 @@ UPLINK_MACS = ("02:00:00:00:01:01", "02:00:00:00:01:02")
 
 def over_veth(lab, hosts):
     netns.cable(hosts[0], "up0", hosts[1], "up0")
-    return ["net_af_packet0,iface=up0"] * 2
+    return [{"interface": "up0"}] * 2
 
 
 def over_memif(lab, hosts):
     path = lab.directory / "uplink.sock"
-    return [f"net_memif0,role={role},socket={path},socket-abstract=no,mac={mac}"
+    return [{"device": f"net_memif0,role={role},socket={path},socket-abstract=no,mac={mac}"}
             for role, mac in zip(("server", "client"), UPLINK_MACS)]
 
 
@@ -31,9 +31,9 @@ def test_two_wefts(lab, binary, connect):
     hosts = [lab.namespace("one"), lab.namespace("two")]
     containers = [TapContainer(lab, "web", WEB_MAC, "10.1.0.1/24", "fd00:1::1/64"),
                   TapContainer(lab, "db", DB_MAC, "10.1.0.2/24", "fd00:1::2/64")]
-    devices = connect(lab, hosts)
+    uplinks = connect(lab, hosts)
     for number in (0, 1):
-        config = (Config().uplink(device=devices[number], address=f"192.0.2.{1 + number}/24")
+        config = (Config().uplink(address=f"192.0.2.{1 + number}/24", **uplinks[number])
                   .network("blue", VNI, [f"192.0.2.{2 - number}"])
                   .tap("container", "blue", containers[number]))
         lab.weft(config, netns=hosts[number]).wait_ready()

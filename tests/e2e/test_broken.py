@@ -81,26 +81,6 @@ class Bench:
                 if packets != before[key]}
 
 
-class TapBench(Bench):
-    """The same with a TAP device as uplink, which hands weft what it is given."""
-
-    def __init__(self, lab):
-        host, web = lab.namespace("weft"), TapContainer(lab, "web", WEB_MAC)
-        config = (Config().uplink(device="net_tap0,iface=up0")
-                  .network("blue", VNI, [EAST_ADDRESS]).tap("web", "blue", web))
-        self.weft = lab.weft(config, netns=host).wait_ready()
-        web.come_up()
-        host.ip("link set up0 up")
-        self.uplink = host.raw_socket("up0")
-        self.delivered = Sniffer(web.namespace, "eth0")
-        self.outer = frames.Outer(UNUSED_MAC, self.weft.ports()["phys"]["mac"])
-
-
-@pytest.fixture(scope="module")
-def tap_bench(module_lab, binary):
-    return TapBench(module_lab)
-
-
 @pytest.fixture(scope="module")
 def bench(module_lab, binary):
     return Bench(module_lab)
@@ -236,17 +216,12 @@ FROM_UPLINK = [
     ("icmp checksum", "vtep", "icmp_malformed", lambda o: icmp(o, ICMP(chksum=0x1234))),
     ("icmp echo reply", "vtep", "icmp_unwanted", lambda o: icmp(o, ICMP(type=0))),
     ("icmp redirect", "vtep", "icmp_unwanted", lambda o: icmp(o, ICMP(type=5))),
-    ("icmp for another address", "gro", "outer_ipv4_destination",
-     lambda o: o.ether / IP(src=EAST_ADDRESS, dst="192.0.2.9") / ICMP()),
-]
-
-
-# net_af_packet never shows these to weft: the kernel puts fragments together and takes tags off.
-FROM_ANOTHER_DRIVER = [
     ("first fragment", "gro", "outer_fragment", lambda o: o.packet(ip={"flags": "MF"})),
     ("last fragment", "gro", "outer_fragment", lambda o: o.packet(ip={"frag": 10})),
     ("vlan tag", "gro", "outer_vlan", lambda o: tagged(o, Dot1Q(vlan=5))),
     ("service tag", "gro", "outer_vlan", lambda o: tagged(o, Dot1AD(vlan=5))),
+    ("icmp for another address", "gro", "outer_ipv4_destination",
+     lambda o: o.ether / IP(src=EAST_ADDRESS, dst="192.0.2.9") / ICMP()),
 ]
 
 
@@ -318,14 +293,6 @@ FROM_CONTAINER = [
                          ids=[case[0] for case in FROM_UPLINK])
 def test_from_the_uplink(bench, stage, reason, build):
     bench.check(bench.uplink, bytes(build(bench.outer)), stage, reason)
-
-
-@pytest.mark.parametrize("stage, reason, build", [case[1:] for case in FROM_ANOTHER_DRIVER],
-                         ids=[case[0] for case in FROM_ANOTHER_DRIVER])
-def test_from_another_driver(tap_bench, stage, reason, build):
-    tap_bench.uplink.send(bytes(tap_bench.outer.frame()))
-    tap_bench.delivered.wait_for(MARK)
-    tap_bench.check(tap_bench.uplink, bytes(build(tap_bench.outer)), stage, reason)
 
 
 @pytest.mark.parametrize("stage, reason, build", [case[1:] for case in FROM_CONTAINER],

@@ -90,7 +90,7 @@ def test_arp_reaches_a_dpdk_container(lab, binary, kind):
 def ready_made(overlay, name):
     """One of config/, with the uplink of an Overlay. Its network is the same."""
     config = Config.ready_made(name)
-    return config.section("uplink eth1", device="net_af_packet0,iface=up0")
+    return config.section("uplink eth1", device=None, interface="up0")
 
 
 def test_kernel_containers_ready_made(lab, binary):

@@ -58,8 +58,10 @@ WRONG = [
     ("unknown section", "bridge br0", None, lambda c: c.section("bridge br0", vni=1)),
     ("section without a name", "port", None,
      lambda c: c.section("port", network="blue", type="tap", mac=OTHER_MAC)),
-    ("uplink without device", "uplink phys", "device",
+    ("uplink at nothing", "uplink phys", "interface",
      lambda c: c.section("uplink phys", device=None)),
+    ("uplink at two things", "uplink phys", "device",
+     lambda c: c.section("uplink phys", interface="eth1")),
     ("uplink without address", "uplink phys", "address",
      lambda c: c.section("uplink phys", address=None)),
     ("network without vni", "network blue", "vni", lambda c: c.section("network blue", vni=None)),
@@ -193,9 +195,20 @@ def test_unknown_mode_on_the_command_line(lab, binary):
 
 
 def test_missing_device(lab, binary):
-    config = sound(lab).uplink(device="net_af_packet0,iface=nowhere0")
-    line = complaint(lab, config)
+    line = complaint(lab, sound(lab).uplink(device="net_pcap0,iface=nowhere0"))
     assert "uplink phys" in line and "device" in line
+
+
+def test_missing_interface(lab, binary):
+    config = sound(lab).section("uplink phys", device=None, interface="nowhere0")
+    line = complaint(lab, config)
+    assert "uplink phys" in line and "interface: " in line and "nowhere0" in line
+
+
+def test_a_driver_that_hides_losses(lab, binary):
+    """Refused, with the better word."""
+    line = complaint(lab, sound(lab).uplink(device="net_af_packet0,iface=up0"))
+    assert "uplink phys" in line and "interface = up0" in line
 
 
 def test_unknown_driver(lab, binary):

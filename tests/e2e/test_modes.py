@@ -49,7 +49,7 @@ def test_linux_overlay_has_no_bridge(lab, binary):
 def test_two_queues_on_two_lcores(lab, binary):
     """An uplink whose queues belong to different lcores: many flows at once, both ways."""
     overlay = Overlay(lab, lcores=PIPELINE_LCORES)
-    overlay.config.uplink(device="net_af_packet0,iface=up0,qpairs=2", queues=2, lcores="1 2")
+    overlay.config.uplink(queues=2, lcores="1 2")
     overlay.start()
     traffic.reachable(overlay.db, overlay.web.address())
     for client, server in ((overlay.db, overlay.web), (overlay.web, overlay.db)):

@@ -36,7 +36,7 @@ STREAMS = [  # gro, version of IP, mode, megabytes
     pytest.param("on", 4, "mflow-full", 1000, marks=pytest.mark.long),
 ]
 FLOWS = 4
-BUFFERS = 256 << 10  # bytes, of all flows; net_af_packet has room for twice as many packets
+BUFFERS = 256 << 10  # bytes, of all flows; an uplink has room for more packets
 FLOOR = 1e6  # bits per second: as slow as four lcores on a busy CPU may be
 STALL_SECONDS = 30
 BLOCK = os.urandom(1 << 20)

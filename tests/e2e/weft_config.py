@@ -41,9 +41,11 @@ class Config:
                 target[key.replace("_", "-")] = words(value)
         return self
 
-    def uplink(self, name="phys", device="net_af_packet0,iface=up0", address="192.0.2.1/24",
-               **keys):
-        return self.section(f"uplink {name}", device=device, address=address, **keys)
+    def uplink(self, name="phys", interface="up0", address="192.0.2.1/24", **keys):
+        """At an interface of the kernel's, or at a `device` of DPDK's."""
+        if "device" in keys:
+            interface = None
+        return self.section(f"uplink {name}", interface=interface, address=address, **keys)
 
     def network(self, name, vni, vteps, **keys):
         return self.section(f"network {name}", vni=vni, vteps=vteps or None, **keys)
