@@ -94,6 +94,11 @@ class Namespace:
         command("ethtool", "-K", interface, "tx", "off", "tso", "off", "gso", "off", "gro", "off",
                 netns=self)
 
+    def offloading(self, interface):
+        """As the kernel is by itself: checksums and cutting are left to whoever comes next."""
+        command("ethtool", "-K", interface, "tx", "on", "tso", "on", "gso", "on", "gro", "on",
+                netns=self)
+
     def enable_ipv6(self, interface):
         prefix = f"net.ipv6.conf.{interface}"
         self.sysctl(f"{prefix}.accept_dad", 0)

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An uplink at an interface of the kernel's, and what it says of it."""
+
+import contextlib
+import signal
+
+import pytest
+
+import frames
+import netns
+import traffic
+from frames import inner
+from test_tcp import connect, receive, send
+from topology import WEB_MAC, Overlay
+from waiting import until
+
+MEGABYTES = 50
+SLOTS = 64
+FLOOD = 5000
+PATIENCE = 20  # seconds
+
+
+def uplink(overlay):
+    return overlay.weft.ports()["phys"]
+
+
+def wait_for_status(overlay, up, words):
+    """Waits until `show ports` says so."""
+    until(lambda: uplink(overlay)["up"] == up and words in uplink(overlay)["status"], PATIENCE,
+          lambda: f"up {up}, {words}: {uplink(overlay)}")
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_peer_that_offloads(lab, binary, version):
+    """The kernel at the other end of the cable leaves checksums and cutting to hardware that is not
+    there; every byte arrives, both ways."""
+    overlay = Overlay(lab)
+    overlay.db.namespace.offloading(overlay.db.interface)
+    for interface in ("eth0", overlay.db.outside):
+        overlay.east.namespace.offloading(interface)
+    overlay.start()
+    traffic.reachable(overlay.db, overlay.web.address(version))
+    before = overlay.host.packets("up0")[0], uplink(overlay)["rx_packets"]
+    for client, server in ((overlay.db, overlay.web), (overlay.web, overlay.db)):
+        sending, receiving = connect(client, server, version)
+        with sending, receiving:
+            traffic.all_together(lambda: send(sending, MEGABYTES),
+                                 lambda: receive(receiving, MEGABYTES))
+    came = overlay.host.packets("up0")[0] - before[0]
+    assert uplink(overlay)["rx_packets"] - before[1] > came, "the peer has cut by itself"
+    udp = traffic.Datagrams(overlay.db, overlay.web, version)
+    assert udp.send(1000)
+    udp.close()
+
+
+def assert_nothing_leaves(overlay):
+    """What a container sends now is not counted as sent, but by name."""
+    before = uplink(overlay), overlay.weft.drops()[("send", "uplink_down")]
+    assert traffic.ping(overlay.web, overlay.db.address(), 3) == 0
+    overlay.weft.settle()
+    assert uplink(overlay)["tx_packets"] == before[0]["tx_packets"]
+    assert uplink(overlay)["tx_refused"] > before[0]["tx_refused"]
+    assert overlay.weft.drops()[("send", "uplink_down")] > before[1]
+
+
+def test_a_link_that_goes_down(lab, binary):
+    overlay = Overlay(lab).start()
+    traffic.reachable(overlay.web, overlay.db.address())
+    wait_for_status(overlay, 1, "up0 is up")
+    overlay.host.ip("link set up0 down")
+    wait_for_status(overlay, 0, "`ip link set up0 up`")
+    assert_nothing_leaves(overlay)
+    overlay.host.ip("link set up0 up")
+    overlay.east.namespace.ip("link set eth0 down")
+    wait_for_status(overlay, 0, "no link")
+    assert_nothing_leaves(overlay)
+    overlay.east.namespace.ip("link set eth0 up")
+    wait_for_status(overlay, 1, "up0 is up")
+    traffic.reachable(overlay.web, overlay.db.address(), PATIENCE)
+
+
+def test_an_interface_that_is_made_again(lab, binary):
+    """Under the same name, with another address; the VTEP keeps the one that it had."""
+    overlay = Overlay(lab).start()
+    traffic.reachable(overlay.web, overlay.db.address())
+    mac = uplink(overlay)["mac"]
+    overlay.host.ip("link del up0")
+    wait_for_status(overlay, 0, "no interface up0")
+    assert_nothing_leaves(overlay)
+    netns.cable(overlay.east.namespace, "eth0", overlay.host, "up0")
+    overlay.east.namespace.address("eth0", overlay.east.prefixed)
+    wait_for_status(overlay, 1, "up0 is up")
+    assert uplink(overlay)["mac"] == mac != overlay.weft_mac().upper()
+    traffic.reachable(overlay.db, overlay.web.address(), PATIENCE)
+    traffic.reachable(overlay.web, overlay.db.address(), PATIENCE)
+
+
+def test_an_interface_that_comes_late(lab, binary):
+    overlay = Overlay(lab)
+    overlay.host.ip("link set up0 name other0")
+    overlay.config.uplink(mac="02:00:00:00:01:01")
+    overlay.start()
+    wait_for_status(overlay, 0, "no interface up0")
+    overlay.host.ip("link set other0 down")
+    overlay.host.ip("link set other0 name up0 up")
+    wait_for_status(overlay, 1, "up0 is up")
+    traffic.reachable(overlay.db, overlay.web.address(), PATIENCE)
+
+
+def flood(raw, frame):
+    """As many as the kernel takes FLOOD of."""
+    taken = 0
+    while taken < FLOOD:
+        with contextlib.suppress(OSError):
+            raw.send(frame)
+            taken += 1
+
+
+def test_what_is_missed_is_counted(lab, binary):
+    """The interface's own counter is the judge. weft stands still, so that its ring overflows
+    however fast it is."""
+    overlay = Overlay(lab)
+    overlay.config.uplink(ring_size=SLOTS)
+    overlay.start()
+    traffic.reachable(overlay.db, overlay.web.address())
+    overlay.weft.settle()
+    frame = bytes(frames.Outer(overlay.east.namespace.mac("eth0"), overlay.weft_mac()).frame(
+        payload=inner(destination=WEB_MAC)))
+    before = overlay.host.packets("up0")[0], uplink(overlay)
+    raw = overlay.east.raw_socket()
+    overlay.weft.process.signal(signal.SIGSTOP)
+    try:
+        flood(raw, frame)
+    finally:
+        overlay.weft.process.signal(signal.SIGCONT)
+        raw.close()
+
+    def counted():
+        """(at the interface, received, missed)"""
+        came, now = overlay.host.packets("up0")[0], uplink(overlay)
+        return (came - before[0], now["rx_packets"] - before[1]["rx_packets"],
+                now["nic_missed"] - before[1]["nic_missed"])
+
+    def balanced():
+        came, received, missed = counted()
+        return (received, missed) if came >= FLOOD and came == received + missed else None
+
+    received, missed = until(balanced, PATIENCE, lambda: f"came, received, missed: {counted()}")
+    assert received >= SLOTS and missed > 0
