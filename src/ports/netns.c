@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
@@ -15,26 +16,48 @@
 
 #define NAMES "/run/netns/" /* where `ip netns` has them */
 
+void netns_path(const char *netns, char path[NETNS_PATH_SIZE])
+{
+	snprintf(path, NETNS_PATH_SIZE, "%s%s", strchr(netns, '/') ? "" : NAMES, netns);
+}
+
 static int open_namespace(const char *netns)
 {
-	char path[sizeof(NAMES) + PATH_MAX];
+	char path[NETNS_PATH_SIZE];
 
 	if (netns[0] == '\0')
 		return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	snprintf(path, sizeof(path), "%s%s", strchr(netns, '/') ? "" : NAMES, netns);
+	netns_path(netns, path);
 	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* ---- devices on their way ---- */
+
+void netns_passing_name(char name[IFNAMSIZ], uint16_t number)
+{
+	snprintf(name, IFNAMSIZ, "wf%d.%u", getpid(), number);
+}
+
+bool netns_is_passing(const char *name)
+{
+	int end = 0;
+
+	return sscanf(name, "wf%*u.%*u%n", &end) == 0 && end > 0 && name[end] == '\0';
 }
 
 /* ---- moving a device (rtnetlink) ---- */
 
-struct move_request {
+struct request {
 	struct nlmsghdr header;
-	struct ifinfomsg link;
+	union {
+		struct ifinfomsg link;
+		struct rtgenmsg general;
+	};
 	char attributes[64];
 };
 
 static void add_attribute(
-	struct move_request *request, unsigned short type, const void *value, size_t size)
+	struct request *request, unsigned short type, const void *value, size_t size)
 {
 	struct rtattr *attribute =
 		(void *)((char *)request + NLMSG_ALIGN(request->header.nlmsg_len));
@@ -47,7 +70,7 @@ static void add_attribute(
 }
 
 /* Sends the request and returns the kernel's errno, 0 for done. */
-static int talk(const struct move_request *request)
+static int talk(const struct request *request)
 {
 	struct {
 		struct nlmsghdr header;
@@ -84,7 +107,7 @@ static void take_down(const char *device)
 
 static int move(const char *device, int namespace, const char *name)
 {
-	struct move_request request = {
+	struct request request = {
 		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(request.link)),
 			.nlmsg_type = RTM_NEWLINK,
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
@@ -94,6 +117,23 @@ static int move(const char *device, int namespace, const char *name)
 	add_attribute(&request, IFLA_NET_NS_FD, &namespace, sizeof(namespace));
 	add_attribute(&request, IFLA_IFNAME, name, strlen(name) + 1);
 	return talk(&request);
+}
+
+/* The kernel tells of a namespace's devices only where the namespace has a number. It keeps one
+ * that it had. */
+static void give_number(int namespace)
+{
+	const int any = -1;
+	struct request request = {
+		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(request.general)),
+			.nlmsg_type = RTM_NEWNSID,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+		.general = {.rtgen_family = AF_UNSPEC},
+	};
+
+	add_attribute(&request, NETNSA_NSID, &any, sizeof(any));
+	add_attribute(&request, NETNSA_FD, &namespace, sizeof(namespace));
+	talk(&request);
 }
 
 int netns_move(const char *device, const char *netns, const char *name, struct error *error)
@@ -106,6 +146,8 @@ int netns_move(const char *device, const char *netns, const char *name, struct e
 			"netns: there is no network namespace '%s' (%s); `ip netns add %s` makes "
 			"it",
 			netns, strerror(errno), netns);
+	if (netns[0] != '\0')
+		give_number(namespace);
 	take_down(device);
 	status = move(device, namespace, name);
 	close(namespace);

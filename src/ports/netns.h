@@ -2,7 +2,10 @@
 #ifndef WEFT_NETNS_H
 #define WEFT_NETNS_H
 
+#include <limits.h>
+#include <net/if.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/error.h"
 
@@ -12,8 +15,19 @@
  * namespace alive after the container. Main lcore.
  */
 
+#define NETNS_PATH_SIZE (PATH_MAX + 16)
+
+/* Where the file of a namespace is that is not weft's own. */
+void netns_path(const char *netns, char path[NETNS_PATH_SIZE]);
+
+/* What a device is called in weft's namespace until it is moved: no other weft has the name. */
+void netns_passing_name(char name[IFNAMSIZ], uint16_t number);
+/* Whether some weft calls a device so. */
+bool netns_is_passing(const char *name);
+
 /* Moves a network device of weft's namespace into `netns` and calls it `name` there. It is down
- * afterwards. -1 and *error on failure: the device stays where it is. */
+ * afterwards, and weft's namespace hears of what happens to devices there. -1 and *error on
+ * failure: the device stays where it is. */
 int netns_move(const char *device, const char *netns, const char *name, struct error *error);
 
 /* Whether the namespace is there and has a device `name` that is up. */

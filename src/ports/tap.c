@@ -321,8 +321,7 @@ static int tap_attach(struct port *port, struct error *error)
 {
 	char name[IFNAMSIZ];
 
-	/* Passing through: unlike any other weft's, until it has its name in its namespace. */
-	snprintf(name, sizeof(name), "wf%d.%u", getpid(), port->index);
+	netns_passing_name(name, port->index);
 	port->mtu = port->config.mtu ? port->config.mtu : RTE_ETHER_MTU;
 	port->driver = make_tap(port);
 	if (port->driver == NULL)
