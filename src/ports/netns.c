@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/net_namespace.h>
+#include <linux/nsfs.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
@@ -12,23 +14,68 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#define WAITING "waiting for network namespace '%s'"
 #define NAMES "/run/netns/" /* where `ip netns` has them */
+
+/* ---- finding it ---- */
 
 void netns_path(const char *netns, char path[NETNS_PATH_SIZE])
 {
 	snprintf(path, NETNS_PATH_SIZE, "%s%s", strchr(netns, '/') ? "" : NAMES, netns);
 }
 
-static int open_namespace(const char *netns)
+static bool is_missing(int error)
 {
-	char path[NETNS_PATH_SIZE];
+	return error == ENOENT || error == ENOTDIR;
+}
 
-	if (netns[0] == '\0')
-		return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	netns_path(netns, path);
-	return open(path, O_RDONLY | O_CLOEXEC);
+static int check(int fd, const char *netns, struct netns_id *id, struct error *error)
+{
+	struct statfs system;
+	struct stat status;
+
+	if (fstat(fd, &status) != 0 || fstatfs(fd, &system) != 0)
+		return error_set(error, "network namespace '%s': %s", netns, strerror(errno));
+	if (S_ISREG(status.st_mode) && status.st_size == 0 && system.f_type != NSFS_MAGIC)
+		return error_set(error, WAITING, netns);
+	if (system.f_type != NSFS_MAGIC || ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+		return error_set(error, "this is no network namespace: '%s'", netns);
+	*id = (struct netns_id){status.st_dev, status.st_ino};
+	return 0;
+}
+
+/* Does not block, whatever is there. */
+static int open_namespace(const char *netns, struct netns_id *id, struct error *error)
+{
+	char path[NETNS_PATH_SIZE] = "/proc/thread-self/ns/net";
+	int fd;
+
+	if (netns[0] != '\0')
+		netns_path(netns, path);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 && is_missing(errno))
+		return error_set(error, WAITING, netns);
+	if (fd < 0)
+		return error_set(
+			error, "cannot open network namespace '%s': %s", netns, strerror(errno));
+	if (check(fd, netns, id, error) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int netns_find(const char *netns, struct netns_id *id, struct error *error)
+{
+	int fd = open_namespace(netns, id, error);
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
 }
 
 /* ---- devices on their way ---- */
@@ -136,16 +183,14 @@ static void give_number(int namespace)
 	talk(&request);
 }
 
-int netns_move(const char *device, const char *netns, const char *name, struct error *error)
+int netns_move(const char *device, const char *netns, const char *name, struct netns_id *id,
+	struct error *error)
 {
-	int namespace = open_namespace(netns);
+	int namespace = open_namespace(netns, id, error);
 	int status;
 
 	if (namespace < 0)
-		return error_set(error,
-			"netns: there is no network namespace '%s' (%s); `ip netns add %s` makes "
-			"it",
-			netns, strerror(errno), netns);
+		return -1;
 	if (netns[0] != '\0')
 		give_number(namespace);
 	take_down(device);
@@ -153,38 +198,6 @@ int netns_move(const char *device, const char *netns, const char *name, struct e
 	close(namespace);
 	if (status == 0)
 		return 0;
-	return error_set(error, "interface: cannot make '%s' in network namespace '%s': %s", name,
-		netns, strerror(status));
-}
-
-/* ---- looking at it ---- */
-
-static bool device_is_up(const char *name)
-{
-	struct ifreq request = {0};
-	int probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool up;
-
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	up = ioctl(probe, SIOCGIFFLAGS, &request) == 0 && request.ifr_flags & IFF_UP;
-	close(probe);
-	return up;
-}
-
-bool netns_device_is_up(const char *netns, const char *name)
-{
-	int own = open_namespace("");
-	int namespace = open_namespace(netns);
-	bool up = false;
-
-	if (own >= 0 && namespace >= 0 && setns(namespace, CLONE_NEWNET) == 0) {
-		up = device_is_up(name);
-		/* Cannot fail: the namespace was ours a moment ago. */
-		(void)setns(own, CLONE_NEWNET);
-	}
-	if (namespace >= 0)
-		close(namespace);
-	if (own >= 0)
-		close(own);
-	return up;
+	return error_set(error, "cannot make interface '%s' in the network namespace: %s", name,
+		strerror(status));
 }

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/error.h"
 
@@ -20,17 +21,30 @@
 /* Where the file of a namespace is that is not weft's own. */
 void netns_path(const char *netns, char path[NETNS_PATH_SIZE]);
 
+/* Tells namespaces apart that are there at the same time. */
+struct netns_id {
+	dev_t device;
+	ino_t inode;
+};
+
+/* -1 and *error, which says that the namespace is waited for, or why there will be none. A file
+ * that is empty is a name whose namespace `ip netns` is still making. */
+int netns_find(const char *netns, struct netns_id *id, struct error *error);
+
+static inline bool netns_is_same(const struct netns_id *one, const struct netns_id *other)
+{
+	return one->device == other->device && one->inode == other->inode;
+}
+
 /* What a device is called in weft's namespace until it is moved: no other weft has the name. */
 void netns_passing_name(char name[IFNAMSIZ], uint16_t number);
 /* Whether some weft calls a device so. */
 bool netns_is_passing(const char *name);
 
-/* Moves a network device of weft's namespace into `netns` and calls it `name` there. It is down
- * afterwards, and weft's namespace hears of what happens to devices there. -1 and *error on
- * failure: the device stays where it is. */
-int netns_move(const char *device, const char *netns, const char *name, struct error *error);
-
-/* Whether the namespace is there and has a device `name` that is up. */
-bool netns_device_is_up(const char *netns, const char *name);
+/* Moves a network device of weft's namespace into `netns`, whose *id is set, and calls it `name`
+ * there. It is down afterwards, and weft's namespace hears of what happens to devices there. -1 and
+ * *error on failure: the device stays where it is. */
+int netns_move(const char *device, const char *netns, const char *name, struct netns_id *id,
+	struct error *error);
 
 #endif

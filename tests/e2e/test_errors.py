@@ -256,13 +256,6 @@ def test_the_directory_of_a_socket_cannot_be_made(lab, binary):
     assert "port web" in line and "path" in line and "Not a directory" in line
 
 
-def test_missing_network_namespace(lab, binary):
-    config = sound(lab).port("tap", "blue", "tap", OTHER_MAC, netns="weft-e2e-nowhere",
-                             interface="weft-e2e-tap")
-    line = complaint(lab, config)
-    assert "port tap" in line and "netns" in line
-
-
 def test_one_lcore_only(lab, binary):
     status, output, _ = run(lab, sound(lab), lcores="0@0")
     assert status == 1, output

@@ -223,30 +223,6 @@ def test_container_process_killed_and_restarted(lab, binary):
     whole(overlay.weft)
 
 
-def test_container_namespace_deleted(lab, binary):
-    """The whole container goes, its TAP device with it. weft and the others live on, and the
-    port can be deleted and added again."""
-    overlay = Overlay(lab)
-    shop = TapContainer(lab, "shop", "02:00:00:00:00:31", "10.1.0.31/24")
-    overlay.config.tap("shop", "blue", shop)
-    overlay.start()
-    shop.come_up()
-    traffic.reachable(overlay.db, overlay.web.address())
-    traffic.reachable(overlay.db, shop.address())
-    probe = background_ping(lab, overlay.db, overlay.web.address())
-    shop.namespace.delete()
-    # The kernel takes it down in its own time, and may answer until it has.
-    until(lambda: traffic.ping(overlay.db, shop.address(), 3, interval=0.2) == 0, 10, "silence")
-    overlay.weft.port_del("shop")
-    again = TapContainer(lab, "shop", shop.mac, *shop.addresses)
-    overlay.weft.port_add("shop", network="blue", type="tap", mac=again.mac,
-                          netns=again.namespace.name, interface="eth0")
-    again.come_up()
-    traffic.reachable(overlay.db, again.address())
-    traffic.pings(overlay.db, again.address(), 10)
-    all_answered(probe)
-
-
 def weftctl(weft, *words):
     return command(WEFTCTL, "--file-prefix", weft.prefix, *words)
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
@@ -26,9 +27,12 @@
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_ip.h>
+#include <rte_malloc.h>
 #include <rte_tcp.h>
 
+#include "core/events.h"
 #include "file.h"
+#include "ports/netns_watch.h"
 #include "ports/port.h"
 
 /*
@@ -43,6 +47,7 @@
 #define TEST_TYPE 0x88b5 /* IEEE 802, for local experiments */
 #define FRAME_MAX 66000
 #define PATIENCE_MS 1000
+#define ROUNDS_MAX 10000 /* of at least a millisecond */
 #define SEGMENT 1398
 #define LARGE (65535 + RTE_ETHER_HDR_LEN)
 
@@ -53,6 +58,8 @@ static const struct rte_ether_addr peer = {{2, 0, 0, 0, 0, 8}};
 static struct rte_mempool *pool, *small_pool;
 static bool able; /* to make network devices */
 static struct port port;
+static struct events *events;
+static struct rte_rcu_qsbr *rcu;
 static int packet_socket = -1;
 static int fds_before;
 
@@ -158,12 +165,6 @@ static void kernel_sends(size_t length)
 static char directory[] = "/tmp/weft-unit-XXXXXX";
 static char netns[PATH_MAX];
 
-static void namespace_enter(int fd)
-{
-	assert_int_equal(setns(fd, CLONE_NEWNET), 0);
-	close(fd);
-}
-
 static int namespace_open(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -172,35 +173,76 @@ static int namespace_open(const char *path)
 	return fd;
 }
 
-static void namespace_make(void)
+/* Returns the namespace that was left, for namespace_leave(). */
+static int namespace_enter(const char *path)
 {
-	int own = namespace_open("/proc/thread-self/ns/net");
-	int name = open(netns, O_RDONLY | O_CREAT | O_EXCL, 0600);
+	int own = namespace_open("/proc/thread-self/ns/net"), other = namespace_open(path);
+
+	assert_int_equal(setns(other, CLONE_NEWNET), 0);
+	close(other);
+	return own;
+}
+
+static void namespace_leave(int own)
+{
+	assert_int_equal(setns(own, CLONE_NEWNET), 0);
+	close(own);
+}
+
+/* The file comes first, and the namespace a moment later. */
+static void name_make(const char *path)
+{
+	int name = open(path, O_RDONLY | O_CREAT | O_EXCL, 0600);
 
 	assert_true(name >= 0);
 	close(name);
+}
+
+static void namespace_mount(const char *path)
+{
+	int own = namespace_open("/proc/thread-self/ns/net");
+
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	assert_int_equal(mount("/proc/thread-self/ns/net", netns, NULL, MS_BIND, NULL), 0);
-	namespace_enter(own);
+	assert_int_equal(mount("/proc/thread-self/ns/net", path, NULL, MS_BIND, NULL), 0);
+	namespace_leave(own);
+}
+
+static void namespace_make(const char *path)
+{
+	name_make(path);
+	namespace_mount(path);
 }
 
 /* It lives on while anybody holds it. */
-static void namespace_remove(void)
+static void namespace_remove(const char *path)
 {
-	umount2(netns, MNT_DETACH);
-	unlink(netns);
+	umount2(path, MNT_DETACH);
+	unlink(path);
 }
 
-/* Of the interface `name` in the namespace; 0: there is none. */
-static unsigned int namespace_index(const char *name)
+static int in_namespace(const char *path, unsigned long what, struct ifreq *request)
 {
-	int own = namespace_open("/proc/thread-self/ns/net");
-	unsigned int index;
+	int own = namespace_enter(path);
+	int control = socket(AF_INET, SOCK_DGRAM, 0);
+	int status = ioctl(control, what, request);
 
-	namespace_enter(namespace_open(netns));
-	index = if_nametoindex(name);
-	namespace_enter(own);
-	return index;
+	close(control);
+	namespace_leave(own);
+	return status;
+}
+
+static bool has_device(const char *path)
+{
+	struct ifreq request = {.ifr_name = NAME};
+
+	return in_namespace(path, SIOCGIFFLAGS, &request) == 0;
+}
+
+static void set_device_up(const char *path, bool up)
+{
+	struct ifreq request = {.ifr_name = NAME, .ifr_flags = up ? IFF_UP : 0};
+
+	assert_int_equal(in_namespace(path, SIOCSIFFLAGS, &request), 0);
 }
 
 /* ---- the port ---- */
@@ -211,11 +253,23 @@ static void port_prepare(uint16_t queues, uint16_t mtu, struct rte_mempool *mbuf
 	port.ops = &tap_port_ops;
 	port.index = 1;
 	port.n_queues = queues;
-	port.environment = (struct port_environment){.pool = mbufs, .socket_id = 0};
+	port.environment = (struct port_environment){.pool = mbufs, .rcu = rcu, .events = events};
 	port.config.mac = mac;
 	port.config.mtu = mtu;
 	port.config.large_segments = true;
 	snprintf(port.config.name, sizeof(port.config.name), NAME);
+}
+
+/* A port whose device is to be in the namespace at `path`, if that is there. */
+static void port_open_in(const char *path)
+{
+	struct error error = {""};
+
+	port_prepare(2, MTU, pool);
+	snprintf(port.config.netns, sizeof(port.config.netns), "%s", path);
+	fds_before = fds_open();
+	if (tap_port_ops.attach(&port, &error) != 0)
+		fail_msg("%s", error.text);
 }
 
 static void port_open(uint16_t queues, uint16_t mtu, struct rte_mempool *mbufs)
@@ -239,7 +293,10 @@ static int port_close(void **state)
 	if (port.driver == NULL)
 		return 0;
 	tap_port_ops.detach(&port);
-	close(packet_socket);
+	namespace_remove(netns);
+	if (packet_socket >= 0)
+		close(packet_socket);
+	packet_socket = -1;
 	return if_nametoindex(NAME) == 0 && fds_open() == fds_before &&
 			       rte_mempool_avail_count(pool) == POOL &&
 			       rte_mempool_avail_count(small_pool) == SMALL_POOL
@@ -266,8 +323,27 @@ static bool send_one(struct rte_mbuf *mbuf)
 
 static void housekeep(void)
 {
-	for (int i = 0; i < 100; i++)
-		tap_port_ops.housekeep(&port);
+	events_wait(events, 0);
+	tap_port_ops.housekeep(&port);
+}
+
+/* The kernel does what it is asked for in its own time. */
+#define UNTIL(condition)                                                                           \
+	do {                                                                                       \
+		int rounds = 0;                                                                    \
+                                                                                                   \
+		for (; !(condition) && rounds < ROUNDS_MAX; rounds++) {                            \
+			events_wait(events, 1);                                                    \
+			tap_port_ops.housekeep(&port);                                             \
+			usleep(1000);                                                              \
+		}                                                                                  \
+		if (rounds == ROUNDS_MAX)                                                          \
+			fail_msg("not in time: %s; status: %s", #condition, port.status);          \
+	} while (0)
+
+static bool says(const char *words)
+{
+	return strncmp(port.status, words, strlen(words)) == 0;
 }
 
 /* ---- frames ---- */
@@ -410,11 +486,11 @@ static void up_is_what_the_container_says(void **state)
 	NEEDS_DEVICES();
 	port_open(1, MTU, pool);
 	assert_false(tap_port_ops.is_up(&port));
-	housekeep();
-	assert_true(tap_port_ops.is_up(&port));
+	UNTIL(tap_port_ops.is_up(&port));
+	assert_string_equal(port.status, "interface '" NAME "' is up");
 	interface_set_up(false);
-	housekeep();
-	assert_false(tap_port_ops.is_up(&port));
+	UNTIL(!tap_port_ops.is_up(&port));
+	assert_string_equal(port.status, "interface '" NAME "' is down");
 }
 
 static void large_segments_can_be_switched_off(void **state)
@@ -635,7 +711,7 @@ static void a_device_that_is_gone_does_no_harm(void **state)
 	rte_pktmbuf_free(mbuf);
 	for (uint16_t queue = 0; queue < 2; queue++)
 		assert_int_equal(tap_port_ops.receive(&port, queue, &mbuf, 1), 0);
-	housekeep();
+	UNTIL(if_nametoindex(NAME) != 0);
 	assert_false(tap_port_ops.is_up(&port));
 }
 
@@ -733,35 +809,208 @@ static void attach_leaves_nothing_on_failure(void **state)
 {
 	(void)state;
 	NEEDS_DEVICES();
-	port_prepare(1, MTU, pool);
-	snprintf(port.config.netns, sizeof(port.config.netns), "weft-no-such-namespace");
-	assert_refused("netns: ");
 	port_prepare(1, 10, pool);
 	assert_refused("mtu: ");
 	port_prepare(1, MTU, pool);
 	port.config.mac = (struct rte_ether_addr){{1}};
 	assert_refused("mac: ");
-	port_prepare(1, MTU, pool);
-	snprintf(port.config.interface, sizeof(port.config.interface), "lo");
-	assert_refused("interface: ");
 	assert_int_equal(rte_mempool_avail_count(pool), POOL);
 }
 
-static void a_namespace_may_have_a_long_path(void **state)
+/* ---- tests: namespaces that come and go ---- */
+
+/* Nothing passes a port that waits, and what would is the caller's still. */
+static void assert_nothing_passes(void)
 {
-	struct error error = {""};
+	struct rte_mbuf *mbuf;
+
+	make_frame(100, 0);
+	mbuf = mbuf_of_frame(pool, 100);
+	assert_false(send_one(mbuf));
+	rte_pktmbuf_free(mbuf);
+	for (uint16_t queue = 0; queue < 2; queue++)
+		assert_int_equal(tap_port_ops.receive(&port, queue, &mbuf, 1), 0);
+	assert_false(tap_port_ops.is_up(&port));
+}
+
+static void a_namespace_is_waited_for(void **state)
+{
+	struct ifreq request = {.ifr_name = NAME};
 
 	(void)state;
 	NEEDS_DEVICES();
-	namespace_make();
-	port_prepare(1, MTU, pool);
-	memcpy(port.config.netns, netns, sizeof(netns));
-	if (tap_port_ops.attach(&port, &error) != 0)
-		fail_msg("%s", error.text);
-	assert_int_not_equal(namespace_index(NAME), 0);
-	tap_port_ops.detach(&port);
-	assert_int_equal(namespace_index(NAME), 0);
-	namespace_remove();
+	port_open_in(netns);
+	assert_true(says("waiting for network namespace '/tmp/"));
+	assert_nothing_passes();
+	name_make(netns);
+	housekeep();
+	assert_true(says("waiting for network namespace '/tmp/"));
+	assert_nothing_passes();
+	namespace_mount(netns);
+	UNTIL(has_device(netns));
+	assert_string_equal(port.status, "interface '" NAME "' is down");
+	assert_int_equal(in_namespace(netns, SIOCGIFHWADDR, &request), 0);
+	assert_memory_equal(request.ifr_hwaddr.sa_data, &mac, sizeof(mac));
+	assert_int_equal(in_namespace(netns, SIOCGIFMTU, &request), 0);
+	assert_int_equal(request.ifr_mtu, MTU);
+	set_device_up(netns, true);
+	UNTIL(tap_port_ops.is_up(&port));
+	set_device_up(netns, false);
+	UNTIL(!tap_port_ops.is_up(&port));
+}
+
+static void a_namespace_comes_and_goes(void **state)
+{
+	int fds = 0;
+
+	(void)state;
+	NEEDS_DEVICES();
+	namespace_make(netns);
+	port_open_in(netns);
+	for (int i = 0; i < 20; i++) {
+		struct rte_mbuf *mbuf;
+
+		set_device_up(netns, true);
+		UNTIL(tap_port_ops.is_up(&port));
+		assert_int_equal(tap_port_ops.receive(&port, 0, &mbuf, 1), 0);
+		if (i == 0)
+			fds = fds_open();
+		assert_int_equal(fds_open(), fds);
+		/* The port does not keep it alive. */
+		namespace_remove(netns);
+		UNTIL(says("waiting for network namespace '/tmp/"));
+		assert_nothing_passes();
+		assert_int_equal(fds_open(), fds - 2);
+		namespace_make(netns);
+		UNTIL(has_device(netns));
+	}
+}
+
+/* A process may keep a namespace that has no name any more. */
+static void the_name_says_which_namespace(void **state)
+{
+	char path[64];
+	int old;
+
+	(void)state;
+	NEEDS_DEVICES();
+	namespace_make(netns);
+	port_open_in(netns);
+	set_device_up(netns, true);
+	UNTIL(tap_port_ops.is_up(&port));
+	old = namespace_open(netns);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", old);
+	namespace_remove(netns);
+	housekeep();
+	assert_true(tap_port_ops.is_up(&port));
+	assert_true(has_device(path));
+	namespace_make(netns);
+	UNTIL(has_device(netns));
+	assert_false(has_device(path));
+	assert_false(tap_port_ops.is_up(&port));
+	close(old);
+}
+
+/* As for containers that have no name for `ip netns`. */
+static void a_name_may_be_a_link(void **state)
+{
+	char place[64], other[64], link[80];
+
+	(void)state;
+	NEEDS_DEVICES();
+	snprintf(place, sizeof(place), "%s/late/later", directory);
+	snprintf(link, sizeof(link), "%s/link", place);
+	snprintf(other, sizeof(other), "%s/other", directory);
+	namespace_make(netns);
+	namespace_make(other);
+	port_open_in(link);
+	*strrchr(place, '/') = '\0';
+	assert_int_equal(mkdir(place, 0700), 0);
+	housekeep();
+	strcat(place, "/later");
+	assert_int_equal(mkdir(place, 0700), 0);
+	housekeep();
+	assert_true(says("waiting for network namespace '/tmp/"));
+	assert_int_equal(symlink(netns, link), 0);
+	UNTIL(has_device(netns));
+	unlink(link);
+	assert_int_equal(symlink(other, link), 0);
+	UNTIL(has_device(other));
+	assert_false(has_device(netns));
+	unlink(link);
+	rmdir(place);
+	*strrchr(place, '/') = '\0';
+	rmdir(place);
+	namespace_remove(other);
+}
+
+/* And again and again is not tried what fails. */
+static void a_name_that_is_taken_is_waited_for(void **state)
+{
+	struct ifreq request = {.ifr_name = NAME, .ifr_flags = IFF_TAP | IFF_NO_PI};
+	unsigned int changes;
+	int own, other;
+
+	(void)state;
+	NEEDS_DEVICES();
+	namespace_make(netns);
+	own = namespace_enter(netns);
+	other = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	assert_int_equal(ioctl(other, TUNSETIFF, &request), 0);
+	namespace_leave(own);
+	port_open_in(netns);
+	assert_true(says("cannot make interface '" NAME "'"));
+	assert_nothing_passes();
+	for (int i = 0; i < 10; i++)
+		housekeep();
+	changes = netns_watch_changes();
+	for (int i = 0; i < 10; i++)
+		housekeep();
+	assert_int_equal(netns_watch_changes(), changes);
+	close(other);
+	fds_before--;
+	UNTIL(says("interface '" NAME "' is down"));
+	assert_true(has_device(netns));
+}
+
+static void a_file_that_is_no_namespace(void **state)
+{
+	static const char *const files[] = {"/proc/self/ns/mnt", "/etc/passwd", "/tmp"};
+
+	(void)state;
+	NEEDS_DEVICES();
+	for (size_t i = 0; i < RTE_DIM(files); i++) {
+		port_open_in(files[i]);
+		assert_true(says("this is no network namespace: '"));
+		assert_nothing_passes();
+		assert_int_equal(port_close(NULL), 0);
+	}
+}
+
+/* An lcore may be using what is to be closed. */
+static void a_device_is_closed_when_nobody_uses_it(void **state)
+{
+	int fds;
+
+	(void)state;
+	NEEDS_DEVICES();
+	port_open(2, MTU, pool);
+	UNTIL(tap_port_ops.is_up(&port));
+	assert_int_equal(rte_rcu_qsbr_thread_register(rcu, 0), 0);
+	rte_rcu_qsbr_thread_online(rcu, 0);
+	fds = fds_open();
+	interface_delete();
+	UNTIL(says("its interface was deleted"));
+	assert_nothing_passes();
+	for (int i = 0; i < 10; i++)
+		housekeep();
+	assert_int_equal(fds_open(), fds);
+	assert_int_equal(if_nametoindex(NAME), 0);
+	rte_rcu_qsbr_quiescent(rcu, 0);
+	UNTIL(if_nametoindex(NAME) != 0);
+	assert_int_equal(fds_open(), fds);
+	rte_rcu_qsbr_thread_offline(rcu, 0);
+	rte_rcu_qsbr_thread_unregister(rcu, 0);
 }
 
 /* ---- environment ---- */
@@ -785,7 +1034,6 @@ static void paths_remove(void)
 {
 	if (!able)
 		return;
-	namespace_remove();
 	for (char *end = strrchr(netns, '/'); end != netns + strlen("/tmp");
 		end = strrchr(netns, '/')) {
 		*end = '\0';
@@ -799,21 +1047,28 @@ static int environment_make(void **state)
 		"--no-shconf", "--log-level=user1:error", NULL};
 
 	(void)state;
-	/* The namespace goes with the program. */
-	able = access("/dev/net/tun", R_OK | W_OK) == 0 && unshare(CLONE_NEWNET) == 0 &&
-	       paths_make();
+	/* The namespaces go with the program. Nobody else's mounts are heard of. */
+	able = access("/dev/net/tun", R_OK | W_OK) == 0 &&
+	       unshare(CLONE_NEWNET | CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && paths_make();
 	if (rte_eal_init(RTE_DIM(arguments) - 1, arguments) < 0)
 		return -1;
 	pool = rte_pktmbuf_pool_create("test", POOL, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	small_pool = rte_pktmbuf_pool_create(
 		"small", SMALL_POOL, 0, 0, RTE_PKTMBUF_HEADROOM + SMALL_ROOM, 0);
-	return pool != NULL && small_pool != NULL ? 0 : -1;
+	events = events_create();
+	rcu = rte_zmalloc("rcu", rte_rcu_qsbr_get_memsize(1), RTE_CACHE_LINE_SIZE);
+	return pool != NULL && small_pool != NULL && events != NULL && rcu != NULL
+		       ? rte_rcu_qsbr_init(rcu, 1)
+		       : -1;
 }
 
 static int environment_end(void **state)
 {
 	(void)state;
 	paths_remove();
+	events_free(events);
+	rte_free(rcu);
 	rte_mempool_free(pool);
 	rte_mempool_free(small_pool);
 	return rte_eal_cleanup();
@@ -842,7 +1097,13 @@ int main(void)
 		TEST(several_queues),
 		TEST(a_queue_that_stays_empty_is_left_alone),
 		TEST(attach_leaves_nothing_on_failure),
-		TEST(a_namespace_may_have_a_long_path),
+		TEST(a_namespace_is_waited_for),
+		TEST(a_namespace_comes_and_goes),
+		TEST(the_name_says_which_namespace),
+		TEST(a_name_may_be_a_link),
+		TEST(a_name_that_is_taken_is_waited_for),
+		TEST(a_file_that_is_no_namespace),
+		TEST(a_device_is_closed_when_nobody_uses_it),
 	};
 
 	return cmocka_run_group_tests_name("tap", tests, environment_make, environment_end);
