@@ -57,13 +57,14 @@ class RuncContainer:
     """An OCI container that runc starts in a container's network namespace. Its root is made of
     the host's /usr and /etc, read-only; `data` is its /data."""
 
-    def __init__(self, lab, container, name, *argv):
+    def __init__(self, lab, container, name, *argv, own_network=False):
         self.lab = lab
         self.name = f"{container.namespace.name}-{name}"
         self.bundle = lab.directory / f"bundle-{name}"
         self.root = lab.directory / "runc"
         self.data = self.bundle / "data"
         self.process = None
+        self.own_network = own_network
         self._make_root()
         self._write_spec(container.namespace, argv)
 
@@ -92,9 +93,14 @@ class RuncContainer:
         spec["mounts"] += [read_only("/usr", "/usr"), read_only("/etc", "/etc"),
                            read_only(self.data, "/data"), scratch("/tmp"), scratch("/run")]
         for entry in spec["linux"]["namespaces"]:
-            if entry["type"] == "network":
+            if entry["type"] == "network" and not self.own_network:
                 entry["path"] = namespace.path
         path.write_text(json.dumps(spec))
+
+    def network(self):
+        """Where its network namespace is, while its first process lives."""
+        done = command("runc", "--root", self.root, "state", self.name)
+        return f"/proc/{json.loads(done.stdout)['pid']}/ns/net"
 
     def state(self):
         done = command("runc", "--root", self.root, "state", self.name, check=False)

@@ -40,7 +40,14 @@ class Namespace:
         self.role = role
         self.name = f"{PREFIX}-{os.getpid()}-{role}"
         self.path = f"/run/netns/{self.name}"
+        self.make()
+
+    def make(self):
         command("ip", "netns", "add", self.name)
+        self.prepare()
+
+    def prepare(self):
+        """What makes it quiet, whoever made it."""
         for key in ("all", "default"):
             self.sysctl(f"net.ipv6.conf.{key}.disable_ipv6", 1)
         self.ip("link set lo up")
