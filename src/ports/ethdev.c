@@ -75,12 +75,22 @@ static void device_name(const char *device, char name[DEVICE_NAME_SIZE])
 	snprintf(name, DEVICE_NAME_SIZE, "%.*s", (int)strcspn(device, ","), device);
 }
 
+/* The library's telemetry tells names, and takes each byte as an index into a table. */
+static bool is_printable(const char *name)
+{
+	while (*name >= '!' && *name <= '~')
+		name++;
+	return *name == '\0';
+}
+
 /* Finds the device if EAL has it (a PCI device, or --vdev), and makes it otherwise. */
 static int probe(struct ethdev *ethdev, const char *device, struct error *error)
 {
 	char name[DEVICE_NAME_SIZE];
 
 	device_name(device, name);
+	if (!is_printable(name))
+		return error_set(error, "device: '%s' is no name of a device", name);
 	if (rte_eth_dev_get_port_by_name(name, &ethdev->id) == 0)
 		return 0;
 	if (rte_dev_probe(device) == 0 && rte_eth_dev_get_port_by_name(name, &ethdev->id) == 0) {

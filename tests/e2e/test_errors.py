@@ -211,6 +211,12 @@ def test_a_driver_that_hides_losses(lab, binary):
     assert "uplink phys" in line and "interface = up0" in line
 
 
+def test_a_device_whose_name_is_not_ascii(lab, binary):
+    """DPDK's own telemetry would tell of it."""
+    line = complaint(lab, sound(lab).uplink(device="net_null0ß"))
+    assert "uplink phys" in line and "device" in line
+
+
 def test_unknown_driver(lab, binary):
     line = complaint(lab, sound(lab).uplink(device="net_nothing0"))
     assert "uplink phys" in line and "device" in line
