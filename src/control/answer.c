@@ -2,34 +2,20 @@
 #include "control/answer.h"
 
 #include <arpa/inet.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "control/value.h"
+#include "core/spelling.h"
 
 /* The library's writer of JSON takes a byte as a signed index into a table, and leaves out most
- * control characters. */
-void answer_spell(const char *text, char *spelling, size_t size)
-{
-	size_t length = 0;
-
-	for (; *text != '\0'; text++) {
-		bool printable = *text >= ' ' && *text <= '~';
-
-		if (length + (printable ? 1 : 4) >= size)
-			break;
-		length += snprintf(spelling + length, size - length, printable ? "%c" : "\\x%02x",
-			(unsigned char)*text);
-	}
-	spelling[length] = '\0';
-}
+ * control characters: so each text is spelt. */
 
 void answer_text(struct rte_tel_data *data, const char *text)
 {
 	char spelling[4 * sizeof(((struct error *)0)->text)];
 
-	answer_spell(text, spelling, sizeof(spelling));
+	spell(text, spelling, sizeof(spelling));
 	rte_tel_data_string(data, spelling);
 }
 
@@ -37,7 +23,7 @@ void answer_add_text(struct rte_tel_data *row, const char *name, const char *tex
 {
 	char spelling[RTE_TEL_MAX_STRING_LEN];
 
-	answer_spell(text, spelling, sizeof(spelling));
+	spell(text, spelling, sizeof(spelling));
 	rte_tel_data_add_dict_string(row, name, spelling);
 }
 

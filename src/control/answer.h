@@ -15,14 +15,8 @@
 
 /* What answers of telemetry commands are made of. Main lcore, in a request's handler. */
 
-/*
- * Writes `text`, whatever bytes a user or a peer has put into it, in printable ASCII: any other
- * byte as \xNN, two hexadecimal digits. As much as fits into `size` bytes, and no half of a \xNN.
- * Any thread.
- */
-void answer_spell(const char *text, char *spelling, size_t size);
-
-/* All strings of answers go through these two. One in a dictionary is cut at 127 characters. */
+/* All strings of answers go through these two, which spell() them. One in a dictionary is cut at
+ * 127 characters. */
 void answer_text(struct rte_tel_data *data, const char *text);
 void answer_add_text(struct rte_tel_data *row, const char *name, const char *text);
 

@@ -2,30 +2,144 @@
 #include "core/error.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "core/spelling.h"
+
+#define GAP " ... "
+
+/* The formatted text, spelt; free() it. */
+static char *format_text(const char *format, va_list arguments)
+{
+	char *text, *spelling;
+	size_t size;
+
+	if (vasprintf(&text, format, arguments) < 0)
+		abort();
+	size = 4 * strlen(text) + 1;
+	spelling = malloc(size);
+	if (spelling == NULL)
+		abort();
+	spell(text, spelling, size);
+	free(text);
+	return spelling;
+}
+
+/* Where it begins and what would be right, at its end, matter most. */
+static void set(struct error *error, const char *text)
+{
+	size_t length = strlen(text), half = (sizeof(error->text) - sizeof(GAP)) / 2;
+
+	if (length < sizeof(error->text))
+		memcpy(error->text, text, length + 1);
+	else
+		snprintf(error->text, sizeof(error->text), "%.*s" GAP "%s", (int)half, text,
+			text + length - half);
+}
 
 int error_set(struct error *error, const char *format, ...)
 {
 	va_list arguments;
+	char *text;
 
 	va_start(arguments, format);
-	vsnprintf(error->text, sizeof(error->text), format, arguments);
+	text = format_text(format, arguments);
 	va_end(arguments);
+	set(error, text);
+	free(text);
 	return -1;
 }
 
 int error_prefix(struct error *error, const char *format, ...)
 {
-	char old[sizeof(error->text)];
 	va_list arguments;
-	size_t length;
+	char *prefix, *text;
 
-	memcpy(old, error->text, sizeof(old));
 	va_start(arguments, format);
-	vsnprintf(error->text, sizeof(error->text), format, arguments);
+	prefix = format_text(format, arguments);
 	va_end(arguments);
-	length = strlen(error->text);
-	snprintf(error->text + length, sizeof(error->text) - length, "%s", old);
+	if (asprintf(&text, "%s%s", prefix, error->text) < 0)
+		abort();
+	set(error, text);
+	free(prefix);
+	free(text);
 	return -1;
+}
+
+/* ---- lists ---- */
+
+void error_list_add(struct error_list *list, unsigned int number, const char *format, ...)
+{
+	va_list arguments;
+
+	list->lines = realloc(list->lines, (list->n + 1) * sizeof(*list->lines));
+	if (list->lines == NULL)
+		abort();
+	va_start(arguments, format);
+	list->lines[list->n] = (struct error_line){number, list->n, format_text(format, arguments)};
+	list->n++;
+	va_end(arguments);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct error_line *one = a, *other = b;
+
+	if (one->number != other->number)
+		return one->number < other->number ? -1 : 1;
+	return one->order < other->order ? -1 : one->order > other->order;
+}
+
+static void sort(struct error_list *list)
+{
+	if (list->n > 0)
+		qsort(list->lines, list->n, sizeof(*list->lines), compare);
+}
+
+static void print_place(const struct error_list *list, const struct error_line *line, FILE *stream)
+{
+	if (list->file != NULL && line->number != 0)
+		fprintf(stream, "%s:%u: ", list->file, line->number);
+	else if (list->file != NULL)
+		fprintf(stream, "%s: ", list->file);
+}
+
+void error_list_print(struct error_list *list, const char *prefix, FILE *stream)
+{
+	sort(list);
+	for (size_t i = 0; i < list->n; i++) {
+		fprintf(stream, "%s ", prefix);
+		print_place(list, &list->lines[i], stream);
+		fprintf(stream, "%s\n", list->lines[i].text);
+	}
+}
+
+int error_list_join(struct error_list *list, struct error *error)
+{
+	char *text;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (stream == NULL)
+		abort();
+	sort(list);
+	for (size_t i = 0; i < list->n; i++) {
+		fprintf(stream, "%s", i > 0 ? "; " : "");
+		print_place(list, &list->lines[i], stream);
+		fprintf(stream, "%s", list->lines[i].text);
+	}
+	fclose(stream);
+	set(error, text);
+	free(text);
+	return -1;
+}
+
+void error_list_free(struct error_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->lines[i].text);
+	free(list->lines);
+	list->lines = NULL;
+	list->n = 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The spelling of strings in answers. */
+/* The spelling of what users and peers say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,14 +9,14 @@
 
 #include <cmocka.h>
 
-#include "control/answer.h"
+#include "core/spelling.h"
 
 static void assert_spelt(const char *text, size_t size, const char *expected)
 {
 	char spelling[2048];
 
 	memset(spelling, '#', sizeof(spelling));
-	answer_spell(text, spelling, size);
+	spell(text, spelling, size);
 	assert_string_equal(spelling, expected);
 	assert_int_equal(spelling[size], '#');
 }
