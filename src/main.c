@@ -2,6 +2,7 @@
 /* Start, stop, signals. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <rte_lcore.h>
 #include <rte_pdump.h>
 
+#include "control/check.h"
 #include "control/config.h"
 #include "control/control.h"
 #include "control/eal_options.h"
@@ -195,18 +197,31 @@ static int find_workers(struct dataplane_config *config, struct error *error)
 	return 0;
 }
 
-static struct dataplane *make_dataplane(const struct config *config, struct error *error)
+/* EAL has started. The workers there are, and whether the configuration names no others. */
+static void find_lcores(
+	const struct config *config, struct dataplane_config *dataplane, struct error_list *errors)
 {
-	struct dataplane_config dataplane = {
-		.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
-		.credits = config->weft.credits,
-	};
+	struct workers workers = {.ids = dataplane->lcore_ids,
+		.no_such = "is no worker lcore; EAL's -l or --lcores names them, and the first is "
+			   "the main lcore"};
+	struct error error;
 
-	if (find_workers(&dataplane, error) != 0)
-		return NULL;
-	if (placement_plan(config, &dataplane, error) != 0)
-		return NULL;
-	return dataplane_create(&dataplane, error);
+	if (find_workers(dataplane, &error) != 0) {
+		error_list_add(errors, 0, "%s", error.text);
+		return;
+	}
+	workers.n = dataplane->n_lcores;
+	check_lcores(config, &workers, errors);
+}
+
+/* Prints what is in the list and frees it; whether that was nothing. */
+static bool is_right(struct error_list *errors)
+{
+	bool right = errors->n == 0;
+
+	error_list_print(errors, "weft:", stderr);
+	error_list_free(errors);
+	return right;
 }
 
 static void launch(const struct dataplane *dataplane)
@@ -276,25 +291,41 @@ static int end(struct control *control)
 	return held ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int run(struct config *config, const struct options *options, struct error *error)
+static int run_dataplane(struct config *config, struct dataplane *dataplane,
+	const struct options *options, struct error *error)
 {
-	struct dataplane *dataplane = make_dataplane(config, error);
-	struct control *control;
+	struct control *control = control_create(config, dataplane, error);
 	int status;
 
-	if (dataplane == NULL)
+	if (control == NULL)
 		return -1;
-	control = control_create(config, dataplane, error);
-	if (control == NULL) {
-		dataplane_free(dataplane);
-		return -1;
-	}
 	launch(dataplane);
 	requests_open(wake_main);
 	events_add(control->events, wake_fd, take_requests, control);
 	serve(control, options->stats_period);
 	status = end(control);
 	control_free(control);
+	return status;
+}
+
+static int run(struct config *config, const struct options *options, struct error *error)
+{
+	struct dataplane_config settings = {
+		.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
+		.credits = config->weft.credits,
+	};
+	struct error_list errors = {.file = config->file};
+	struct dataplane *dataplane;
+	int status;
+
+	find_lcores(config, &settings, &errors);
+	if (!is_right(&errors))
+		return EXIT_FAILURE;
+	placement_plan(config, &settings);
+	dataplane = dataplane_create(&settings, error);
+	if (dataplane == NULL)
+		return -1;
+	status = run_dataplane(config, dataplane, options, error);
 	dataplane_free(dataplane);
 	return status;
 }
@@ -310,19 +341,60 @@ static int run_on_virtual_lcores(
 	return run_virtual(config, &run, error);
 }
 
-static int set_mode(struct config *config, const char *mode, struct error *error)
+/* EAL with nothing but its lcores, to know which they are: no devices, files, nor huge pages, so
+ * that a weft that runs meanwhile is not disturbed. */
+static void check_real_lcores(
+	const struct config *config, int argc, char **argv, struct error_list *errors)
 {
-	if (config_mode(config, mode, error) == NULL)
-		return error_prefix(error, "--mode: ");
-	snprintf(config->weft.mode, sizeof(config->weft.mode), "%s", mode);
-	return 0;
+	struct dataplane_config settings = {0};
+	struct eal_options eal;
+	struct error error;
+	char directory[PATH_MAX];
+
+	if (eal_options_make_lcores(&eal, argc, argv, &error) != 0) {
+		error_list_add(errors, 0, "%s", error.text);
+		return;
+	}
+	if (rte_eal_init(eal.argc, eal.argv) < 0) {
+		error_list_add(
+			errors, 0, "EAL does not take these lcores (its lines above say why)");
+	} else {
+		find_lcores(config, &settings, errors);
+		snprintf(directory, sizeof(directory), "%s", rte_eal_get_runtime_dir());
+		rte_eal_cleanup();
+		rmdir(directory);
+	}
+	free(eal.argv);
 }
 
-static struct config *read_config(const struct options *options, struct error *error)
+static void set_mode(struct config *config, const char *mode, struct error_list *errors)
 {
-	struct config *config = config_read(options->file, error);
+	struct error error;
 
-	if (config == NULL || options->mode == NULL || set_mode(config, options->mode, error) == 0)
+	if (config_mode(config, mode, &error) == NULL)
+		error_list_add(errors, 0, "--mode: %s", error.text);
+	else
+		snprintf(config->weft.mode, sizeof(config->weft.mode), "%s", mode);
+}
+
+/* Reads the file and checks it, as far as that can be done before EAL starts. NULL after all that
+ * is wrong has been printed. */
+static struct config *read_config(const struct options *options, int argc, char **argv)
+{
+	struct error_list errors = {.file = options->file};
+	struct config *config = config_read(&errors);
+
+	if (config != NULL) {
+		config->virtual_clock = options->virtual;
+		if (options->mode != NULL)
+			set_mode(config, options->mode, &errors);
+		check_config(config, &errors);
+		if (options->virtual)
+			run_virtual_check(config, &errors);
+		else if (options->check)
+			check_real_lcores(config, argc, argv, &errors);
+	}
+	if (is_right(&errors))
 		return config;
 	config_free(config);
 	return NULL;
@@ -373,9 +445,9 @@ int main(int argc, char **argv)
 
 	if (own < 0 || read_options(argc - own, argv + own, &options) != 0)
 		return EXIT_FAILURE;
-	config = read_config(&options, &error);
+	config = read_config(&options, own, argv);
 	if (config == NULL)
-		return fail(&error);
+		return EXIT_FAILURE;
 	if (options.check) {
 		printf("%s: ok\n", options.file);
 		config_free(config);

@@ -10,6 +10,7 @@
 #include <rte_vxlan.h>
 
 #include "control/ini.h"
+#include "control/keys.h"
 #include "control/mode.h"
 #include "control/value.h"
 #include "core/ipv4.h"
@@ -17,21 +18,22 @@
 #include "steer/moves.h"
 #include "steer/policy.h"
 
-#define WORDS_MAX 64
-
 /* ---- values that are lists ---- */
 
 typedef int (*word_reader)(const char *word, void *to, struct error *error);
 
 static int for_each_word(const char *value, word_reader read, void *to, struct error *error)
 {
-	char copy[CFG_VALUE_LEN], *rest = copy, *word;
+	char *copy = strdup(value), *rest = copy, *word;
+	int status = 0;
 
-	snprintf(copy, sizeof(copy), "%s", value);
-	while ((word = strsep(&rest, " \t")) != NULL)
-		if (*word != '\0' && read(word, to, error) != 0)
-			return -1;
-	return 0;
+	if (copy == NULL)
+		abort();
+	while (status == 0 && (word = strsep(&rest, " \t")) != NULL)
+		if (*word != '\0')
+			status = read(word, to, error);
+	free(copy);
+	return status;
 }
 
 static int read_lcore(const char *word, void *to, struct error *error)
@@ -75,14 +77,16 @@ static int value_distinct_lcores(
 static int read_vtep(const char *word, void *to, struct error *error)
 {
 	struct network_config *network = to;
-
 	rte_be32_t *vtep = &network->vteps[network->n_vteps];
 
-	if (network->n_vteps++ == CONFIG_NETWORK_VTEPS_MAX)
+	if (network->n_vteps == CONFIG_NETWORK_VTEPS_MAX)
 		return error_set(error, "more than %d VTEPs", CONFIG_NETWORK_VTEPS_MAX);
 	if (value_ipv4(NULL, word, vtep, error) != 0)
 		return -1;
-	return ipv4_is_host(*vtep) ? 0 : error_set(error, "'%s' is no host's address", word);
+	if (!ipv4_is_host(*vtep))
+		return error_set(error, "'%s' is no host's address", word);
+	network->n_vteps++;
+	return 0;
 }
 
 static int value_vteps(const struct key *key, const char *value, void *to, struct error *error)
@@ -117,6 +121,7 @@ static int value_prefix(const struct key *key, const char *value, void *to, stru
 	struct uplink_config *uplink = to;
 	char address[INET_ADDRSTRLEN];
 	const char *slash = strchr(value, '/');
+	rte_be32_t host;
 	uint64_t prefix;
 
 	if (slash == NULL || slash - value >= (int)sizeof(address) ||
@@ -124,11 +129,12 @@ static int value_prefix(const struct key *key, const char *value, void *to, stru
 		return error_set(
 			error, "'%s' is no address with its prefix such as 192.0.2.1/24", value);
 	snprintf(address, sizeof(address), "%.*s", (int)(slash - value), value);
-	uplink->prefix = prefix;
-	if (value_ipv4(key, address, &uplink->address, error) != 0)
+	if (value_ipv4(key, address, &host, error) != 0)
 		return -1;
-	if (!ipv4_is_host(uplink->address))
+	if (!ipv4_is_host(host))
 		return error_set(error, "'%s' is no host's address", value);
+	uplink->address = host;
+	uplink->prefix = prefix;
 	return 0;
 }
 
@@ -243,128 +249,85 @@ static int check_name(const char *name, struct error *error)
 	return 0;
 }
 
-static int read_weft(struct config *config, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_weft(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
-	(void)name;
-	return ini_read_keys(weft_keys, entries, n, &config->weft, error);
+	keys_read(weft_keys, section, &config->weft, errors);
 }
 
-static int choose_uplink_type(struct port_config *port, struct error *error)
+static void choose_uplink_type(
+	struct port_config *port, const struct ini_section *section, struct error_list *errors)
 {
-	bool interface = port->interface[0] != '\0';
+	static const char what[] =
+		"an uplink has an interface of the kernel's (interface = eth1) or a device of "
+		"DPDK's (device = 0000:3b:00.0)";
+	bool interface = keys_given(section, "interface"), device = keys_given(section, "device");
 
-	if (interface == (port->device[0] != '\0'))
-		return error_set(error,
-			"%s; an uplink has an interface of the kernel's (interface = eth1) or "
-			"a device of DPDK's (device = 0000:3b:00.0)",
-			interface ? "device: there is an interface, too" : "interface: is missing");
+	if (interface && device)
+		ini_wrong(errors, section, "device", NULL, "there is an interface, too; %s", what);
+	if (!interface && !device)
+		ini_wrong(errors, section, "interface", NULL, "is missing; %s", what);
 	snprintf(port->type, sizeof(port->type), interface ? "interface" : "uplink");
-	return 0;
 }
 
-static int read_uplink(struct config *config, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_uplink(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
 	struct uplink_config *uplink;
 
-	for (uint32_t i = 0; i < config->n_uplinks; i++)
-		if (strcmp(config->uplinks[i].port.name, name) == 0)
-			return error_set(error, "an uplink has this name already");
-	if (config->n_uplinks == UPLINKS_MAX)
-		return error_set(error, "more than %d uplinks", UPLINKS_MAX);
 	config->uplinks = grow(config->uplinks, &config->n_uplinks, sizeof(*uplink));
 	uplink = &config->uplinks[config->n_uplinks - 1];
-	snprintf(uplink->port.name, sizeof(uplink->port.name), "%s", name);
+	snprintf(uplink->port.name, sizeof(uplink->port.name), "%s", section->name);
 	uplink->port.queues = 1;
-	if (ini_read_keys(uplink_keys, entries, n, uplink, error) != 0 ||
-		choose_uplink_type(&uplink->port, error) != 0)
-		return -1;
-	if (uplink->gateway != 0 &&
-		!ipv4_in_prefix(uplink->gateway, uplink->address, uplink->prefix))
-		return error_set(error, "gateway: is outside the prefix of 'address'");
-	return 0;
+	keys_read(uplink_keys, section, uplink, errors);
+	choose_uplink_type(&uplink->port, section, errors);
 }
 
-static int read_network(struct config *config, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_network(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
 	struct network_config *network;
 
-	for (uint32_t i = 0; i < config->n_networks; i++)
-		if (strcmp(config->networks[i].name, name) == 0)
-			return error_set(error, "a network has this name already");
-	if (config->n_networks == NETWORKS_MAX)
-		return error_set(error, "more than %d networks", NETWORKS_MAX);
 	config->networks = grow(config->networks, &config->n_networks, sizeof(*network));
 	network = &config->networks[config->n_networks - 1];
-	*network = (struct network_config){.udp_port = RTE_VXLAN_DEFAULT_PORT,
+	*network = (struct network_config){.vni = CONFIG_NONE,
+		.udp_port = RTE_VXLAN_DEFAULT_PORT,
 		.vtep_guard = true,
 		.source_guard = true,
 		.learning = true,
 		.ageing = 300,
 		.addresses = 4096};
-	snprintf(network->name, sizeof(network->name), "%s", name);
-	return ini_read_keys(network_keys, entries, n, network, error);
+	snprintf(network->name, sizeof(network->name), "%s", section->name);
+	keys_read(network_keys, section, network, errors);
 }
 
-static void container_defaults(struct container_config *container, const char *name)
+static void read_container_keys(struct container_config *container,
+	const struct ini_section *section, struct error_list *errors)
 {
 	*container = (struct container_config){
 		.port.queues = 1, .port.large_segments = true, .lcore = CONFIG_NONE};
-	snprintf(container->port.name, sizeof(container->port.name), "%s", name);
+	snprintf(container->port.name, sizeof(container->port.name), "%s", section->name);
+	keys_read(container_keys, section, container, errors);
 }
 
-/* What one key cannot know. */
-static int check_container(const struct container_config *container, struct error *error)
+static void read_container(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
-	const struct port_config *port = &container->port;
-	bool socket = strcmp(port->type, "vhost-user") == 0 || strcmp(port->type, "memif") == 0;
-	bool interface = strcmp(port->type, "tap") == 0 || strcmp(port->type, "vhost-net") == 0;
-	bool ring = strcmp(port->type, "ring") == 0;
-	char types[128];
-
-	port_type_list(types, sizeof(types));
-	if (!socket && !interface && !ring)
-		return error_set(error, "type: no port type is called '%s'; there are %s",
-			port->type, types);
-	if (socket && port->path[0] == '\0')
-		return error_set(error, "path: is missing, and %s needs one", port->type);
-	if (interface && port->interface[0] == '\0' && strlen(port->name) > 15)
-		return error_set(error,
-			"interface: is missing, and the port's name is too long for one "
-			"(at most 15 characters)");
-	return 0;
+	config->containers =
+		grow(config->containers, &config->n_containers, sizeof(*config->containers));
+	read_container_keys(&config->containers[config->n_containers - 1], section, errors);
 }
 
-static int read_container(struct config *config, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_steering(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
-	struct container_config *container;
-
-	for (uint32_t i = 0; i < config->n_containers; i++)
-		if (strcmp(config->containers[i].port.name, name) == 0)
-			return error_set(error, "a port has this name already");
-	config->containers = grow(config->containers, &config->n_containers, sizeof(*container));
-	container = &config->containers[config->n_containers - 1];
-	container_defaults(container, name);
-	if (ini_read_keys(container_keys, entries, n, container, error) != 0)
-		return -1;
-	return check_container(container, error);
+	keys_read(steering_keys, section, &config->steering, errors);
 }
 
-static int read_steering(struct config *config, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_micro_flows(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
-	(void)name;
-	return ini_read_keys(steering_keys, entries, n, &config->steering, error);
-}
-
-static int read_micro_flows(struct config *config, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
-{
-	(void)name;
-	return ini_read_keys(micro_flows_keys, entries, n, &config->micro_flows, error);
+	keys_read(micro_flows_keys, section, &config->micro_flows, errors);
 }
 
 /* Of the file's own modes. */
@@ -376,41 +339,43 @@ static const struct mode *find_mode(const struct config *config, const char *nam
 	return NULL;
 }
 
-static int read_mode(struct config *config, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_mode(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
 	struct mode *mode;
 
-	if (plan_mode_find(name) != NULL)
-		return error_set(error, "is one of weft's own modes; choose another name");
-	if (find_mode(config, name) != NULL)
-		return error_set(error, "a mode has this name already");
+	if (plan_mode_find(section->name) != NULL) {
+		ini_wrong(errors, section, NULL, NULL,
+			"is one of weft's own modes; choose another name");
+		return;
+	}
 	config->modes = grow(config->modes, &config->n_modes, sizeof(*mode));
 	mode = &config->modes[config->n_modes - 1];
-	snprintf(mode->name, sizeof(mode->name), "%s", name);
-	return mode_read(mode, entries, n, error);
+	snprintf(mode->name, sizeof(mode->name), "%s", section->name);
+	mode_read(mode, section, errors);
 }
 
-static int read_pipeline(struct config *config, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_stage(struct config *config, const struct ini_section *section,
+	const struct ini_entry *entry, struct error_list *errors)
 {
-	static const struct key no_lists[] = {{0}};
+	int stage = stage_find(entry->key);
+	uint64_t id;
 
-	(void)name;
-	if (ini_check_repeated(no_lists, entries, n, error) != 0)
-		return -1;
-	for (int i = 0; i < n; i++) {
-		int stage = stage_find(entries[i].name);
-		uint64_t id;
-
-		if (stage < 0 || stage >= STAGE_COUNT)
-			return error_set(error, "%s: no such stage", entries[i].name);
-		if (parse_number(entries[i].value, 0, RTE_MAX_LCORE - 1, &id) != 0)
-			return error_set(error, "%s: '%s' is no lcore id", entries[i].name,
-				entries[i].value);
+	if (stage < 0 || stage >= STAGE_COUNT)
+		ini_wrong(errors, section, entry->key, NULL,
+			"no such stage; `weftctl show stages` lists them");
+	else if (parse_number(entry->value, 0, RTE_MAX_LCORE - 1, &id) != 0)
+		ini_wrong(errors, section, entry->key, NULL, "'%s' is no lcore id", entry->value);
+	else
 		config->pipeline[stage] = id;
-	}
-	return 0;
+}
+
+static void read_pipeline(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
+{
+	keys_check_repeated(section, errors);
+	for (unsigned int i = 0; i < section->n; i++)
+		read_stage(config, section, &section->entries[i], errors);
 }
 
 int config_read_fdb(const char *network, const char *mac, const char *to, struct fdb_config *entry,
@@ -423,53 +388,52 @@ int config_read_fdb(const char *network, const char *mac, const char *to, struct
 	if (value_mac(NULL, mac, &entry->mac, error) != 0)
 		return -1;
 	if (strncmp(to, "port ", 5) == 0) {
-		snprintf(entry->port, sizeof(entry->port), "%s", to + 5);
+		snprintf(entry->port, sizeof(entry->port), "%s", to + 5 + strspn(to + 5, " \t"));
 		return 0;
 	}
 	if (value_ipv4(NULL, to, &entry->vtep, error) != 0)
-		return error_set(error,
-			"%s: '%s' is neither a VTEP such as 192.0.2.3 nor 'port NAME'", mac, to);
+		return error_set(
+			error, "'%s' is neither a VTEP such as 192.0.2.3 nor 'port NAME'", to);
 	return 0;
 }
 
-static int read_fdb(struct config *config, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_fdb(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
-	for (int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < section->n; i++) {
+		const struct ini_entry *entry = &section->entries[i];
+		struct fdb_config fdb;
+		struct error error;
+
+		if (config_read_fdb(section->name, entry->key, entry->value, &fdb, &error) != 0) {
+			ini_wrong(errors, section, entry->key, entry->value, "%s", error.text);
+			continue;
+		}
+		fdb.line = entry->line;
 		config->fdb = grow(config->fdb, &config->n_fdb, sizeof(*config->fdb));
-		if (config_read_fdb(name, entries[i].name, entries[i].value,
-			    &config->fdb[config->n_fdb - 1], error) != 0)
-			return -1;
+		config->fdb[config->n_fdb - 1] = fdb;
 	}
-	return 0;
 }
 
-static int read_virtual(struct config *config, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_virtual(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
-	(void)name;
-	return virtual_settings_read(&config->virtual, entries, n, error);
+	virtual_settings_read(&config->virtual, section, errors);
 }
 
-static int read_traffic(struct config *config, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_traffic(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
-	for (uint32_t i = 0; i < config->n_traffic; i++)
-		if (strcmp(config->traffic[i].name, name) == 0)
-			return error_set(error, "another section has this name already");
 	config->traffic = grow(config->traffic, &config->n_traffic, sizeof(*config->traffic));
-	return traffic_settings_read(
-		&config->traffic[config->n_traffic - 1], name, entries, n, error);
+	traffic_settings_read(&config->traffic[config->n_traffic - 1], section, errors);
 }
 
-struct section_kind {
+static const struct section_kind {
 	const char *name;
 	bool named;
-	int (*read)(struct config *config, const char *name,
-		const struct rte_cfgfile_entry *entries, int n, struct error *error);
-};
-
-static const struct section_kind kinds[] = {
+	void (*read)(struct config *config, const struct ini_section *section,
+		struct error_list *errors);
+} kinds[] = {
 	{"weft", false, read_weft},
 	{"uplink", true, read_uplink},
 	{"network", true, read_network},
@@ -483,55 +447,33 @@ static const struct section_kind kinds[] = {
 	{"traffic", true, read_traffic},
 };
 
-static const struct section_kind *find_kind(const char *section, const char **name)
+static const struct section_kind *find_kind(const struct ini_section *section)
 {
-	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
-		size_t length = strlen(kinds[i].name);
-
-		if (strncmp(section, kinds[i].name, length) != 0)
-			continue;
-		*name = section + length;
-		if (!kinds[i].named && **name == '\0')
+	for (size_t i = 0; i < RTE_DIM(kinds); i++)
+		if (strcmp(kinds[i].name, section->kind) == 0 &&
+			kinds[i].named == (section->name[0] != '\0'))
 			return &kinds[i];
-		if (kinds[i].named && **name == ' ' && *++*name != '\0')
-			return &kinds[i];
-	}
 	return NULL;
 }
 
-static int read_section(void *to, const char *section, const struct rte_cfgfile_entry *entries,
-	int n, struct error *error)
+static void read_section(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
-	struct config *config = to;
-	const char *name;
-	const struct section_kind *kind = find_kind(section, &name);
+	const struct section_kind *kind = find_kind(section);
+	struct error error;
 
 	if (kind == NULL)
-		return error_set(error,
-			"[%s]: no such section; there are [weft], [uplink NAME], "
-			"[network NAME], [port NAME], [steering], [micro-flows], [mode NAME], "
-			"[pipeline], [fdb NETWORK], [virtual], [traffic NAME]",
-			section);
-	if ((kind->named && check_name(name, error) != 0) ||
-		kind->read(config, name, entries, n, error) != 0)
-		return error_prefix(error, "[%s]: ", section);
-	return 0;
+		ini_wrong(errors, section, NULL, NULL,
+			"no such section; there are [weft], [uplink NAME], [network NAME], "
+			"[port NAME], [steering], [micro-flows], [mode NAME], [pipeline], "
+			"[fdb NETWORK], [virtual], [traffic NAME]");
+	else if (kind->named && check_name(section->name, &error) != 0)
+		ini_wrong(errors, section, NULL, NULL, "%s", error.text);
+	else
+		kind->read(config, section, errors);
 }
 
 /* ---- the file ---- */
-
-static int read_sections(struct config *config, const char *name, struct error *error)
-{
-	if (ini_read(name, read_section, config, error) != 0)
-		return -1;
-	if (config->n_uplinks == 0)
-		return error_set(error, "[uplink NAME]: is missing; weft needs at least one");
-	if (config->n_networks == 0)
-		return error_set(error, "[network NAME]: is missing; weft needs at least one");
-	if (config_mode(config, config->weft.mode, error) == NULL)
-		return error_prefix(error, "[weft]: mode: ");
-	return virtual_settings_check(config, error);
-}
 
 static struct config *defaults(const char *name)
 {
@@ -539,7 +481,7 @@ static struct config *defaults(const char *name)
 
 	if (config == NULL)
 		abort();
-	snprintf(config->file, sizeof(config->file), "%s", name);
+	config->file = strdup(name);
 	config->weft = (struct weft_config){.mode = "vanilla",
 		.mbufs = 65536,
 		.mbuf_size = 2176,
@@ -555,19 +497,27 @@ static struct config *defaults(const char *name)
 	return config;
 }
 
-struct config *config_read(const char *name, struct error *error)
+struct config *config_read(struct error_list *errors)
 {
-	struct config *config = defaults(name);
+	struct ini *ini = ini_read(errors);
+	struct config *config;
 
-	if (read_sections(config, name, error) == 0)
-		return config;
-	error_prefix(error, "%s: ", name);
-	config_free(config);
-	return NULL;
+	if (ini == NULL)
+		return NULL;
+	config = defaults(errors->file);
+	config->ini = ini;
+	for (unsigned int i = 0; i < ini->n; i++)
+		if (!ini->sections[i].repeated)
+			read_section(config, &ini->sections[i], errors);
+	return config;
 }
 
 void config_free(struct config *config)
 {
+	if (config == NULL)
+		return;
+	free(config->file);
+	ini_free(config->ini);
 	free(config->modes);
 	free(config->uplinks);
 	free(config->networks);
@@ -577,30 +527,47 @@ void config_free(struct config *config)
 	free(config);
 }
 
-int config_read_container(const char *name, const char *words, struct container_config *container,
-	struct error *error)
+/* "key=value,key=value" as a section's; -1 if a word is not so. */
+static int split_words(char *words, struct ini_section *section, struct error_list *errors)
 {
-	struct rte_cfgfile_entry entries[WORDS_MAX];
-	char copy[2048], *rest = copy, *word;
-	int n = 0;
+	char *word;
 
-	container_defaults(container, name);
-	if (check_name(name, error) != 0)
-		return error_prefix(error, "port '%s': ", name);
-	snprintf(copy, sizeof(copy), "%s", words); /* telemetry takes no more than 1024 */
-	while ((word = strsep(&rest, ",")) != NULL && n < WORDS_MAX) {
+	while ((word = strsep(&words, ",")) != NULL) {
 		char *value = strchr(word, '=');
 
 		if (value == NULL)
-			return error_set(error, "port %s: '%s' is not key=value", name, word);
+			return ini_wrong(
+				errors, section, NULL, NULL, "'%s' is not key=value", word);
 		*value++ = '\0';
-		snprintf(entries[n].name, sizeof(entries[n].name), "%s", word);
-		snprintf(entries[n++].value, sizeof(entries[0].value), "%s", value);
+		section->entries =
+			realloc(section->entries, (section->n + 1) * sizeof(*section->entries));
+		if (section->entries == NULL)
+			abort();
+		section->entries[section->n++] = (struct ini_entry){word, value, 0};
 	}
-	if (ini_read_keys(container_keys, entries, n, container, error) != 0 ||
-		check_container(container, error) != 0)
-		return error_prefix(error, "port %s: ", name);
 	return 0;
+}
+
+int config_read_container(const char *name, const char *words, struct container_config *container,
+	struct error *error)
+{
+	struct ini_section section = {.kind = "port", .name = name};
+	struct error_list errors = {0};
+	char *copy = strdup(words);
+	int status = 0;
+
+	if (copy == NULL)
+		abort();
+	if (check_name(name, error) != 0)
+		ini_wrong(&errors, &section, NULL, NULL, "%s", error->text);
+	else if (split_words(copy, &section, &errors) == 0)
+		read_container_keys(container, &section, &errors);
+	if (errors.n > 0)
+		status = error_list_join(&errors, error);
+	error_list_free(&errors);
+	free(section.entries);
+	free(copy);
+	return status;
 }
 
 static int unknown_mode(const struct config *config, const char *name, struct error *error)

@@ -14,7 +14,8 @@
 #include "virtual/config.h"
 
 /*
- * The configuration as it was read: names not yet resolved to indices, everything else checked.
+ * The configuration as it was read, section by section. What spans sections (names that name
+ * nothing, two of what there may be one of) is not looked at here but in control/check.h.
  * docs/configuration.md describes the words. Main lcore only.
  */
 
@@ -62,7 +63,7 @@ struct uplink_config {
 
 struct network_config {
 	char name[PORT_NAME_SIZE];
-	uint32_t vni;
+	uint32_t vni; /* CONFIG_NONE: not given */
 	uint16_t udp_port;
 	char uplink[PORT_NAME_SIZE]; /* empty: the first */
 	uint16_t n_vteps;
@@ -91,10 +92,14 @@ struct fdb_config {
 	struct rte_ether_addr mac;
 	char port[PORT_NAME_SIZE]; /* empty: `vtep` */
 	rte_be32_t vtep;
+	unsigned int line; /* of the file; 0: from elsewhere */
 };
 
+struct ini;
+
 struct config {
-	char file[256];
+	char *file;
+	struct ini *ini; /* what was read, for the lines that errors name */
 	struct weft_config weft;
 	struct steering_config steering;
 	struct micro_flows_config micro_flows;
@@ -106,13 +111,15 @@ struct config {
 	struct network_config *networks;
 	struct container_config *containers;
 	struct fdb_config *fdb;
+	bool virtual_clock; /* set by who runs it: nothing but [virtual]'s files is opened */
 	struct virtual_settings virtual;
 	uint32_t n_traffic;
 	struct traffic_settings *traffic;
 };
 
-/* Reads and checks the file. NULL and *error on failure; free with config_free(). */
-struct config *config_read(const char *file, struct error *error);
+/* Reads errors->file and adds to *errors what is wrong with it; what is missing or wrong is as if
+ * it had not been given. NULL if the file cannot be read at all. config_free() takes NULL, too. */
+struct config *config_read(struct error_list *errors);
 void config_free(struct config *config);
 
 /* A mode of weft's or of the file's own, by its name. NULL and *error, which lists what there is.
@@ -123,7 +130,8 @@ const struct mode *config_mode(const struct config *config, const char *name, st
 const struct network_config *config_network(const struct config *config, const char *name);
 const struct container_config *config_container(const struct config *config, const char *name);
 
-/* One container port from the words of `weftctl port add`: "key=value,key=value". */
+/* One container port from the words of `weftctl port add`: "key=value,key=value". -1 and all that
+ * is wrong with them in *error. */
 int config_read_container(const char *name, const char *words, struct container_config *container,
 	struct error *error);
 

@@ -19,8 +19,8 @@
  * path reads the tables and sends notices. Telemetry's threads reach it through requests.
  */
 
-#define NEIGHBOURS_MAX 4096
-#define FDB_SCAN 1024 /* entries looked at for ageing in one poll */
+#define NEIGHBOURS_MAX REMOTES_MAX /* each VTEP may be its own next hop */
+#define FDB_SCAN 1024		   /* entries looked at for ageing in one poll */
 
 enum neighbour_state {
 	NEIGHBOUR_UNRESOLVED,

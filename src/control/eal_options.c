@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_common.h>
 #include <rte_pci.h>
@@ -79,5 +80,45 @@ int eal_options_make(struct eal_options *options, int argc, char *const *argv,
 	}
 	if (!told)
 		add_devices(options, config);
+	return 0;
+}
+
+/* ---- lcores alone ---- */
+
+#define FILE_PREFIX "--file-prefix=weft-check-"
+
+/* How many words say it: the option, and its value if that is a word of its own. */
+static int count_lcore_words(const char *word)
+{
+	if (word[0] == '-' && word[1] != '\0' && strchr("lcsS", word[1]) != NULL)
+		return word[2] == '\0' ? 2 : 1;
+	if (is_long(word, "--lcores") || is_long(word, "--main-lcore"))
+		return strchr(word, '=') == NULL ? 2 : 1;
+	return 0;
+}
+
+int eal_options_make_lcores(
+	struct eal_options *options, int argc, char *const *argv, struct error *error)
+{
+	static const char *const alone[] = {"--no-huge", "-m", "16", "--no-pci", "--no-shconf",
+		"--no-telemetry", "--log-level=error"};
+	static char prefix[sizeof(FILE_PREFIX) + 16];
+
+	options->argv = calloc(argc + RTE_DIM(alone) + 2, sizeof(*argv));
+	options->argc = 0;
+	if (options->argv == NULL)
+		return error_set(error, "not enough memory");
+	add(options, argv[0]);
+	for (int i = 1; i < argc;) {
+		int n = count_lcore_words(argv[i]);
+
+		for (int j = 0; j < n && i + j < argc; j++)
+			add(options, argv[i + j]);
+		i += n > 0 ? n : 1;
+	}
+	for (size_t i = 0; i < RTE_DIM(alone); i++)
+		add(options, alone[i]);
+	snprintf(prefix, sizeof(prefix), FILE_PREFIX "%d", getpid());
+	add(options, prefix);
 	return 0;
 }

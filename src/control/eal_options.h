@@ -22,4 +22,9 @@ struct eal_options {
 int eal_options_make(struct eal_options *options, int argc, char *const *argv,
 	const struct config *config, struct error *error);
 
+/* What of the user's EAL options says which lcores there are, and such that EAL opens nothing and
+ * shares nothing. free(argv) after its end. An error is no memory. */
+int eal_options_make_lcores(
+	struct eal_options *options, int argc, char *const *argv, struct error *error);
+
 #endif

@@ -2,166 +2,289 @@
 #include "control/ini.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
+#include <search.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_common.h>
+#define SIZE_MOST (64 << 20) /* bytes of a file */
+#define CHUNK 65536
+#define BLANKS " \t\r"
 
-/* ---- a section ---- */
+struct reader {
+	struct ini *ini;
+	struct error_list *errors;
+	unsigned int line;
+	struct ini_section *section; /* NULL: before the first, or behind one that is wrong */
+	bool passing;		     /* over what is in a section that is wrong */
+};
 
-static int unknown_key(const struct key *keys, const char *name, struct error *error)
+/* Room for one more. */
+static void *grow(void *array, unsigned int n, size_t size)
 {
-	char list[256] = "";
+	void *grown = realloc(array, (n + 1) * size);
 
-	for (; keys->name != NULL; keys++)
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
-			list[0] ? ", " : "", keys->name);
-	return error_set(error, "%s: no such key; there are %s", name, list);
+	if (grown == NULL)
+		abort();
+	return grown;
 }
 
-static int read_key(
-	const struct key *keys, const char *name, const char *value, void *to, struct error *error)
+/* ---- lines ---- */
+
+static bool is_blank(char c)
 {
-	for (const struct key *key = keys; key->name != NULL; key++) {
-		if (strcmp(key->name, name) != 0)
-			continue;
-		if (key->read(key, value, (char *)to + key->offset, error) != 0)
-			return error_prefix(error, "%s: ", name);
-		return 0;
-	}
-	return unknown_key(keys, name, error);
+	return c != '\0' && strchr(BLANKS, c) != NULL;
 }
 
-static int check_required(
-	const struct key *keys, const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static char *trim(char *text)
 {
-	for (; keys->name != NULL; keys++) {
-		int i = 0;
+	size_t length;
 
-		while (i < n && strcmp(entries[i].name, keys->name) != 0)
-			i++;
-		if (i == n && keys->flags & KEY_REQUIRED)
-			return error_set(error, "%s: is missing, and required", keys->name);
-	}
-	return 0;
+	text += strspn(text, BLANKS);
+	length = strlen(text);
+	while (length > 0 && is_blank(text[length - 1]))
+		text[--length] = '\0';
+	return text;
 }
 
-static bool is_list(const struct key *keys, const char *name)
+static void cut_comment(char *line)
 {
-	for (; keys->name != NULL; keys++)
-		if (strcmp(keys->name, name) == 0)
-			return keys->flags & KEY_LIST;
+	for (char *c = line; *c != '\0'; c++)
+		if ((*c == '#' || *c == ';') && (c == line || is_blank(c[-1]))) {
+			*c = '\0';
+			return;
+		}
+}
+
+/* What a terminal would take for more than text. */
+static bool has_control_character(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' && *text != '\t')
+			return true;
 	return false;
 }
 
-int ini_check_repeated(
-	const struct key *keys, const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void begin_section(struct reader *reader, char *kind, char *name)
 {
-	for (int i = 0; i < n; i++)
-		for (int j = 0; j < i; j++)
-			if (strcmp(entries[i].name, entries[j].name) == 0 &&
-				!is_list(keys, entries[i].name))
-				return error_set(error, "%s: is given twice", entries[i].name);
-	return 0;
+	struct ini *ini = reader->ini;
+
+	ini->sections = grow(ini->sections, ini->n, sizeof(*ini->sections));
+	reader->section = &ini->sections[ini->n++];
+	*reader->section = (struct ini_section){.kind = kind, .name = name, .line = reader->line};
 }
 
-/* The reader of INI files cuts what is too long. */
-static int check_cut(const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_header(struct reader *reader, char *line)
 {
-	for (int i = 0; i < n; i++)
-		if (strlen(entries[i].value) >= CFG_VALUE_LEN - 1)
-			return error_set(error,
-				"%s: is longer than %d characters; a list may be given in "
-				"several lines with the same key",
-				entries[i].name, CFG_VALUE_LEN - 2);
-	return 0;
+	char *kind = line + 1, *end = strchr(kind, ']'), *name;
+
+	reader->section = NULL;
+	reader->passing = true;
+	if (end == NULL || end[1] != '\0') {
+		error_list_add(reader->errors, reader->line,
+			"'%s': a section's line is '[section]' or '[section NAME]'", line);
+		return;
+	}
+	*end = '\0';
+	kind = trim(kind);
+	name = kind + strcspn(kind, BLANKS);
+	if (*name != '\0')
+		*name++ = '\0';
+	reader->passing = false;
+	begin_section(reader, kind, trim(name));
 }
 
-int ini_read_keys(const struct key *keys, const struct rte_cfgfile_entry *entries, int n, void *to,
-	struct error *error)
+static void read_entry(struct reader *reader, char *line)
 {
-	if (ini_check_repeated(keys, entries, n, error) != 0 || check_cut(entries, n, error) != 0)
-		return -1;
-	for (int i = 0; i < n; i++)
-		if (read_key(keys, entries[i].name, entries[i].value, to, error) != 0)
-			return -1;
-	return check_required(keys, entries, n, error);
+	char *value = strchr(line, '='), *key;
+	struct ini_section *section = reader->section;
+
+	if (value == NULL || value == line) {
+		error_list_add(reader->errors, reader->line,
+			"'%s' is neither '[section]', 'key = value' nor '# comment'", line);
+		return;
+	}
+	*value++ = '\0';
+	key = trim(line);
+	if (section == NULL) {
+		if (!reader->passing)
+			error_list_add(reader->errors, reader->line,
+				"%s: stands before the first '[section]'", key);
+		return;
+	}
+	section->entries = grow(section->entries, section->n, sizeof(*section->entries));
+	section->entries[section->n++] = (struct ini_entry){key, trim(value), reader->line};
+}
+
+static void read_line(struct reader *reader, char *line, size_t length)
+{
+	bool binary = memchr(line, '\0', length) != NULL;
+
+	if (binary) {
+		error_list_add(reader->errors, reader->line,
+			"has a NUL byte; a configuration is text, in UTF-8");
+		return;
+	}
+	line += strspn(line, BLANKS);
+	cut_comment(line);
+	line = trim(line);
+	if (has_control_character(line))
+		error_list_add(reader->errors, reader->line,
+			"'%s' has a control character; a configuration is text, in UTF-8", line);
+	else if (*line == '[')
+		read_header(reader, line);
+	else if (*line != '\0')
+		read_entry(reader, line);
+}
+
+static void read_lines(struct reader *reader, char *text, size_t size)
+{
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
+	char *end = text + size;
+
+	if (strncmp(text, byte_order_mark, strlen(byte_order_mark)) == 0)
+		text += strlen(byte_order_mark);
+	while (text < end) {
+		char *line = text;
+
+		text = memchr(line, '\n', end - line);
+		if (text == NULL)
+			text = end;
+		*text = '\0';
+		reader->line++;
+		read_line(reader, line, text++ - line);
+	}
+}
+
+/* ---- sections that are given twice ---- */
+
+static int compare(const void *a, const void *b)
+{
+	const struct ini_section *one = a, *other = b;
+	int kinds = strcmp(one->kind, other->kind);
+
+	return kinds != 0 ? kinds : strcmp(one->name, other->name);
+}
+
+static void keep(void *section)
+{
+	(void)section;
+}
+
+static void check_repeated(const struct ini *ini, struct error_list *errors)
+{
+	void *tree = NULL;
+
+	for (unsigned int i = 0; i < ini->n; i++) {
+		struct ini_section *section = &ini->sections[i], **first;
+
+		first = (struct ini_section **)tsearch(section, &tree, compare);
+		if (first == NULL)
+			abort();
+		if (*first == section)
+			continue;
+		section->repeated = true;
+		ini_wrong(errors, section, NULL, NULL, "is given twice, in line %u already",
+			(*first)->line);
+	}
+	tdestroy(tree, keep);
 }
 
 /* ---- the file ---- */
 
-/* rte_cfgfile passes over a line that it does not understand. */
-static int check_line(const char *line, unsigned int number, struct error *error)
-{
-	int length;
-
-	line += strspn(line, " \t\r\n");
-	length = strcspn(line, "\r\n");
-	if (length == 0 || *line == '#' || *line == '[' || strchr(line, '=') != NULL)
-		return 0;
-	return error_set(error, "line %u: '%.*s' is neither '[section]' nor 'key = value'", number,
-		RTE_MIN(length, 100), line);
-}
-
-static int check_lines(const char *name, struct error *error)
+/* Without what comes after SIZE_MOST. Ends with a byte of its own. NULL: see errno. */
+static char *load(const char *name, size_t *size)
 {
 	FILE *file = fopen(name, "r");
-	char *line = NULL;
-	size_t size = 0;
-	unsigned int number = 0;
-	int status = 0;
+	char *text = NULL;
+	size_t n = 1;
+	int error;
 
 	if (file == NULL)
-		return error_set(error, "cannot be read: %s", strerror(errno));
-	while (status == 0 && getline(&line, &size, file) >= 0)
-		status = check_line(line, ++number, error);
-	free(line);
-	fclose(file);
-	return status;
-}
-
-static struct rte_cfgfile *load(const char *name, struct error *error)
-{
-	const struct rte_cfgfile_parameters parameters = {.comment_character = '#'};
-	struct rte_cfgfile *file;
-
-	if (check_lines(name, error) != 0)
 		return NULL;
-	file = rte_cfgfile_load_with_params(name, CFG_FLAG_EMPTY_VALUES, &parameters);
-	if (file == NULL)
-		error_set(error, "is no INI file: every line is '[section]', 'key = value' or "
-				 "'# comment'");
-	return file;
+	for (*size = 0; n > 0 && *size <= SIZE_MOST; *size += n) {
+		text = realloc(text, *size + CHUNK + 1);
+		if (text == NULL)
+			abort();
+		n = fread(text + *size, 1, CHUNK, file);
+	}
+	error = ferror(file) ? errno : *size > SIZE_MOST ? EFBIG : 0;
+	fclose(file);
+	text[*size] = '\0';
+	if (error != 0) {
+		free(text);
+		text = NULL;
+	}
+	errno = error;
+	return text;
 }
 
-static int read_section(
-	struct rte_cfgfile *file, int index, ini_section_reader read, void *to, struct error *error)
+struct ini *ini_read(struct error_list *errors)
 {
-	char section[CFG_NAME_LEN];
-	int n = rte_cfgfile_section_num_entries_by_index(file, section, index);
-	struct rte_cfgfile_entry *entries = calloc(n + 1, sizeof(*entries));
-	int status;
+	struct ini *ini = calloc(1, sizeof(*ini));
+	struct reader reader = {.ini = ini, .errors = errors};
+	size_t size;
 
-	if (entries == NULL)
+	if (ini == NULL)
 		abort();
-	rte_cfgfile_section_entries_by_index(file, index, section, entries, n);
-	status = read(to, section, entries, n, error);
-	free(entries);
-	return status;
+	ini->text = load(errors->file, &size);
+	if (ini->text == NULL) {
+		error_list_add(errors, 0, "cannot be read: %s", strerror(errno));
+		ini_free(ini);
+		return NULL;
+	}
+	read_lines(&reader, ini->text, size);
+	check_repeated(ini, errors);
+	return ini;
 }
 
-int ini_read(const char *name, ini_section_reader read, void *to, struct error *error)
+void ini_free(struct ini *ini)
 {
-	struct rte_cfgfile *file = load(name, error);
-	int n, status = 0;
+	if (ini == NULL)
+		return;
+	for (unsigned int i = 0; i < ini->n; i++)
+		free(ini->sections[i].entries);
+	free(ini->sections);
+	free(ini->text);
+	free(ini);
+}
 
-	if (file == NULL)
-		return -1;
-	n = rte_cfgfile_num_sections(file, "", 0);
-	for (int i = 0; i < n && status == 0; i++)
-		status = read_section(file, i, read, to, error);
-	rte_cfgfile_close(file);
-	return status;
+/* ---- errors ---- */
+
+const struct ini_section *ini_find(const struct ini *ini, const char *kind, const char *name)
+{
+	for (unsigned int i = 0; i < ini->n; i++)
+		if (strcmp(ini->sections[i].kind, kind) == 0 &&
+			strcmp(ini->sections[i].name, name) == 0)
+			return &ini->sections[i];
+	return NULL;
+}
+
+static unsigned int find_line(const struct ini_section *section, const char *key, const char *value)
+{
+	unsigned int line = section->line;
+
+	for (unsigned int i = 0; key != NULL && i < section->n; i++)
+		if (strcmp(section->entries[i].key, key) == 0 &&
+			(value == NULL || strstr(section->entries[i].value, value) != NULL))
+			line = section->entries[i].line;
+	return line;
+}
+
+int ini_wrong(struct error_list *errors, const struct ini_section *section, const char *key,
+	const char *value, const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		abort();
+	va_end(arguments);
+	error_list_add(errors, find_line(section, key, value), "[%s%s%s]: %s%s%s", section->kind,
+		section->name[0] ? " " : "", section->name, key != NULL ? key : "",
+		key != NULL ? ": " : "", text);
+	free(text);
+	return -1;
 }

@@ -2,29 +2,51 @@
 #ifndef WEFT_INI_H
 #define WEFT_INI_H
 
-#include <rte_cfgfile.h>
+#include <stdbool.h>
 
-#include "control/value.h"
 #include "core/error.h"
 
 /*
- * INI files as weft takes them: what cannot be understood, is given twice or was cut is an error,
- * never passed over. Errors do not yet name the file.
+ * The form of INI files: "[kind]" or "[kind name]", "key = value", and comments, which begin with
+ * '#' or ';' at a line's beginning or behind white space. What cannot be understood or is given
+ * twice is an error, never passed over. What sections and keys mean is not known here.
  */
 
-/* One section; its errors name it. */
-typedef int (*ini_section_reader)(void *to, const char *section,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error);
+struct ini_entry {
+	const char *key;
+	const char *value; /* "" if there is nothing behind the '=' */
+	unsigned int line;
+};
 
-/* Calls `read` for each section, in the order of the file. 0, or -1 and *error. */
-int ini_read(const char *file, ini_section_reader read, void *to, struct error *error);
+struct ini_section {
+	const char *kind;
+	const char *name;  /* "" if it has none */
+	unsigned int line; /* 0: it is in no file */
+	bool repeated; /* an earlier one is just so; this one is an error, and to be passed over */
+	unsigned int n;
+	struct ini_entry *entries; /* in the order of the file; keys may come again */
+};
 
-/* The section's keys, as the rows of `keys` (the last one's name is NULL) say, into `to`. */
-int ini_read_keys(const struct key *keys, const struct rte_cfgfile_entry *entries, int n, void *to,
-	struct error *error);
+struct ini {
+	char *text; /* what all strings point into */
+	unsigned int n;
+	struct ini_section *sections; /* in the order of the file */
+};
 
-/* For sections whose keys are not known beforehand. */
-int ini_check_repeated(const struct key *keys, const struct rte_cfgfile_entry *entries, int n,
-	struct error *error);
+/* Reads errors->file and adds what is wrong with its form. NULL if it cannot be read at all, which
+ * is an error as well. ini_free() takes NULL, too. */
+struct ini *ini_read(struct error_list *errors);
+void ini_free(struct ini *ini);
+
+/* NULL if there is none. */
+const struct ini_section *ini_find(const struct ini *ini, const char *kind, const char *name);
+
+/*
+ * Adds "[kind name]: KEY: TEXT" for the section's last line with that key and, if `value` is not
+ * NULL, with this in its value; for the section's own line if no key is so. `key` NULL: for the
+ * section, and "[kind name]: TEXT". Returns -1.
+ */
+int ini_wrong(struct error_list *errors, const struct ini_section *section, const char *key,
+	const char *value, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 #endif

@@ -7,7 +7,7 @@
 
 #include <rte_common.h>
 
-#include "control/ini.h"
+#include "control/keys.h"
 #include "control/value.h"
 
 /* Which stages another may be stacked on, and only on those further up than itself (key->max). */
@@ -96,112 +96,110 @@ static const struct key mode_keys[] = {
 
 /* ---- rows that split ---- */
 
-static int check_once(const struct mode *mode, enum transition_kind kind, struct error *error)
+/* What is wrong with a row: of which section, and where it is told. */
+struct row_check {
+	const struct mode *mode;
+	const struct ini_section *section;
+	struct error_list *errors;
+};
+
+/* At a stage of the row. */
+#define WRONG(check, stage, ...)                                                                   \
+	ini_wrong((check)->errors, (check)->section, stage_table[stage].name, NULL, __VA_ARGS__)
+
+static int check_once(const struct row_check *check, enum transition_kind kind)
 {
-	int first = mode_find_transition(mode, kind);
+	int first = mode_find_transition(check->mode, kind);
 
 	for (int stage = first + 1; stage < STAGE_COUNT; stage++)
-		if (mode->row[stage].kind == kind)
-			return error_set(error, "%s: '%s': is given twice, at %s, too",
-				stage_table[stage].name, kinds[kind], stage_table[first].name);
+		if (check->mode->row[stage].kind == kind)
+			return WRONG(check, stage, "'%s': is given twice, at %s, too", kinds[kind],
+				stage_table[first].name);
 	return 0;
 }
 
 /* What is on the branches runs there, and after the merge there are none any more. */
-static int check_with(const struct mode *mode, int stage, int split, int merge, struct error *error)
+static void check_with(const struct row_check *check, int stage, int split, int merge)
 {
-	int with = mode->row[stage].with;
+	int with = check->mode->row[stage].with;
+	const char *name = stage_table[with].name;
 	bool is_on_branch = with >= split && with < merge;
 
 	if (stage > split && stage < merge && !is_on_branch)
-		return error_set(error,
-			"%s: 'with %s': is between split and merge, and %s is not; it may go with "
-			"a stage from %s on",
-			stage_table[stage].name, stage_table[with].name, stage_table[with].name,
-			stage_table[split].name);
+		WRONG(check, stage,
+			"'with %s': is between split and merge, and %s is not; it may go with a "
+			"stage from %s on",
+			name, name, stage_table[split].name);
 	if (stage > merge && is_on_branch)
-		return error_set(error,
-			"%s: 'with %s': is after the merge, and %s runs on several branches; it "
-			"may go with a stage from %s on, or one before %s",
-			stage_table[stage].name, stage_table[with].name, stage_table[with].name,
-			stage_table[merge].name, stage_table[split].name);
-	return 0;
+		WRONG(check, stage,
+			"'with %s': is after the merge, and %s runs on several branches; it may "
+			"go with a stage from %s on, or one before %s",
+			name, name, stage_table[merge].name, stage_table[split].name);
 }
 
-static int check_ways(const struct mode *mode, int split, int merge, struct error *error)
+static void check_ways(const struct row_check *check, int split, int merge)
 {
 	for (int stage = 0; stage < STAGE_COUNT; stage++) {
-		if (mode->row[stage].kind == TRANSITION_FLOW)
-			return error_set(error,
-				"%s: 'flow': is not for a mode that splits, whose other flows go "
-				"as rps; there are inline, flow+stage and with STAGE",
-				stage_table[stage].name);
-		if (mode->row[stage].kind == TRANSITION_WITH &&
-			check_with(mode, stage, split, merge, error) != 0)
-			return -1;
+		if (check->mode->row[stage].kind == TRANSITION_FLOW)
+			WRONG(check, stage,
+				"'flow': is not for a mode that splits, whose other flows go as "
+				"rps; there are inline, flow+stage and with STAGE");
+		if (check->mode->row[stage].kind == TRANSITION_WITH)
+			check_with(check, stage, split, merge);
 	}
-	return 0;
 }
 
-static int check_split(const struct mode *mode, struct error *error)
+static void check_split(const struct row_check *check)
 {
-	int split = mode_find_transition(mode, TRANSITION_SPLIT);
-	int merge = mode_find_transition(mode, TRANSITION_MERGE);
+	int split = mode_find_transition(check->mode, TRANSITION_SPLIT);
+	int merge = mode_find_transition(check->mode, TRANSITION_MERGE);
 
-	if (check_once(mode, TRANSITION_SPLIT, error) != 0 ||
-		check_once(mode, TRANSITION_MERGE, error) != 0)
-		return -1;
+	if (check_once(check, TRANSITION_SPLIT) != 0 || check_once(check, TRANSITION_MERGE) != 0)
+		return;
 	if (split < 0 && merge < 0)
-		return 0;
+		return;
 	if (merge < 0)
-		return error_set(error,
-			"%s: 'split': has no merge; a stage further down, up to veth, would have "
-			"to be merge",
-			stage_table[split].name);
-	if (split < 0 || split > merge)
-		return error_set(error,
-			"%s: 'merge': has no split; a stage further up would have to be split",
-			stage_table[merge].name);
-	return check_ways(mode, split, merge, error);
+		WRONG(check, split,
+			"'split': has no merge; a stage further down, up to veth, would have to be "
+			"merge");
+	else if (split < 0 || split > merge)
+		WRONG(check, merge,
+			"'merge': has no split; a stage further up would have to be split");
+	else
+		check_ways(check, split, merge);
 }
 
 /* ---- the section ---- */
-
-static bool is_given(const char *key, const struct rte_cfgfile_entry *entries, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (strcmp(entries[i].name, key) == 0)
-			return true;
-	return false;
-}
 
 static bool has_transition(const struct mode *mode, enum transition_kind kind)
 {
 	return mode_find_transition(mode, kind) >= 0;
 }
 
-static int set_gate(struct mode *mode, bool given, struct error *error)
+static void set_gate(
+	struct mode *mode, const struct ini_section *section, struct error_list *errors)
 {
 	bool by_stage = has_transition(mode, TRANSITION_FLOW_STAGE);
 	bool splits = has_transition(mode, TRANSITION_SPLIT);
 
-	if (!given)
+	if (!keys_given(section, "gate"))
 		mode->gated = by_stage && !splits;
 	if (mode->gated && splits)
-		return error_set(error,
-			"gate: is on, but a mode that splits has none: its elephants stay split, "
-			"and other flows go as rps anyway");
-	if (mode->gated && !by_stage && !has_transition(mode, TRANSITION_FLOW))
-		return error_set(error,
-			"gate: is on, but nothing is steered; one of gro, vxlan, bridge and veth "
-			"would have to be flow or flow+stage");
-	return 0;
+		ini_wrong(errors, section, "gate", NULL,
+			"is on, but a mode that splits has none: its elephants stay split, and "
+			"other flows go as rps anyway");
+	else if (mode->gated && !by_stage && !has_transition(mode, TRANSITION_FLOW))
+		ini_wrong(errors, section, "gate", NULL,
+			"is on, but nothing is steered; one of gro, vxlan, bridge and veth would "
+			"have to be flow or flow+stage");
 }
 
-int mode_read(
-	struct mode *mode, const struct rte_cfgfile_entry *entries, int n, struct error *error)
+void mode_read(struct mode *mode, const struct ini_section *section, struct error_list *errors)
 {
-	if (ini_read_keys(mode_keys, entries, n, mode, error) != 0 || check_split(mode, error) != 0)
-		return -1;
-	return set_gate(mode, is_given("gate", entries, n), error);
+	const struct row_check check = {mode, section, errors};
+
+	if (keys_read(mode_keys, section, mode, errors) != 0)
+		return;
+	check_split(&check);
+	set_gate(mode, section, errors);
 }

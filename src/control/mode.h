@@ -2,16 +2,13 @@
 #ifndef WEFT_CONTROL_MODE_H
 #define WEFT_CONTROL_MODE_H
 
-#include <rte_cfgfile.h>
-
-#include "core/error.h"
+#include "control/ini.h"
 #include "core/plan.h"
 
 /* Reads the keys of a section [mode NAME] into the row of *mode, whose name is set. Every stage
- * that is not named goes on inline; docs/configuration.md describes the words. -1 and *error if a
- * word is wrong. */
-int mode_read(
-	struct mode *mode, const struct rte_cfgfile_entry *entries, int n, struct error *error);
+ * that is not named goes on inline; docs/configuration.md describes the words. What is wrong is
+ * added to *errors. */
+void mode_read(struct mode *mode, const struct ini_section *section, struct error_list *errors);
 
 /* A way on in the configuration's words: "flow+stage", "with gro". */
 #define MODE_WAY_SIZE 32

@@ -3,7 +3,7 @@
 
 #include <rte_arp.h>
 
-#include "core/ipv4.h"
+#include "control/check.h"
 
 #define ASK_AGAIN_MS 1000
 #define REFRESH_MS 30000
@@ -30,16 +30,10 @@ static int find(const struct control *control, uint16_t uplink, rte_be32_t addre
 int neighbour_towards(
 	struct control *control, uint16_t uplink, rte_be32_t address, struct error *error)
 {
-	const struct uplink_config *config = &control->config->uplinks[uplink];
 	int index;
 
-	if (!ipv4_in_prefix(address, config->address, config->prefix)) {
-		if (config->gateway == 0)
-			return error_set(error,
-				"is outside uplink %s's prefix, which has no gateway",
-				config->port.name);
-		address = config->gateway;
-	}
+	if (check_route(&control->config->uplinks[uplink], address, &address, error) != 0)
+		return -1;
 	index = find(control, uplink, address);
 	if (index >= 0)
 		return index;

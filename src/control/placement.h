@@ -15,21 +15,20 @@
 struct workers {
 	const unsigned int *ids;
 	uint16_t n;
+	const char *no_such; /* what is said of an id that is none of them */
 };
 
-/* Index of the worker with that id. -1 and *error if there is none. */
-int placement_lcore(
-	const struct workers *workers, uint32_t id, uint16_t *index, struct error *error);
+/* Index of the worker with that id; -1 if there is none. */
+int placement_lcore(const struct workers *workers, uint32_t id);
 
 /* Index of the lcore that owns a queue of an uplink: one of its `lcores`, or of all workers, in
- * turn. -1 and *error, which names the key. */
-int placement_uplink_owner(const struct workers *workers, const struct uplink_config *uplink,
-	uint16_t queue, uint16_t *owner, struct error *error);
+ * turn. */
+uint16_t placement_uplink_owner(
+	const struct workers *workers, const struct uplink_config *uplink, uint16_t queue);
 
 /* Fills in the plan (the configuration's mode, and the stages that it puts on lcores of their own),
  * which lcores receive from uplinks, the steering lcores, and those of micro-flows. `dataplane` has
- * its lcores already. 0, or -1 and *error, which names the file. */
-int placement_plan(
-	const struct config *config, struct dataplane_config *dataplane, struct error *error);
+ * its lcores already, and check_lcores() has found all that the configuration names. */
+void placement_plan(const struct config *config, struct dataplane_config *dataplane);
 
 #endif

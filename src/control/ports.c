@@ -10,6 +10,7 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
+#include "control/check.h"
 #include "control/fdb.h"
 #include "control/placement.h"
 #include "core/log.h"
@@ -18,7 +19,9 @@
 
 static struct workers workers_of(const struct control *control)
 {
-	return (struct workers){control->dataplane->lcore_ids, control->dataplane->n_lcores};
+	return (struct workers){.ids = control->dataplane->lcore_ids,
+		.n = control->dataplane->n_lcores,
+		.no_such = "is no worker lcore; `weftctl show lcores` lists them"};
 }
 
 static int socket_of_lcore(const struct control *control, uint16_t lcore)
@@ -84,15 +87,13 @@ static struct port *make_port(const struct port_config *config)
 	return port;
 }
 
-static int choose_uplink_owners(const struct control *control, struct port *port,
-	const struct uplink_config *config, struct error *error)
+static void choose_uplink_owners(
+	const struct control *control, struct port *port, const struct uplink_config *config)
 {
 	const struct workers workers = workers_of(control);
 
 	for (uint16_t i = 0; i < port->n_queues; i++)
-		if (placement_uplink_owner(&workers, config, i, &port->queues[i].owner, error) != 0)
-			return -1;
-	return 0;
+		port->queues[i].owner = placement_uplink_owner(&workers, config, i);
 }
 
 int ports_add_uplink(struct control *control, uint16_t i, struct error *error)
@@ -105,10 +106,7 @@ int ports_add_uplink(struct control *control, uint16_t i, struct error *error)
 	port->uplink = true;
 	port->index = i;
 	port->network = NETWORK_NONE;
-	if (choose_uplink_owners(control, port, config, error) != 0) {
-		rte_free(port);
-		return -1;
-	}
+	choose_uplink_owners(control, port, config);
 	set_environment(control, port,
 		socket_of_device(
 			config->port.device, socket_of_lcore(control, port->queues[0].owner)));
@@ -121,19 +119,14 @@ int ports_add_uplink(struct control *control, uint16_t i, struct error *error)
 	return 0;
 }
 
-static int choose_owner(
-	struct control *control, struct port *port, uint32_t id, struct error *error)
+static void choose_owner(struct control *control, struct port *port, uint32_t id)
 {
 	const struct workers workers = workers_of(control);
-	uint16_t owner = control->next_lcore % workers.n;
+	uint16_t owner = id != CONFIG_NONE ? placement_lcore(&workers, id)
+					   : control->next_lcore++ % workers.n;
 
-	if (id != CONFIG_NONE && placement_lcore(&workers, id, &owner, error) != 0)
-		return error_prefix(error, "lcore: ");
-	if (id == CONFIG_NONE)
-		control->next_lcore++;
 	for (uint16_t i = 0; i < port->n_queues; i++)
 		port->queues[i].owner = owner;
-	return 0;
 }
 
 /* A free index, and one that was not in use a moment ago: packets on their way still name it. */
@@ -192,12 +185,9 @@ static int prepare(struct control *control, struct port *port,
 	const struct container_config *config, struct error *error)
 {
 	port->network = control_network(control, config->network);
-	if (port->network == NETWORK_NONE)
-		return error_set(error, "network: no network is called '%s'", config->network);
 	if (check_mode(control, port->network, error) != 0)
 		return -1;
-	if (choose_owner(control, port, config->lcore, error) != 0)
-		return -1;
+	choose_owner(control, port, config->lcore);
 	if (choose_index(control, &port->index) != 0)
 		return error_set(error, "there are %d ports already", PORTS_MAX);
 	port->mtu = control->networks[port->network].mtu;
@@ -228,8 +218,6 @@ int ports_add_container(
 {
 	struct port *port;
 
-	if (control_port(control, config->port.name) != NULL)
-		return error_set(error, "a port has this name already");
 	port = make_port(&config->port);
 	if (port == NULL)
 		return error_set(error, "not enough memory; give EAL more (-m, huge pages)");
@@ -238,6 +226,41 @@ int ports_add_container(
 		return -1;
 	}
 	return 0;
+}
+
+/* ---- ports of others beside those that are there ---- */
+
+static void describe(
+	const struct control *control, const struct port *port, struct container_config *container)
+{
+	*container = (struct container_config){.port = port->config,
+		.n_addresses4 = port->n_addresses4,
+		.n_addresses6 = port->n_addresses6};
+	memcpy(container->addresses4, port->addresses4, sizeof(port->addresses4));
+	memcpy(container->addresses6, port->addresses6, sizeof(port->addresses6));
+	snprintf(container->network, sizeof(container->network), "%s",
+		control->networks[port->network].config->name);
+}
+
+int ports_check_container(
+	const struct control *control, const struct container_config *config, struct error *error)
+{
+	const struct workers workers = workers_of(control);
+	struct error_list errors = {0};
+	struct container_config other;
+	int status = 0;
+
+	check_container(control->config, config, &workers, &errors);
+	for (uint16_t i = 0; i < PORTS_MAX; i++) {
+		if (control->ports[i] == NULL || control->ports[i]->uplink)
+			continue;
+		describe(control, control->ports[i], &other);
+		check_containers(control->config, config, &other, &errors);
+	}
+	if (errors.n > 0)
+		status = error_list_join(&errors, error);
+	error_list_free(&errors);
+	return status;
 }
 
 /* ---- going ---- */

@@ -9,8 +9,13 @@
 /* Attaches uplink i of the configuration; it gets port index i. */
 int ports_add_uplink(struct control *control, uint16_t i, struct error *error);
 
-/* Attaches a container port and gives its MAC a static entry in the FDB. The tables are changed,
- * not yet published. */
+/* Whether a container port can be beside those that there are; -1 and all that is wrong in *error.
+ */
+int ports_check_container(
+	const struct control *control, const struct container_config *config, struct error *error);
+
+/* Attaches a container port that was checked, and gives its MAC a static entry in the FDB. The
+ * tables are changed, not yet published. */
 int ports_add_container(
 	struct control *control, const struct container_config *config, struct error *error);
 

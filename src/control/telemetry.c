@@ -359,10 +359,11 @@ static void port_add(struct control *control, struct request *request)
 	snprintf(name, sizeof(name), "%.*s", (int)length, request->parameters);
 	if (config_read_container(name,
 		    request->parameters + length + (request->parameters[length] == ','), &config,
-		    &error) != 0)
+		    &error) != 0 ||
+		ports_check_container(control, &config, &error) != 0)
 		return answer_error(request, &error);
 	if (ports_add_container(control, &config, &error) != 0) {
-		error_prefix(&error, "port %s: ", name);
+		error_prefix(&error, "[port %s]: ", name);
 		return answer_error(request, &error);
 	}
 	answer_done(request, "added", name);

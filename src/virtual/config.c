@@ -5,10 +5,11 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/config.h"
-#include "control/ini.h"
+#include "control/keys.h"
 #include "traffic/frames.h"
 
 #define NS_PER_SECOND 1000000000
@@ -128,40 +129,52 @@ static int value_steps(const struct key *key, const char *value, void *to, struc
 	return 0;
 }
 
-/* Into at most VALUE_WORDS_MAX words; returns how many there are. */
-static int split(char *text, char *words[VALUE_WORDS_MAX])
+/* The value's words in a copy of it; *n is how many there are, VALUE_WORDS_MAX of them are told. */
+static char *split(const char *value, char *words[VALUE_WORDS_MAX], int *n)
 {
-	char *word;
-	int n = 0;
+	char *copy = strdup(value), *rest = copy, *word;
 
-	while ((word = strsep(&text, " \t")) != NULL) {
+	if (copy == NULL)
+		abort();
+	*n = 0;
+	while ((word = strsep(&rest, " \t")) != NULL) {
 		if (*word == '\0')
 			continue;
-		if (n < VALUE_WORDS_MAX)
-			words[n] = word;
-		n++;
+		if (*n < VALUE_WORDS_MAX)
+			words[*n] = word;
+		++*n;
 	}
-	return n;
+	return copy;
+}
+
+static int parse_pause(const char *value, struct pause_settings *pause)
+{
+	char *words[VALUE_WORDS_MAX], *copy;
+	int n, status = -1;
+
+	copy = split(value, words, &n);
+	if (n == 3 && strlen(words[0]) < sizeof(pause->port) &&
+		parse_seconds(words[1], &pause->from_ns) == 0 &&
+		parse_seconds(words[2], &pause->for_ns) == 0) {
+		snprintf(pause->port, sizeof(pause->port), "%s", words[0]);
+		status = 0;
+	}
+	free(copy);
+	return status;
 }
 
 static int value_pause(const struct key *key, const char *value, void *to, struct error *error)
 {
 	struct virtual_settings *settings = to;
-	struct pause_settings *pause = &settings->pauses[settings->n_pauses];
-	char copy[CFG_VALUE_LEN], *words[VALUE_WORDS_MAX];
 
 	(void)key;
 	if (settings->n_pauses == VIRTUAL_PAUSES_MAX)
 		return error_set(error, "is given more than %d times", VIRTUAL_PAUSES_MAX);
-	snprintf(copy, sizeof(copy), "%s", value);
-	if (split(copy, words) != 3 || strlen(words[0]) >= sizeof(pause->port) ||
-		parse_seconds(words[1], &pause->from_ns) != 0 ||
-		parse_seconds(words[2], &pause->for_ns) != 0)
+	if (parse_pause(value, &settings->pauses[settings->n_pauses]) != 0)
 		return error_set(error,
 			"'%s' is no port with two times in seconds, from when and for how long: "
 			"web 0.2 0.01",
 			value);
-	snprintf(pause->port, sizeof(pause->port), "%s", words[0]);
 	settings->n_pauses++;
 	return 0;
 }
@@ -181,11 +194,17 @@ static int value_end(const struct key *key, const char *value, void *to, struct 
 	return 0;
 }
 
-static int parse_bytes(const char *text, uint16_t *bytes)
+/* The first `length` characters of the text. */
+static int parse_bytes(const char *text, size_t length, uint16_t *bytes)
 {
-	uint64_t number;
-	int status = parse_number(text, FRAME_BYTES_MIN, FRAME_BYTES_MAX, &number);
+	char copy[16];
+	uint64_t number = 0;
+	int status;
 
+	if (length >= sizeof(copy))
+		return -1;
+	snprintf(copy, sizeof(copy), "%.*s", (int)length, text);
+	status = parse_number(copy, FRAME_BYTES_MIN, FRAME_BYTES_MAX, &number);
 	*bytes = number;
 	return status;
 }
@@ -194,15 +213,11 @@ static int parse_bytes(const char *text, uint16_t *bytes)
 static int value_size(const struct key *key, const char *value, void *to, struct error *error)
 {
 	struct traffic_settings *settings = to;
-	char copy[CFG_VALUE_LEN], *dash;
+	const char *dash = strchr(value, '-'), *most = dash == NULL ? value : dash + 1;
 
 	(void)key;
-	snprintf(copy, sizeof(copy), "%s", value);
-	dash = strchr(copy, '-');
-	if (dash != NULL)
-		*dash = '\0';
-	if (parse_bytes(copy, &settings->bytes_min) == 0 &&
-		parse_bytes(dash == NULL ? copy : dash + 1, &settings->bytes_max) == 0 &&
+	if (parse_bytes(value, strcspn(value, "-"), &settings->bytes_min) == 0 &&
+		parse_bytes(most, strlen(most), &settings->bytes_max) == 0 &&
 		settings->bytes_min <= settings->bytes_max)
 		return 0;
 	return error_set(error,
@@ -213,18 +228,20 @@ static int value_size(const struct key *key, const char *value, void *to, struct
 static int value_jump(const struct key *key, const char *value, void *to, struct error *error)
 {
 	struct traffic_settings *settings = to;
-	char copy[CFG_VALUE_LEN], *words[VALUE_WORDS_MAX];
+	char *words[VALUE_WORDS_MAX], *copy;
+	int n, status;
 
 	(void)key;
-	snprintf(copy, sizeof(copy), "%s", value);
-	if (split(copy, words) != 2 || parse_seconds(words[0], &settings->jump_ns) != 0 ||
-		settings->jump_ns == 0 ||
-		parse_number(words[1], 1, RATE_MAX, &settings->jump_rate) != 0)
-		return error_set(error,
-			"'%s' is no time in seconds with a rate in packets/s (1 to %d): "
-			"0.5 2000000",
-			value, RATE_MAX);
-	return 0;
+	copy = split(value, words, &n);
+	status = n != 2 || parse_seconds(words[0], &settings->jump_ns) != 0 ||
+		 settings->jump_ns == 0 ||
+		 parse_number(words[1], 1, RATE_MAX, &settings->jump_rate) != 0;
+	free(copy);
+	if (status == 0)
+		return 0;
+	return error_set(error,
+		"'%s' is no time in seconds with a rate in packets/s (1 to %d): 0.5 2000000", value,
+		RATE_MAX);
 }
 
 /* ---- sections ---- */
@@ -267,69 +284,65 @@ struct virtual_settings virtual_settings_default(void)
 	return (struct virtual_settings){.lcores = 1, .ns = NS_PER_SECOND, .seed = 1};
 }
 
-int virtual_settings_read(struct virtual_settings *settings,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+void virtual_settings_read(struct virtual_settings *settings, const struct ini_section *section,
+	struct error_list *errors)
 {
-	if (settings->given)
-		return error_set(error, "the section is given twice");
-	settings->given = true;
-	return ini_read_keys(virtual_keys, entries, n, settings, error);
+	keys_read(virtual_keys, section, settings, errors);
 }
 
 /* A key that only one kind of arrivals has. */
-static int check_belongs(
-	const char *key, bool given, bool wanted, const char *kind, struct error *error)
+static void check_belongs(const struct ini_section *section, const char *key, bool wanted,
+	const char *kind, struct error_list *errors)
 {
-	if (given == wanted)
-		return 0;
-	if (wanted)
-		return error_set(error, "%s: is missing, and arrivals = %s needs it", key, kind);
-	return error_set(error, "%s: is for arrivals = %s only", key, kind);
+	if (wanted && !keys_given(section, key))
+		ini_wrong(
+			errors, section, key, NULL, "is missing, and arrivals = %s needs it", kind);
+	if (!wanted && keys_given(section, key))
+		ini_wrong(errors, section, key, NULL, "is for arrivals = %s only", kind);
 }
 
-static int check_arrivals(const struct traffic_settings *settings, struct error *error)
+static void check_arrivals(const struct traffic_settings *settings,
+	const struct ini_section *section, struct error_list *errors)
 {
 	bool on_off = settings->arrivals == ARRIVALS_ON_OFF;
 	bool window = settings->arrivals == ARRIVALS_WINDOW;
 
-	if (check_belongs("on", settings->on_us > 0, on_off, "on-off", error) != 0 ||
-		check_belongs("off", settings->off_us > 0, on_off, "on-off", error) != 0 ||
-		check_belongs("window", settings->window > 0, window, "window", error) != 0 ||
-		check_belongs("round-trip", settings->round_trip_us > 0, window, "window", error) !=
-			0)
-		return -1;
-	if (settings->rate > 0)
-		return 0;
+	check_belongs(section, "on", on_off, "on-off", errors);
+	check_belongs(section, "off", on_off, "on-off", errors);
+	check_belongs(section, "window", window, "window", errors);
+	check_belongs(section, "round-trip", window, "window", errors);
+	if (keys_given(section, "rate"))
+		return;
 	if (!window)
-		return error_set(error, "rate: is missing; only arrivals = window does without");
-	if (settings->jump_ns > 0)
-		return error_set(error, "jump: needs a rate to jump from");
-	return 0;
+		ini_wrong(errors, section, "rate", NULL,
+			"is missing; only arrivals = window does without");
+	else if (keys_given(section, "jump"))
+		ini_wrong(errors, section, "jump", NULL, "needs a rate to jump from");
 }
 
-static int check_ends(const struct traffic_settings *settings, struct error *error)
+static void check_ends(const struct traffic_settings *settings, const struct ini_section *section,
+	struct error_list *errors)
 {
 	bool from_port = settings->from.port[0] != '\0', to_port = settings->to.port[0] != '\0';
 
 	if (!from_port && !to_port)
-		return error_set(error, "to: from a VTEP, traffic goes to a port");
+		ini_wrong(errors, section, "to", NULL, "from a VTEP, traffic goes to a port");
 	if (from_port && to_port && strcmp(settings->from.port, settings->to.port) == 0)
-		return error_set(error, "to: is the port that it comes from");
-	return 0;
+		ini_wrong(errors, section, "to", NULL, "is the port that it comes from");
 }
 
-int traffic_settings_read(struct traffic_settings *settings, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+void traffic_settings_read(struct traffic_settings *settings, const struct ini_section *section,
+	struct error_list *errors)
 {
 	*settings = (struct traffic_settings){.flows = 1,
 		.exponent = 110,
 		.bytes_min = FRAME_BYTES_MIN,
 		.bytes_max = FRAME_BYTES_MIN};
-	snprintf(settings->name, sizeof(settings->name), "%s", name);
-	if (ini_read_keys(traffic_keys, entries, n, settings, error) != 0 ||
-		check_arrivals(settings, error) != 0)
-		return -1;
-	return check_ends(settings, error);
+	snprintf(settings->name, sizeof(settings->name), "%s", section->name);
+	if (keys_read(traffic_keys, section, settings, errors) != 0)
+		return;
+	check_arrivals(settings, section, errors);
+	check_ends(settings, section, errors);
 }
 
 /* ---- names ---- */
@@ -342,65 +355,66 @@ static bool has_vtep(const struct network_config *network, rte_be32_t vtep)
 	return false;
 }
 
-static int check_end(const struct config *config, const struct network_config *network,
-	const struct traffic_end *end, const char *key, struct error *error)
+static void check_end(const struct config *config, const struct network_config *network,
+	const struct traffic_end *end, const struct ini_section *section, const char *key,
+	struct error_list *errors)
 {
-	const struct container_config *container;
+	const struct container_config *container = config_container(config, end->port);
 	char address[INET_ADDRSTRLEN];
 
 	if (end->port[0] == '\0') {
 		inet_ntop(AF_INET, &end->vtep, address, sizeof(address));
-		return has_vtep(network, end->vtep)
-			       ? 0
-			       : error_set(error, "%s: [network %s] does not list the VTEP %s", key,
-					 network->name, address);
+		if (end->vtep != 0 && !has_vtep(network, end->vtep))
+			ini_wrong(errors, section, key, NULL,
+				"[network %s] does not list the VTEP %s", network->name, address);
+	} else if (container == NULL) {
+		ini_wrong(errors, section, key, NULL, "no port is called '%s'", end->port);
+	} else if (strcmp(container->network, network->name) != 0) {
+		ini_wrong(errors, section, key, NULL, "port %s is in network %s, not in %s",
+			end->port, container->network, network->name);
 	}
-	container = config_container(config, end->port);
-	if (container == NULL)
-		return error_set(error, "%s: no port is called '%s'", key, end->port);
-	if (strcmp(container->network, network->name) != 0)
-		return error_set(error, "%s: port %s is in network %s, not in %s", key, end->port,
-			container->network, network->name);
-	return 0;
 }
 
-static int check_traffic(
-	const struct config *config, const struct traffic_settings *traffic, struct error *error)
+static void check_traffic(const struct config *config, const struct traffic_settings *traffic,
+	const struct ini_section *section, struct error_list *errors)
 {
 	const struct network_config *network = config_network(config, traffic->network);
 
-	if (network == NULL)
-		return error_set(error, "network: no network is called '%s'", traffic->network);
-	if (check_end(config, network, &traffic->from, "from", error) != 0)
-		return -1;
-	return check_end(config, network, &traffic->to, "to", error);
-}
-
-/* Frames name their flow in 16 bits. */
-static int check_flows(const struct config *config, struct error *error)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < config->n_traffic; i++) {
-		sum += config->traffic[i].flows;
-		if (sum > ARRIVALS_FLOWS_MAX)
-			return error_set(error,
-				"[traffic %s]: flows: all sections together have more than %d",
-				config->traffic[i].name, ARRIVALS_FLOWS_MAX);
+	if (network == NULL) {
+		if (traffic->network[0] != '\0')
+			ini_wrong(errors, section, "network", NULL, "no network is called '%s'",
+				traffic->network);
+		return;
 	}
-	return 0;
+	check_end(config, network, &traffic->from, section, "from", errors);
+	check_end(config, network, &traffic->to, section, "to", errors);
 }
 
-int virtual_settings_check(const struct config *config, struct error *error)
+static void check_pauses(const struct config *config, struct error_list *errors)
 {
 	const struct virtual_settings *settings = &config->virtual;
+	const struct ini_section *section = ini_find(config->ini, "virtual", "");
 
 	for (uint16_t i = 0; i < settings->n_pauses; i++)
 		if (config_container(config, settings->pauses[i].port) == NULL)
-			return error_set(error, "[virtual]: stop-reading: no port is called '%s'",
-				settings->pauses[i].port);
-	for (uint32_t i = 0; i < config->n_traffic; i++)
-		if (check_traffic(config, &config->traffic[i], error) != 0)
-			return error_prefix(error, "[traffic %s]: ", config->traffic[i].name);
-	return check_flows(config, error);
+			ini_wrong(errors, section, "stop-reading", settings->pauses[i].port,
+				"no port is called '%s'", settings->pauses[i].port);
+}
+
+void virtual_settings_check(const struct config *config, struct error_list *errors)
+{
+	uint64_t flows = 0;
+
+	check_pauses(config, errors);
+	for (uint32_t i = 0; i < config->n_traffic; i++) {
+		const struct traffic_settings *traffic = &config->traffic[i];
+		const struct ini_section *section = ini_find(config->ini, "traffic", traffic->name);
+
+		check_traffic(config, traffic, section, errors);
+		/* Frames name their flow in 16 bits. */
+		if (flows <= ARRIVALS_FLOWS_MAX && flows + traffic->flows > ARRIVALS_FLOWS_MAX)
+			ini_wrong(errors, section, "flows", NULL,
+				"all sections together have more than %d", ARRIVALS_FLOWS_MAX);
+		flows += traffic->flows;
+	}
 }

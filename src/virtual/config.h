@@ -7,7 +7,7 @@
 
 #include <rte_ip.h>
 
-#include "core/error.h"
+#include "control/ini.h"
 #include "ports/port.h"
 #include "traffic/arrivals.h"
 #include "virtual/driver.h"
@@ -21,7 +21,6 @@
 #define VIRTUAL_FILE_SIZE 256
 
 struct config;
-struct rte_cfgfile_entry;
 
 /* A container reads nothing from its ring for a while. */
 struct pause_settings {
@@ -31,7 +30,6 @@ struct pause_settings {
 };
 
 struct virtual_settings {
-	bool given; /* the section is there */
 	uint16_t lcores;
 	uint64_t ns; /* of virtual time */
 	uint64_t seed;
@@ -67,13 +65,13 @@ struct traffic_settings {
 
 struct virtual_settings virtual_settings_default(void);
 
-/* Each reads a section; errors name the key. */
-int virtual_settings_read(struct virtual_settings *settings,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error);
-int traffic_settings_read(struct traffic_settings *settings, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error);
+/* Each reads a section, and adds to *errors what is wrong with it. */
+void virtual_settings_read(struct virtual_settings *settings, const struct ini_section *section,
+	struct error_list *errors);
+void traffic_settings_read(struct traffic_settings *settings, const struct ini_section *section,
+	struct error_list *errors);
 
 /* When the whole file has been read: do the names in these sections name something? */
-int virtual_settings_check(const struct config *config, struct error *error);
+void virtual_settings_check(const struct config *config, struct error_list *errors);
 
 #endif

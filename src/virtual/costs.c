@@ -9,7 +9,7 @@
 
 #include <rte_ether.h>
 
-#include "control/ini.h"
+#include "control/keys.h"
 
 #define CYCLES_MAX 10000000 /* of one cost; in hundredths it still fits 32 bits */
 #define DECIMALS_MAX 2
@@ -131,55 +131,48 @@ static const struct key price_keys[] = {
 	{0},
 };
 
-static int read_once(bool *read, const struct key *keys, const struct rte_cfgfile_entry *entries,
-	int n, void *to, struct error *error)
+static void read_machine(
+	struct reading *reading, const struct ini_section *section, struct error_list *errors)
 {
-	if (*read)
-		return error_set(error, "the section is given twice");
-	*read = true;
-	return ini_read_keys(keys, entries, n, to, error);
+	reading->machine = true;
+	keys_read(machine_keys, section, reading->costs, errors);
 }
 
-static int read_machine(struct reading *reading, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_turn(
+	struct reading *reading, const struct ini_section *section, struct error_list *errors)
 {
-	(void)name;
-	return read_once(&reading->machine, machine_keys, entries, n, reading->costs, error);
+	reading->turn = true;
+	keys_read(turn_keys, section, reading->costs, errors);
 }
 
-static int read_turn(struct reading *reading, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_price(
+	struct reading *reading, const struct ini_section *section, struct error_list *errors)
 {
-	(void)name;
-	return read_once(&reading->turn, turn_keys, entries, n, reading->costs, error);
+	reading->price = true;
+	keys_read(price_keys, section, &reading->costs->price, errors);
 }
 
-static int read_price(struct reading *reading, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
-{
-	(void)name;
-	return read_once(&reading->price, price_keys, entries, n, &reading->costs->price, error);
-}
-
-static int unknown_step(struct error *error)
+static void unknown_step(const struct ini_section *section, struct error_list *errors)
 {
 	char list[256] = "";
 
 	for (int step = 0; step < STEP_COUNT; step++)
 		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", step ? ", " : "",
 			stage_table[step].name);
-	return error_set(error, "no such step; there are %s", list);
+	ini_wrong(errors, section, NULL, NULL, "no such step; there are %s", list);
 }
 
-static int read_step(struct reading *reading, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_step(
+	struct reading *reading, const struct ini_section *section, struct error_list *errors)
 {
-	int step = stage_find(name);
+	int step = stage_find(section->name);
 
-	if (step < 0)
-		return unknown_step(error);
-	return read_once(
-		&reading->steps[step], step_keys, entries, n, &reading->costs->steps[step], error);
+	if (step < 0) {
+		unknown_step(section, errors);
+		return;
+	}
+	reading->steps[step] = true;
+	keys_read(step_keys, section, &reading->costs->steps[step], errors);
 }
 
 /* ---- ports ---- */
@@ -228,13 +221,12 @@ static int insert_size(struct port_cost *cost, uint16_t bytes, uint32_t packet, 
 	return 0;
 }
 
-static int read_size(
-	struct port_cost *cost, const struct rte_cfgfile_entry *entry, struct error *error)
+static int read_size(struct port_cost *cost, const struct ini_entry *entry, struct error *error)
 {
 	uint64_t bytes;
 	uint32_t packet;
 
-	if (parse_number(entry->name, FRAME_MIN, FRAME_MAX, &bytes) != 0)
+	if (parse_number(entry->key, FRAME_MIN, FRAME_MAX, &bytes) != 0)
 		return error_set(error,
 			"no such key; there are 'burst' and frame sizes with FCS from %d to %d",
 			FRAME_MIN, FRAME_MAX);
@@ -243,136 +235,122 @@ static int read_size(
 	return insert_size(cost, bytes, packet, error);
 }
 
-static int read_port_keys(
-	struct port_cost *cost, const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_port_keys(
+	struct port_cost *cost, const struct ini_section *section, struct error_list *errors)
 {
-	static const struct key no_lists[] = {{0}};
-	bool burst = false;
+	if (keys_check_repeated(section, errors) != 0)
+		return;
+	for (unsigned int i = 0; i < section->n; i++) {
+		const struct ini_entry *entry = &section->entries[i];
+		bool is_burst = strcmp(entry->key, "burst") == 0;
+		struct error error;
 
-	if (ini_check_repeated(no_lists, entries, n, error) != 0)
-		return -1;
-	for (int i = 0; i < n; i++) {
-		bool is_burst = strcmp(entries[i].name, "burst") == 0;
-
-		burst = burst || is_burst;
-		if ((is_burst ? value_cost(NULL, entries[i].value, &cost->burst, error)
-			      : read_size(cost, &entries[i], error)) != 0)
-			return error_prefix(error, "%s: ", entries[i].name);
+		if ((is_burst ? value_cost(NULL, entry->value, &cost->burst, &error)
+			      : read_size(cost, entry, &error)) != 0)
+			ini_wrong(errors, section, entry->key, NULL, "%s", error.text);
 	}
-	if (!burst)
-		return error_set(error, "burst: is missing, and required");
-	if (cost->n == 0)
-		return error_set(error, "64: is missing; at least one frame size is required");
-	return 0;
+	if (!keys_given(section, "burst"))
+		ini_wrong(errors, section, "burst", NULL, "is missing, and required");
+	if (section->n == keys_given(section, "burst"))
+		ini_wrong(errors, section, "64", NULL,
+			"is missing; at least one frame size is required");
 }
 
 /* COST_PORTS_MAX has room for all types there are. */
-static int read_port(struct port_cost *costs, uint16_t *n_costs, const char *type,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_port(struct port_cost *costs, uint16_t *n_costs, const struct ini_section *section,
+	struct error_list *errors)
 {
 	struct port_cost *cost = &costs[*n_costs];
+	struct error error;
 
-	if (check_type(type, error) != 0)
-		return -1;
-	if (find_port(costs, *n_costs, type) != NULL)
-		return error_set(error, "the section is given twice");
-	snprintf(cost->type, sizeof(cost->type), "%s", type);
-	if (read_port_keys(cost, entries, n, error) != 0)
-		return -1;
+	if (check_type(section->name, &error) != 0) {
+		ini_wrong(errors, section, NULL, NULL, "%s", error.text);
+		return;
+	}
+	snprintf(cost->type, sizeof(cost->type), "%s", section->name);
 	(*n_costs)++;
-	return 0;
+	read_port_keys(cost, section, errors);
 }
 
-static int read_receive(struct reading *reading, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_receive(
+	struct reading *reading, const struct ini_section *section, struct error_list *errors)
 {
 	struct costs *costs = reading->costs;
 
-	return read_port(costs->receive, &costs->n_receive, name, entries, n, error);
+	read_port(costs->receive, &costs->n_receive, section, errors);
 }
 
-static int read_send(struct reading *reading, const char *name,
-	const struct rte_cfgfile_entry *entries, int n, struct error *error)
+static void read_send(
+	struct reading *reading, const struct ini_section *section, struct error_list *errors)
 {
 	struct costs *costs = reading->costs;
 
-	return read_port(costs->send, &costs->n_send, name, entries, n, error);
+	read_port(costs->send, &costs->n_send, section, errors);
 }
 
 /* ---- the file ---- */
 
 static const struct section_kind {
-	const char *name; /* ends with a blank if a name follows */
-	int (*read)(struct reading *reading, const char *name,
-		const struct rte_cfgfile_entry *entries, int n, struct error *error);
+	const char *name;
+	bool named;
+	void (*read)(struct reading *reading, const struct ini_section *section,
+		struct error_list *errors);
 } kinds[] = {
-	{"machine", read_machine},
-	{"turn", read_turn},
-	{"price", read_price},
-	{"step ", read_step},
-	{"receive ", read_receive},
-	{"send ", read_send},
+	{"machine", false, read_machine},
+	{"turn", false, read_turn},
+	{"price", false, read_price},
+	{"step", true, read_step},
+	{"receive", true, read_receive},
+	{"send", true, read_send},
 };
 
-static bool is_of_kind(const char *section, const struct section_kind *kind)
+static void read_section(
+	struct reading *reading, const struct ini_section *section, struct error_list *errors)
 {
-	size_t length = strlen(kind->name);
-
-	if (kind->name[length - 1] != ' ')
-		return strcmp(section, kind->name) == 0;
-	return strncmp(section, kind->name, length) == 0;
+	for (size_t i = 0; i < RTE_DIM(kinds); i++)
+		if (strcmp(kinds[i].name, section->kind) == 0 &&
+			kinds[i].named == (section->name[0] != '\0')) {
+			kinds[i].read(reading, section, errors);
+			return;
+		}
+	ini_wrong(errors, section, NULL, NULL,
+		"no such section; there are [machine], [turn], [price], [step STEP], "
+		"[receive TYPE] and [send TYPE]");
 }
 
-static int read_section(void *to, const char *section, const struct rte_cfgfile_entry *entries,
-	int n, struct error *error)
+static void missing(const char *section, const char *name, struct error_list *errors)
 {
-	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
-		if (!is_of_kind(section, &kinds[i]))
-			continue;
-		if (kinds[i].read(to, section + strlen(kinds[i].name), entries, n, error) != 0)
-			return error_prefix(error, "[%s]: ", section);
-		return 0;
-	}
-	return error_set(error,
-		"[%s]: no such section; there are [machine], [turn], [price], [step NAME], "
-		"[receive TYPE], [send TYPE]",
-		section);
-}
-
-static int missing(const char *section, struct error *error)
-{
-	return error_set(error,
-		"[%s]: is missing, and required; `scripts/bench calibrate` measures all", section);
+	error_list_add(errors, 0, "[%s%s]: is missing; `scripts/bench calibrate` measures all",
+		section, name);
 }
 
 /* A step without a cost would be done in no time. */
-static int check_complete(const struct reading *reading, struct error *error)
+static void check_complete(const struct reading *reading, struct error_list *errors)
 {
-	char section[CFG_NAME_LEN];
-
 	if (!reading->machine)
-		return missing("machine", error);
+		missing("machine", "", errors);
 	if (!reading->turn)
-		return missing("turn", error);
+		missing("turn", "", errors);
 	if (!reading->price)
-		return missing("price", error);
-	for (int step = 0; step < STEP_COUNT; step++) {
-		snprintf(section, sizeof(section), "step %s", stage_table[step].name);
+		missing("price", "", errors);
+	for (int step = 0; step < STEP_COUNT; step++)
 		if (!reading->steps[step])
-			return missing(section, error);
-	}
-	return 0;
+			missing("step ", stage_table[step].name, errors);
 }
 
-int costs_read(struct costs *costs, const char *file, struct error *error)
+void costs_read(struct costs *costs, struct error_list *errors)
 {
 	struct reading reading = {.costs = costs};
+	struct ini *ini = ini_read(errors);
 
 	memset(costs, 0, sizeof(*costs));
-	if (ini_read(file, read_section, &reading, error) != 0 ||
-		check_complete(&reading, error) != 0)
-		return error_prefix(error, "%s: ", file);
-	return 0;
+	if (ini == NULL)
+		return;
+	for (unsigned int i = 0; i < ini->n; i++)
+		if (!ini->sections[i].repeated)
+			read_section(&reading, &ini->sections[i], errors);
+	check_complete(&reading, errors);
+	ini_free(ini);
 }
 
 /* ---- looking up ---- */

@@ -65,9 +65,9 @@ struct costs {
 	struct port_cost send[COST_PORTS_MAX];
 };
 
-/* 0, or -1 and *error, which names file, section and key. Each step must have its cost; ports need
- * not. */
-int costs_read(struct costs *costs, const char *file, struct error *error);
+/* Reads errors->file, and adds to *errors what is wrong with it. Each step must have its cost;
+ * ports need not. */
+void costs_read(struct costs *costs, struct error_list *errors);
 
 /* The costs of sending to, or receiving from, a port of this type; NULL if the file has none. */
 const struct port_cost *costs_of_send(const struct costs *costs, const char *type);

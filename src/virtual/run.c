@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/check.h"
 #include "control/control.h"
 #include "control/placement.h"
 #include "control/report.h"
@@ -33,60 +34,63 @@ struct run {
 
 /* ---- what the configuration names ---- */
 
-static int check_lcore(const struct config *config, uint32_t id, struct error *error)
+/* A relative name begins where the configuration is; free() it. */
+static char *name_costs(const struct config *config)
 {
-	if (id == CONFIG_NONE || (id >= 1 && id <= config->virtual.lcores))
-		return 0;
-	return error_set(error, "%u is no virtual lcore; [virtual] lcores makes %s%u", id,
-		config->virtual.lcores > 1 ? "1 to " : "", config->virtual.lcores);
-}
+	const char *costs = config->virtual.costs, *slash = strrchr(config->file, '/');
+	char *path;
 
-static int check_list(
-	const struct config *config, const struct lcore_list *lcores, struct error *error)
-{
-	for (uint16_t i = 0; i < lcores->n; i++)
-		if (check_lcore(config, lcores->ids[i], error) != 0)
-			return error_prefix(error, "lcores: ");
-	return 0;
-}
-
-static int check_lcores(const struct config *config, struct error *error)
-{
-	for (int stage = 0; stage < STAGE_COUNT; stage++)
-		if (check_lcore(config, config->pipeline[stage], error) != 0)
-			return error_prefix(error, "[pipeline]: %s: ", stage_table[stage].name);
-	if (check_list(config, &config->steering.lcores, error) != 0)
-		return error_prefix(error, "[steering]: ");
-	if (check_list(config, &config->micro_flows.lcores, error) != 0)
-		return error_prefix(error, "[micro-flows]: ");
-	for (uint32_t i = 0; i < config->n_uplinks; i++)
-		if (check_list(config, &config->uplinks[i].lcores, error) != 0)
-			return error_prefix(error, "[uplink %s]: ", config->uplinks[i].port.name);
-	for (uint32_t i = 0; i < config->n_containers; i++)
-		if (check_lcore(config, config->containers[i].lcore, error) != 0)
-			return error_prefix(
-				error, "[port %s]: lcore: ", config->containers[i].port.name);
-	return 0;
-}
-
-/* A relative name begins where the configuration is. */
-static int read_costs(struct run *run, struct error *error)
-{
-	const char *costs = run->config->virtual.costs, *file = run->config->file;
-	const char *slash = strrchr(file, '/');
-	char path[VIRTUAL_FILE_SIZE + sizeof(run->config->file)];
-
-	if (costs[0] == '\0')
-		return error_set(error,
-			"%s: [virtual]: costs: is missing; --clock virtual needs the file that "
-			"says "
-			"what things cost (docs/virtual.md)",
-			file);
 	if (costs[0] == '/' || slash == NULL)
-		snprintf(path, sizeof(path), "%s", costs);
+		return strdup(costs);
+	return asprintf(&path, "%.*s/%s", (int)(slash - config->file), config->file, costs) < 0
+		       ? NULL
+		       : path;
+}
+
+static void read_costs(const struct config *config, struct costs *costs, struct error_list *errors)
+{
+	char *path = name_costs(config);
+	struct error_list wrong = {.file = path};
+
+	if (path == NULL)
+		abort();
+	costs_read(costs, &wrong);
+	for (size_t i = 0; i < wrong.n; i++)
+		error_list_add(errors, 0, "[virtual]: costs: %s:%u: %s", path,
+			wrong.lines[i].number, wrong.lines[i].text);
+	error_list_free(&wrong);
+	free(path);
+}
+
+static void check_costs(const struct config *config, struct error_list *errors)
+{
+	struct costs costs;
+
+	if (config->virtual.costs[0] != '\0')
+		read_costs(config, &costs, errors);
 	else
-		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - file), file, costs);
-	return costs_read(&run->costs, path, error);
+		error_list_add(errors, 0,
+			"[virtual]: costs: is missing; --clock virtual needs the file that says "
+			"what things cost (docs/virtual.md)");
+}
+
+static void check_virtual_lcores(const struct config *config, struct error_list *errors)
+{
+	unsigned int ids[LCORES_MAX];
+	char no_such[96];
+	const struct workers workers = {ids, config->virtual.lcores, no_such};
+
+	snprintf(no_such, sizeof(no_such), "is no virtual lcore; [virtual] lcores makes %s%u",
+		workers.n > 1 ? "1 to " : "", workers.n);
+	for (uint16_t i = 0; i < workers.n; i++)
+		ids[i] = virtual_lcore_id(i);
+	check_lcores(config, &workers, errors);
+}
+
+void run_virtual_check(const struct config *config, struct error_list *errors)
+{
+	check_costs(config, errors);
+	check_virtual_lcores(config, errors);
 }
 
 /* ---- building it up ---- */
@@ -130,8 +134,7 @@ static int make_dataplane(struct run *run, struct error *error)
 
 	for (uint16_t i = 0; i < config.n_lcores; i++)
 		config.lcore_ids[i] = virtual_lcore_id(i);
-	if (placement_plan(run->config, &config, error) != 0)
-		return -1;
+	placement_plan(run->config, &config);
 	run->dataplane = dataplane_create(&config, error);
 	return run->dataplane == NULL ? -1 : 0;
 }
@@ -148,14 +151,26 @@ static int check_json(const char *path, struct error *error)
 	return 0;
 }
 
+/* They were right when they were checked. */
+static int read_checked_costs(struct run *run, struct error *error)
+{
+	struct error_list errors = {.file = run->config->file};
+	int status = 0;
+
+	read_costs(run->config, &run->costs, &errors);
+	if (errors.n > 0)
+		status = error_list_join(&errors, error);
+	error_list_free(&errors);
+	return status;
+}
+
 static int build(struct run *run, struct error *error)
 {
 	if (check_json(run->options->json, error) != 0)
 		return -1;
-	if (read_costs(run, error) != 0)
+	if (read_checked_costs(run, error) != 0)
 		return -1;
-	if (check_lcores(run->config, error) != 0 ||
-		outside_create(&run->outside, run->config, &run->costs, error) != 0)
+	if (outside_create(&run->outside, run->config, &run->costs, error) != 0)
 		return error_prefix(error, "%s: ", run->config->file);
 	if (make_driver(run, error) != 0 || make_dataplane(run, error) != 0)
 		return -1;

@@ -18,8 +18,11 @@ struct run_options {
 	void (*wake)(void); /* called when a request has come */
 };
 
+/* What of a configuration only a virtual run can have wrong: its lcores, and what things cost. */
+void run_virtual_check(const struct config *config, struct error_list *errors);
+
 /* EXIT_SUCCESS if all invariants held, EXIT_FAILURE if not, or -1 and *error if it could not start.
- * The configuration is changed. */
+ * The configuration was checked; it is changed. */
 int run_virtual(struct config *config, const struct run_options *options, struct error *error);
 
 #endif

@@ -108,8 +108,15 @@ WRONG = [
      lambda c: c.section("network blue", vtep_guard="maybe")),
     ("ageing is no number", "network blue", "ageing",
      lambda c: c.section("network blue", ageing="soon")),
-    ("mtu larger than the uplink takes", "network blue", "mtu",
-     lambda c: c.section("network blue", mtu=9000)),
+    ("mtu larger than the uplink's", "network blue", "mtu",
+     lambda c: c.section("uplink phys", mtu=1400).section("network blue", mtu=1351)),
+    ("vtep that has no route", "network blue", "vteps",
+     lambda c: c.section("network blue", vteps="198.51.100.2")),
+    ("device twice", "uplink other", "device",
+     lambda c: c.uplink("other", device="net_null0,size=64", address="198.51.100.1/24")),
+    ("more vteps than there may be", "network blue", "vteps",
+     lambda c: c.section("uplink phys", address="192.0.2.1/16")
+     .section("network blue", vteps=[f"192.0.{i // 250 + 9}.{i % 250 + 1}" for i in range(257)])),
     ("vni twice", "network red", "vni", lambda c: c.network("red", 100, [])),
     ("unknown network", "port web", "network", lambda c: c.section("port web", network="red")),
     ("unknown type", "port web", "type", lambda c: c.section("port web", type="vhost")),
@@ -134,6 +141,25 @@ WRONG = [
     ("path twice", "port db", "path",
      lambda c: c.port("db", "blue", "vhost-user", OTHER_MAC,
                       path=c.sections["port web"]["path"])),
+    ("path is a file", "port web", "path", lambda c: c.section("port web", path="/etc/passwd")),
+    ("path below a file", "port web", "path",
+     lambda c: c.section("port web", path="/etc/passwd/weft.sock")),
+    ("address twice in a network", "port db", "addresses",
+     lambda c: c.section("port web", addresses="10.1.0.1")
+     .port("db", "blue", "vhost-user", OTHER_MAC, path="/tmp/weft-e2e-db.sock",
+           addresses="10.1.0.2 10.1.0.1")),
+    ("interface twice in a namespace", "port two", "interface",
+     lambda c: c.port("one", "blue", "tap", "02:00:00:00:00:03", interface="weft-e2e-tap")
+     .port("two", "blue", "tap", "02:00:00:00:00:04", interface="weft-e2e-tap")),
+    ("name of an uplink", "port phys", None,
+     lambda c: c.port("phys", "blue", "vhost-user", OTHER_MAC, path="/tmp/weft-e2e-db.sock")),
+    ("ring port on real lcores", "port web", "type", lambda c: c.section("port web", type="ring")),
+    ("too few entries for the static ones", "weft", "fdb-size",
+     lambda c: c.section("weft", fdb_size=1024).fdb(
+         "blue", {f"06:00:00:00:{i >> 8:02x}:{i & 255:02x}": "192.0.2.2" for i in range(1024)})),
+    ("mode native with two containers", "port db", None,
+     lambda c: c.section("weft", mode="native").port(
+         "db", "blue", "vhost-user", OTHER_MAC, path="/tmp/weft-e2e-db.sock")),
     ("unknown stage", "pipeline", "wash", lambda c: c.pipeline(wash=1)),
     ("stage on an unknown lcore", "pipeline", "bridge", lambda c: c.pipeline(bridge=7)),
     ("stage on the main lcore", "pipeline", "bridge", lambda c: c.pipeline(bridge=0)),
@@ -157,10 +183,50 @@ WRONG = [
 @pytest.mark.parametrize("section, key, change", [case[1:] for case in WRONG],
                          ids=[case[0] for case in WRONG])
 def test_wrong_configuration(lab, binary, section, key, change):
-    line = complaint(lab, change(sound(lab)))
+    """--check says what the start does."""
+    config = change(sound(lab))
+    line = complaint(lab, config)
     assert section in line
     assert key is None or key in line
     assert not (lab.directory / "web.sock").exists()
+    assert complaint(lab, config, "--check") == line
+
+
+def test_mtu_larger_than_the_device_takes(lab, binary):
+    """What only the device can tell is an error of the start alone."""
+    config = sound(lab).section("network blue", mtu=9000)
+    line = complaint(lab, config)
+    assert "network blue" in line and "mtu" in line
+    assert run(lab, config, "--check")[0] == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)], ids=["start", "check"])
+def test_all_errors_at_once(lab, binary, options):
+    """A line each, in the order of the file, with the number of the line."""
+    config = with_text(sound(lab).section("network blue", vni="many")
+                       .section("port web", network="red"), "colour")
+    status, output, file = run(lab, config, *options)
+    assert status == 1
+    rows = str(config).splitlines()
+    numbers = [rows.index(row) + 1 for row in ("vni = many", "network = red", "colour")]
+    assert [line.split(": ")[1] for line in output.splitlines()
+            if str(file) in line] == [f"{file}:{number}" for number in numbers]
+
+
+def test_check_looks_for_the_lcores(lab, binary):
+    """As EAL would make them, without opening anything."""
+    config = sound(lab).pipeline(bridge=2)
+    assert "bridge" in complaint(lab, config, "--check")
+    assert run(lab, config, "--check", lcores="(0-2)@0")[0] == 0
+    status, output, _ = run(lab, sound(lab), "--check", lcores="0@0")
+    assert status == 1 and "one lcore" in output
+
+
+def test_what_may_come_later_is_no_error_of_a_check(lab, binary):
+    """The start makes directories, and waits for namespaces."""
+    config = sound(lab).section("port web", path=lab.directory / "later" / "web.sock")
+    assert run(lab, config, "--check")[0] == 0
+    assert not (lab.directory / "later").exists()
 
 
 @pytest.mark.quick
@@ -259,7 +325,7 @@ def test_the_directory_of_a_socket_cannot_be_made(lab, binary):
     (lab.directory / "file").touch()
     config = sound(lab).section("port web", path=lab.directory / "file" / "run" / "web.sock")
     line = complaint(lab, config)
-    assert "port web" in line and "path" in line and "Not a directory" in line
+    assert "port web" in line and "path" in line and "not a directory" in line
 
 
 def test_one_lcore_only(lab, binary):

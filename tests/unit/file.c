@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "control/check.h"
+
 char file[64];
 
 int file_make(void **state)
@@ -36,6 +38,22 @@ void file_write(const char *bytes, size_t length)
 	assert_non_null(stream);
 	assert_int_equal(fwrite(bytes, 1, length, stream), length);
 	fclose(stream);
+}
+
+struct config *file_read_config(struct error *error)
+{
+	struct error_list errors = {.file = file};
+	struct config *config = config_read(&errors);
+
+	if (config != NULL)
+		check_config(config, &errors);
+	if (errors.n > 0) {
+		error_list_join(&errors, error);
+		config_free(config);
+		config = NULL;
+	}
+	error_list_free(&errors);
+	return config;
 }
 
 int fds_open(void)

@@ -17,4 +17,9 @@ int fds_open(void);
 /* Replaces what is in it. */
 void file_write(const char *bytes, size_t length);
 
+/* The configuration that is in it, checked; NULL and all that is wrong in *error. */
+struct config;
+struct error;
+struct config *file_read_config(struct error *error);
+
 #endif

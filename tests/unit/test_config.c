@@ -11,22 +11,23 @@
 
 #include <cmocka.h>
 
-#include <rte_log.h>
-
 #include "file.h"
 
-#include "control/config.h"
+#include "control/check.h"
 
 #define UPLINK "[uplink eth1]\ndevice = net_null0\naddress = 192.0.2.1/24\n"
 #define NETWORK "[network blue]\nvni = 100\n"
 #define GOOD UPLINK NETWORK
 #define PORT "[port web]\nnetwork = blue\ntype = tap\nmac = 02:00:00:00:00:01\n"
+#define SOCKET(name, number, path)                                                                 \
+	"[port " name "]\nnetwork = blue\ntype = vhost-user\nmac = 02:00:00:00:00:0" number        \
+	"\npath = " path "\n"
 #define GARBAGE 3000
 
 static struct config *read_text(const char *text, struct error *error)
 {
 	file_write(text, strlen(text));
-	return config_read(file, error);
+	return file_read_config(error);
 }
 
 static struct config *read_good(const char *text)
@@ -267,7 +268,7 @@ struct wrong {
 static const struct wrong wrongs[] = {
 	{"", {"[uplink NAME]", "missing"}},
 	{UPLINK, {"[network NAME]", "missing"}},
-	{"device = x\n", {"INI"}},
+	{"device = x\n", {"device:", "before the first"}},
 	{GOOD "[wefft]\nmode = vanilla\n", {"[wefft]", "no such section", "[weft]"}},
 	{GOOD "[port]\nmac = 02:00:00:00:00:01\n", {"[port]", "no such section"}},
 	{GOOD "[port a/b]\nmac = 02:00:00:00:00:01\n", {"[port a/b]", "name"}},
@@ -380,6 +381,58 @@ static const struct wrong wrongs[] = {
 	{GOOD "[fdb blue]\n02:00:00:00:00 = 192.0.2.2\n", {"[fdb blue]", "02:00:00:00:00"}},
 	{GOOD "[fdb blue]\n02:00:00:00:00:07 = nobody\n",
 		{"[fdb blue]", "02:00:00:00:00:07", "'nobody'"}},
+	/* what spans sections */
+	{GOOD "uplink = eth2\n", {"[network blue]: uplink:", "'eth2'"}},
+	{GOOD "[network red]\nvni = 100\n", {"[network red]: vni:", "blue", "100"}},
+	{UPLINK "mtu = 1500\n" NETWORK "mtu = 1451\n", {"[network blue]: mtu:", "1450"}},
+	{UPLINK "gateway = 192.0.2.1\n" NETWORK, {"[uplink eth1]: gateway:", "own"}},
+	{GOOD "[uplink eth2]\ndevice = net_null0,copy=1\naddress = 198.51.100.1/24\n",
+		{"[uplink eth2]: device:", "eth1"}},
+	{GOOD "[uplink a]\ninterface = eth1\naddress = 198.51.100.1/24\n"
+	      "[uplink b]\ninterface = eth1\naddress = 203.0.113.1/24\n",
+		{"[uplink b]: interface:", "uplink a"}},
+	{GOOD "vteps = 192.0.2.2 192.0.2.1\n", {"[network blue]: vteps:", "192.0.2.1 is", "own"}},
+	{GOOD "vteps = 192.0.2.2\nvteps = 192.0.2.2\n", {":7: [network blue]: vteps:", "twice"}},
+	{GOOD "vteps = 198.51.100.2\n", {"[network blue]: vteps:", "198.51.100.2", "gateway"}},
+	{GOOD PORT "[port eth1]\nnetwork = blue\ntype = tap\nmac = 02:00:00:00:00:02\n",
+		{"[port eth1]", "uplink"}},
+	{GOOD PORT "[port db]\nnetwork = blue\ntype = tap\nmac = 02:00:00:00:00:01\n",
+		{"[port db]: mac:", "web"}},
+	{GOOD PORT "addresses = 10.0.0.1\n"
+		   "[port db]\nnetwork = blue\ntype = tap\nmac = 02:00:00:00:00:02\n"
+		   "addresses = 10.0.0.2 10.0.0.1\n",
+		{"[port db]: addresses:", "10.0.0.1", "web"}},
+	{GOOD PORT "addresses = fd00::1\n"
+		   "[port db]\nnetwork = blue\ntype = tap\nmac = 02:00:00:00:00:02\n"
+		   "addresses = fd00:0::1\n",
+		{"[port db]: addresses:", "fd00::1", "web"}},
+	{GOOD PORT "netns = a\ninterface = eth0\n"
+		   "[port db]\nnetwork = blue\ntype = tap\nmac = 02:00:00:00:00:02\n"
+		   "netns = /run/netns/a\ninterface = eth0\n",
+		{"[port db]: interface:", "eth0", "web"}},
+	{GOOD SOCKET("web", "1", "/tmp/x.sock") SOCKET("db", "2", "/tmp/x.sock"),
+		{"[port db]: path:", "web"}},
+	{GOOD SOCKET("web", "1", "/dev/null"), {"[port web]: path:", "not a socket"}},
+	{GOOD SOCKET("web", "1", "/dev/null/a/b.sock"), {"[port web]: path:", "not a directory"}},
+	{GOOD "[port web]\nnetwork = blue\ntype = ring\nmac = 02:00:00:00:00:01\n",
+		{"[port web]: type:", "virtual"}},
+	{GOOD "[fdb red]\n02:00:00:00:00:07 = 192.0.2.2\n", {"[fdb red]", "'red'"}},
+	{GOOD "[fdb blue]\n02:00:00:00:00:07 = 192.0.2.2\n",
+		{":7: [fdb blue]: 02:00:00:00:00:07:", "192.0.2.2", "vteps"}},
+	{GOOD "[fdb blue]\n02:00:00:00:00:07 = port web\n",
+		{"[fdb blue]: 02:00:00:00:00:07:", "'web'"}},
+	{GOOD PORT "[network red]\nvni = 101\n[fdb red]\n02:00:00:00:00:07 = port web\n",
+		{"[fdb red]: 02:00:00:00:00:07:", "'web'"}},
+	{GOOD "vteps = 192.0.2.2\n" PORT "[fdb blue]\n02:00:00:00:00:01 = 192.0.2.2\n",
+		{"[fdb blue]: 02:00:00:00:00:01:", "port web"}},
+	{GOOD "vteps = 192.0.2.2\n[fdb blue]\n02:00:00:00:00:07 = 192.0.2.2\n"
+	      "02:00:00:00:00:07 = 192.0.2.2\n",
+		{":9: [fdb blue]: 02:00:00:00:00:07:", "twice", "line 8"}},
+	{"[weft]\nmode = native\n" GOOD SOCKET("web", "1", "/tmp/x") SOCKET("db", "2", "/tmp/y"),
+		{"[port db]", "native"}},
+	{"[weft]\nmode = linux-overlay\n" GOOD SOCKET("web", "1", "/tmp/x")
+			SOCKET("db", "2", "/tmp/y"),
+		{"[port db]", "linux-overlay", "blue"}},
 };
 
 static void errors_name_file_section_and_key(void **state)
@@ -404,9 +457,11 @@ static void a_file_that_is_not_there_is_named(void **state)
 	struct error error;
 
 	(void)state;
-	assert_null(config_read("no-such-file.ini", &error));
-	assert_non_null(strstr(error.text, "no-such-file.ini"));
+	assert_int_equal(unlink(file), 0);
+	assert_null(file_read_config(&error));
+	assert_non_null(strstr(error.text, file));
 	assert_non_null(strstr(error.text, "No such file"));
+	file_write("", 0); /* for who removes it */
 }
 
 /* A long value must not be cut to a valid one in silence. */
@@ -427,7 +482,91 @@ static void long_values_are_not_cut(void **state)
 			continue;
 		}
 		assert_null(read_text(text, &error));
+		assert_non_null(strstr(error.text, "107 characters"));
 	}
+}
+
+/* As many VTEPs as a network may have, in one line. */
+static void a_line_may_be_long(void **state)
+{
+	char text[8192] =
+		"[uplink eth1]\ndevice = net_null0\naddress = 192.0.2.1/16\n" NETWORK "vteps =";
+	struct config *config;
+
+	(void)state;
+	for (int i = 0; i < CONFIG_NETWORK_VTEPS_MAX; i++)
+		sprintf(text + strlen(text), " 192.0.%d.%d", 10 + i / 250, 1 + i % 250);
+	config = read_good(text);
+	assert_int_equal(config->networks[0].n_vteps, CONFIG_NETWORK_VTEPS_MAX);
+	config_free(config);
+}
+
+/* Whatever a user wrote comes out as text, and what would be right is not cut off. */
+static void errors_are_printable_and_whole(void **state)
+{
+	char text[8192] = GOOD "[weft]\nmbufs = ";
+	struct error error;
+
+	(void)state;
+	assert_null(read_text(GOOD "[weft]\nmbufs = a\xc2\x9b\x7f\n", &error));
+	assert_non_null(strstr(error.text, "'a\\xc2\\x9b\\x7f' is no number from 1024 to"));
+	memset(text + strlen(text), 'x', 5000);
+	assert_null(read_text(text, &error));
+	assert_non_null(strstr(error.text, "[weft]: mbufs: 'xxx"));
+	assert_non_null(strstr(error.text, "xxx' is no number from 1024 to 16777216"));
+}
+
+/* ---- all errors ---- */
+
+static void all_errors_are_told_with_their_lines(void **state)
+{
+	static const char text[] = "[weft]\n"
+				   "mbufs = many\n"
+				   "color = red\n"
+				   "[uplink eth1]\n"
+				   "address = 192.0.2.1\n"
+				   "[network blue]\n"
+				   "what is this\n"
+				   "vni = 100\n"
+				   "vteps = 192.0.2.2 192.0.2.2\n"
+				   "[port web]\n"
+				   "network = red\n"
+				   "type = tap\n"
+				   "mac = 02:00:00:00:00:01\n";
+	static const char *const lines[] = {
+		":2: [weft]: mbufs: 'many' is no number",
+		":3: [weft]: color: no such key; there are mode,",
+		":4: [uplink eth1]: interface: is missing",
+		":5: [uplink eth1]: address: '192.0.2.1' is no address with its prefix",
+		":7: 'what is this' is neither",
+		":9: [network blue]: vteps: 192.0.2.2 is given twice",
+		":11: [port web]: network: no network is called 'red'",
+	};
+	struct error_list errors = {.file = file};
+	struct config *config;
+	char *said, *line;
+	size_t size;
+	FILE *stream = open_memstream(&said, &size);
+
+	(void)state;
+	file_write(text, strlen(text));
+	config = config_read(&errors);
+	check_config(config, &errors);
+	error_list_print(&errors, "weft:", stream);
+	fclose(stream);
+	assert_int_equal(errors.n, RTE_DIM(lines));
+	line = said;
+	for (size_t i = 0; i < RTE_DIM(lines); i++) {
+		char expected[256];
+
+		snprintf(expected, sizeof(expected), "weft: %s%s", file, lines[i]);
+		if (strncmp(line, expected, strlen(expected)) != 0)
+			fail_msg("no '%s' in: %s", expected, line);
+		line = strchr(line, '\n') + 1;
+	}
+	free(said);
+	error_list_free(&errors);
+	config_free(config);
 }
 
 static void lists_may_be_given_in_several_lines(void **state)
@@ -472,7 +611,6 @@ static void wrong_words_of_port_add_are_named(void **state)
 		{"network=blue,type=tap", "mac"},
 		{"network=blue,type=tap,mac=02:00:00:00:00:01,speed=9", "speed"},
 		{"network=blue,type=tap,mac=02:00:00:00:00:0x", "mac"},
-		{"network=blue,type=memif,mac=02:00:00:00:00:01", "path"},
 		{"network=blue,network=blue,type=tap,mac=02:00:00:00:00:01", "network"},
 		{"=", ""},
 		{",,,", ""},
@@ -547,7 +685,7 @@ static void garbage_is_refused_or_read_but_harms_nothing(void **state)
 		struct config *config;
 
 		file_write(text, length);
-		config = config_read(file, &error);
+		config = file_read_config(&error);
 		if (config != NULL)
 			config_free(config);
 		else
@@ -610,6 +748,9 @@ int main(void)
 		TEST(errors_name_file_section_and_key),
 		TEST(a_file_that_is_not_there_is_named),
 		TEST(long_values_are_not_cut),
+		TEST(a_line_may_be_long),
+		TEST(errors_are_printable_and_whole),
+		TEST(all_errors_are_told_with_their_lines),
 		TEST(lists_may_be_given_in_several_lines),
 		TEST(words_of_port_add_make_a_port),
 		TEST(wrong_words_of_port_add_are_named),
@@ -619,6 +760,5 @@ int main(void)
 		TEST(garbage_fdb_entries_harm_nothing),
 	};
 
-	rte_log_set_global_level(RTE_LOG_EMERG); /* rte_cfgfile tells of each file */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

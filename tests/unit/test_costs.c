@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-#include <rte_log.h>
-
 #include "file.h"
 
 #include "core/random.h"
@@ -37,11 +35,23 @@ static void make_good(void)
 			10 + step);
 }
 
+static int read_file(struct costs *costs, const char *name, struct error *error)
+{
+	struct error_list errors = {.file = name};
+	int status = 0;
+
+	costs_read(costs, &errors);
+	if (errors.n > 0)
+		status = error_list_join(&errors, error);
+	error_list_free(&errors);
+	return status;
+}
+
 static int read_text(const char *more, struct costs *costs, struct error *error)
 {
 	snprintf(text, sizeof(text), "%s%s", good, more);
 	file_write(text, strlen(text));
-	return costs_read(costs, file, error);
+	return read_file(costs, file, error);
 }
 
 static struct costs read_good(const char *more)
@@ -231,7 +241,7 @@ static int read_without(const char *begin, struct error *error)
 
 	snprintf(text, sizeof(text), "%.*s%s", (int)(from - good), good, to == NULL ? "" : to + 1);
 	file_write(text, strlen(text));
-	return costs_read(&costs, file, error);
+	return read_file(&costs, file, error);
 }
 
 static void what_is_missing_is_named(void **state)
@@ -267,7 +277,7 @@ static void every_key_but_the_remarks_is_required(void **state)
 		snprintf(text, sizeof(text), "%.*s%s", (int)(from - good), good,
 			strchr(from, '\n') + 1);
 		file_write(text, strlen(text));
-		assert_int_equal(costs_read(&costs, file, &error), -1);
+		assert_int_equal(read_file(&costs, file, &error), -1);
 		snprintf(key, sizeof(key), "%.*s:", (int)strcspn(keys[i], " "), keys[i]);
 		assert_error(&error, (const char *const[3]){key, "missing"});
 	}
@@ -306,7 +316,7 @@ static void a_file_that_is_not_there_is_named(void **state)
 	struct costs costs;
 
 	(void)state;
-	assert_int_equal(costs_read(&costs, "no-such-file.ini", &error), -1);
+	assert_int_equal(read_file(&costs, "no-such-file.ini", &error), -1);
 	assert_non_null(strstr(error.text, "no-such-file.ini: "));
 	assert_non_null(strstr(error.text, "No such file"));
 }
@@ -334,7 +344,7 @@ static void garbage_is_refused_or_read_but_harms_nothing(void **state)
 		struct costs costs;
 
 		file_write(text, length);
-		if (costs_read(&costs, file, &error) != 0)
+		if (read_file(&costs, file, &error) != 0)
 			assert_int_equal(strncmp(error.text, file, strlen(file)), 0);
 		else
 			for (uint16_t j = 0; j < costs.n_receive; j++)
@@ -365,6 +375,5 @@ int main(void)
 	};
 
 	make_good();
-	rte_log_set_global_level(RTE_LOG_EMERG); /* rte_cfgfile tells of each file */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,20 +6,20 @@
 
 #include <cmocka.h>
 
-#include <rte_log.h>
-
 #include "file.h"
 
-#include "control/placement.h"
+#include "control/check.h"
 
 /* Workers 4, 5 and 6. */
-static struct dataplane_config workers(void)
+static struct dataplane_config three_workers(void)
 {
 	return (struct dataplane_config){.n_lcores = 3, .lcore_ids = {4, 5, 6}};
 }
 
 static int place_on(const char *words, struct dataplane_config *dataplane, struct error *error)
 {
+	const struct workers workers = {dataplane->lcore_ids, dataplane->n_lcores, "is no worker"};
+	struct error_list errors = {.file = file};
 	char text[1024];
 	struct config *config;
 	int status;
@@ -29,17 +29,23 @@ static int place_on(const char *words, struct dataplane_config *dataplane, struc
 		"[network blue]\nvni = 100\n",
 		words);
 	file_write(text, strlen(text));
-	config = config_read(file, error);
+	config = file_read_config(error);
 	if (config == NULL)
 		fail_msg("%s", error->text);
-	status = placement_plan(config, dataplane, error);
+	check_lcores(config, &workers, &errors);
+	if (errors.n == 0)
+		placement_plan(config, dataplane);
+	else
+		error_list_join(&errors, error);
+	status = errors.n == 0 ? 0 : -1;
+	error_list_free(&errors);
 	config_free(config);
 	return status;
 }
 
 static int place(const char *words, struct dataplane_config *dataplane, struct error *error)
 {
-	*dataplane = workers();
+	*dataplane = three_workers();
 	return place_on(words, dataplane, error);
 }
 
@@ -228,6 +234,5 @@ int main(void)
 		TEST(lcores_that_are_no_workers_are_named),
 	};
 
-	rte_log_set_global_level(RTE_LOG_EMERG); /* rte_cfgfile tells of each file */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
