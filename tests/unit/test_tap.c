@@ -341,6 +341,20 @@ static void housekeep(void)
 			fail_msg("not in time: %s; status: %s", #condition, port.status);          \
 	} while (0)
 
+/* Until nothing is heard any more of what earlier tests left to the kernel. */
+static void calm_down(void)
+{
+	unsigned int changes = netns_watch_changes();
+
+	for (int rounds = 0, calm = 0; calm < 100 && rounds < ROUNDS_MAX; rounds++, calm++) {
+		housekeep();
+		usleep(1000);
+		if (netns_watch_changes() != changes)
+			calm = 0;
+		changes = netns_watch_changes();
+	}
+}
+
 static bool says(const char *words)
 {
 	return strncmp(port.status, words, strlen(words)) == 0;
@@ -911,10 +925,31 @@ static void the_name_says_which_namespace(void **state)
 	close(old);
 }
 
+/* The kernel says so before it destroys the device, and the name is gone since long. */
+static void a_namespace_without_a_name_ends(void **state)
+{
+	int old;
+
+	(void)state;
+	NEEDS_DEVICES();
+	namespace_make(netns);
+	port_open_in(netns);
+	set_device_up(netns, true);
+	UNTIL(tap_port_ops.is_up(&port));
+	old = namespace_open(netns);
+	namespace_remove(netns);
+	housekeep();
+	assert_true(tap_port_ops.is_up(&port));
+	close(old);
+	UNTIL(says("waiting for network namespace '/tmp/"));
+	assert_nothing_passes();
+}
+
 /* As for containers that have no name for `ip netns`. */
 static void a_name_may_be_a_link(void **state)
 {
 	char place[64], other[64], link[80];
+	unsigned int changes;
 
 	(void)state;
 	NEEDS_DEVICES();
@@ -924,12 +959,17 @@ static void a_name_may_be_a_link(void **state)
 	namespace_make(netns);
 	namespace_make(other);
 	port_open_in(link);
+	calm_down();
 	*strrchr(place, '/') = '\0';
+	changes = netns_watch_changes();
 	assert_int_equal(mkdir(place, 0700), 0);
 	housekeep();
+	assert_int_not_equal(netns_watch_changes(), changes);
 	strcat(place, "/later");
+	changes = netns_watch_changes();
 	assert_int_equal(mkdir(place, 0700), 0);
 	housekeep();
+	assert_int_not_equal(netns_watch_changes(), changes);
 	assert_true(says("waiting for network namespace '/tmp/"));
 	assert_int_equal(symlink(netns, link), 0);
 	UNTIL(has_device(netns));
@@ -1015,6 +1055,17 @@ static void a_device_is_closed_when_nobody_uses_it(void **state)
 
 /* ---- environment ---- */
 
+/* They go with the program. Nobody else's mounts are heard of, nor that names of others' go. */
+static bool namespaces_make(void)
+{
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		return false;
+	while (umount2("/run/netns", MNT_DETACH) == 0)
+		;
+	return true;
+}
+
 /* A path of directories below a directory of the program's own. */
 static bool paths_make(void)
 {
@@ -1047,10 +1098,7 @@ static int environment_make(void **state)
 		"--no-shconf", "--log-level=user1:error", NULL};
 
 	(void)state;
-	/* The namespaces go with the program. Nobody else's mounts are heard of. */
-	able = access("/dev/net/tun", R_OK | W_OK) == 0 &&
-	       unshare(CLONE_NEWNET | CLONE_NEWNS) == 0 &&
-	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && paths_make();
+	able = access("/dev/net/tun", R_OK | W_OK) == 0 && namespaces_make() && paths_make();
 	if (rte_eal_init(RTE_DIM(arguments) - 1, arguments) < 0)
 		return -1;
 	pool = rte_pktmbuf_pool_create("test", POOL, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
@@ -1097,11 +1145,12 @@ int main(void)
 		TEST(several_queues),
 		TEST(a_queue_that_stays_empty_is_left_alone),
 		TEST(attach_leaves_nothing_on_failure),
+		TEST(a_name_that_is_taken_is_waited_for), /* while nothing else is heard */
+		TEST(a_name_may_be_a_link),
 		TEST(a_namespace_is_waited_for),
 		TEST(a_namespace_comes_and_goes),
 		TEST(the_name_says_which_namespace),
-		TEST(a_name_may_be_a_link),
-		TEST(a_name_that_is_taken_is_waited_for),
+		TEST(a_namespace_without_a_name_ends),
 		TEST(a_file_that_is_no_namespace),
 		TEST(a_device_is_closed_when_nobody_uses_it),
 	};
