@@ -175,7 +175,7 @@ static void memif_housekeep(struct port *port)
 			memif_session_end(port, "shared memory was taken away");
 		else if (__atomic_load_n(&memif->connection->broken, __ATOMIC_RELAXED))
 			memif_session_end(port, "a ring holds what cannot be (does the client use "
-						"more queues than the port has?)");
+						"more queues than it was told there may be?)");
 	}
 	retired_free(port);
 }

@@ -133,7 +133,7 @@ const char *memif_connection_add_ring(struct memif_connection *connection,
 	struct memif_queue *queue;
 	const char *refusal;
 
-	if (message->index >= port->n_queues)
+	if (message->index >= PORT_QUEUES_MAX)
 		return "too many rings";
 	queue = from_client ? &connection->from_client[message->index]
 			    : &connection->to_client[message->index];
@@ -180,7 +180,6 @@ const char *memif_connection_start(struct memif_connection *connection)
 		refusal = rings_start(connection->to_client, connection->n_to_client);
 	if (refusal != NULL)
 		return refusal;
-	connection->n_queues = RTE_MIN(connection->n_from_client, connection->n_to_client);
 	for (uint16_t i = 0; i < connection->n_from_client; i++)
 		__atomic_store_n(&connection->from_client[i].ring->flags, MEMIF_RING_NO_INTERRUPT,
 			__ATOMIC_RELAXED);

@@ -116,6 +116,7 @@ static const char *connect_take(struct port *port)
 	struct memif_connection *connection = memif->building;
 	struct memif_message reply = {.type = MEMIF_CONNECTED};
 	const char *refusal = memif_connection_start(connection);
+	uint16_t n_pairs;
 
 	if (refusal != NULL)
 		return refusal;
@@ -124,9 +125,11 @@ static const char *connect_take(struct port *port)
 		return "CONNECTED cannot be sent";
 	memif->state = MEMIF_SESSION_CONNECTED;
 	memif->building = NULL;
+	n_pairs = RTE_MIN(connection->n_from_client, connection->n_to_client);
+	__atomic_store_n(&port->n_pairs, n_pairs, __ATOMIC_RELAXED);
 	__atomic_store_n(&memif->connection, connection, __ATOMIC_RELEASE);
-	port_report(port, "memif client %s connected, %u queue pair%s", memif->client,
-		connection->n_queues, connection->n_queues == 1 ? "" : "s");
+	port_report(port, "memif client %s connected, %u queue pair%s", memif->client, n_pairs,
+		n_pairs == 1 ? "" : "s");
 	return NULL;
 }
 
@@ -250,8 +253,8 @@ void memif_session_begin(struct port *port, int socket)
 		.version_min = MEMIF_VERSION,
 		.version_max = MEMIF_VERSION,
 		.region_max = MEMIF_REGIONS_MAX - 1,
-		.ring_to_client_max = port->n_queues - 1,
-		.ring_from_client_max = port->n_queues - 1,
+		.ring_to_client_max = PORT_QUEUES_MAX - 1,
+		.ring_from_client_max = PORT_QUEUES_MAX - 1,
 		.log2_ring_size_max = memif->log2_ring_size_max,
 	};
 	memif->socket = socket;

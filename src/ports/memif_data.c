@@ -36,12 +36,11 @@ struct buffer {
 	uint16_t flags;
 };
 
-static struct memif_connection *connection_get(const struct memif_port *memif, uint16_t queue)
+static struct memif_connection *connection_get(const struct memif_port *memif)
 {
 	struct memif_connection *connection = __atomic_load_n(&memif->connection, __ATOMIC_ACQUIRE);
 
-	if (connection == NULL || queue >= connection->n_queues ||
-		unlikely(__atomic_load_n(&connection->broken, __ATOMIC_RELAXED)))
+	if (connection == NULL || unlikely(__atomic_load_n(&connection->broken, __ATOMIC_RELAXED)))
 		return NULL;
 	return connection;
 }
@@ -218,17 +217,12 @@ static void tail_publish(struct memif_queue *queue)
 	__atomic_store_n(&queue->ring->tail, queue->next, __ATOMIC_RELEASE);
 }
 
-uint16_t memif_receive(struct port *port, uint16_t index, struct rte_mbuf **mbufs, uint16_t n)
+static uint16_t receive_ring(const struct memif_port *memif, struct memif_connection *connection,
+	struct memif_queue *queue, struct rte_mbuf **mbufs, uint16_t n)
 {
-	const struct memif_port *memif = port->driver;
-	struct memif_connection *connection = connection_get(memif, index);
-	struct memif_queue *queue;
-	uint16_t ready, received = 0;
+	uint16_t ready = descriptors_ready(connection, queue);
+	uint16_t received = 0;
 
-	if (connection == NULL)
-		return 0;
-	queue = &connection->from_client[index];
-	ready = descriptors_ready(connection, queue);
 	if (ready == 0)
 		return 0;
 	while (received < n && ready > 0) {
@@ -247,6 +241,29 @@ uint16_t memif_receive(struct port *port, uint16_t index, struct rte_mbuf **mbuf
 	}
 	if (received > 0)
 		tail_publish(queue);
+	return received;
+}
+
+/* The client may have more rings than the port has queues: rings `index`, `index + n_queues` and so
+ * on are this one's. What the next of them that has something has. */
+uint16_t memif_receive(struct port *port, uint16_t index, struct rte_mbuf **mbufs, uint16_t n)
+{
+	const struct memif_port *memif = port->driver;
+	struct memif_connection *connection = connection_get(memif);
+	uint16_t received = 0;
+
+	if (connection == NULL)
+		return 0;
+	for (uint16_t i = index; i < connection->n_from_client && received == 0;
+		i += port->n_queues) {
+		uint16_t ring = index + connection->turns[index];
+
+		connection->turns[index] += port->n_queues;
+		if (index + connection->turns[index] >= connection->n_from_client)
+			connection->turns[index] = 0;
+		received =
+			receive_ring(memif, connection, &connection->from_client[ring], mbufs, n);
+	}
 	return received;
 }
 
@@ -352,14 +369,14 @@ static void client_notify(const struct memif_queue *queue)
 uint16_t memif_send(struct port *port, uint16_t index, struct rte_mbuf **mbufs, uint16_t n)
 {
 	const struct memif_port *memif = port->driver;
-	struct memif_connection *connection = connection_get(memif, 0);
+	struct memif_connection *connection = connection_get(memif);
 	struct memif_queue *queue;
 	uint16_t ready, sent = 0;
 
 	if (connection == NULL)
 		return 0;
-	/* It may have fewer queues than the port, all of which one lcore owns. */
-	queue = &connection->to_client[index % connection->n_queues];
+	/* It may have fewer rings than the port has queues, all of which one lcore owns. */
+	queue = &connection->to_client[index % connection->n_to_client];
 	ready = descriptors_ready(connection, queue);
 	while (sent < n && ready > 0) {
 		uint16_t used =

@@ -43,10 +43,11 @@ struct memif_queue {
 struct memif_connection {
 	bool broken; /* stored by any lcore that finds the ring impossible; main: ro */
 	uint16_t n_regions;
-	uint16_t n_queues; /* pairs in use */
 	uint16_t n_from_client;
 	uint16_t n_to_client;
 	struct memif_region regions[MEMIF_REGIONS_MAX];
+	/* Of each of the port's queues: which of its rings from the client is next; its owner's. */
+	uint16_t turns[PORT_QUEUES_MAX] __rte_cache_aligned;
 	struct memif_queue from_client[PORT_QUEUES_MAX];
 	struct memif_queue to_client[PORT_QUEUES_MAX];
 };

@@ -467,7 +467,7 @@ static void bad_regions_too_many(struct handshake *h)
 }
 static void bad_rings_too_many(struct handshake *h)
 {
-	h->steps[RING_FROM].message.add_ring.index = 1;
+	h->steps[RING_FROM].message.add_ring.index = PORT_QUEUES_MAX;
 }
 static void bad_ring_index(struct handshake *h)
 {
@@ -1293,35 +1293,94 @@ static void fewer_queues_than_the_port(void **state)
 	client_close(&client);
 }
 
-static void two_queues(void **state)
+/* With two rings that it sends by, and as many or one that it receives by. Returns the second of
+ * the former. */
+static struct memif_ring *client_connect_two(struct client *client, bool one_to_client)
 {
 	struct handshake handshake;
+	struct memif_ring *from;
+
+	client_dial(client);
+	handshake_good(&handshake, client);
+	handshake.steps[6] = handshake.steps[CONNECT];
+	handshake.steps[4] = handshake.steps[RING_FROM];
+	handshake.steps[5] = handshake.steps[one_to_client ? 6 : RING_TO];
+	for (int i = 4; i < (one_to_client ? 5 : 6); i++) {
+		handshake.steps[i].message.add_ring.index = 1;
+		handshake.steps[i].message.add_ring.offset += 2048;
+	}
+	handshake.n = one_to_client ? 6 : 7;
+	from = (struct memif_ring *)(client->memory + 2048);
+	from->cookie = ((struct memif_ring *)(client->memory + 2048 + TO_CLIENT))->cookie =
+		MEMIF_COOKIE;
+	assert_int_equal(handshake_run(client, &handshake), MEMIF_CONNECTED);
+	return from;
+}
+
+static void client_sends(struct client *client, struct memif_ring *ring, uint16_t n)
+{
+	pattern_write(client->memory + buffer_offset(0), 64, 5, 0);
+	for (uint16_t i = 0; i < n; i++)
+		descriptor_put(ring, i, 0, 64, buffer_offset(0));
+	head_publish(ring, n);
+}
+
+static void two_queues(void **state)
+{
 	struct rte_mbuf *mbuf;
 	struct client client;
 	struct memif_ring *from;
 
 	(void)state;
-	client_dial(&client);
-	handshake_good(&handshake, &client);
-	handshake.steps[6] = handshake.steps[CONNECT];
-	handshake.steps[4] = handshake.steps[RING_FROM];
-	handshake.steps[5] = handshake.steps[RING_TO];
-	for (int i = 4; i < 6; i++) {
-		handshake.steps[i].message.add_ring.index = 1;
-		handshake.steps[i].message.add_ring.offset += 2048;
-	}
-	handshake.n = 7;
-	from = (struct memif_ring *)(client.memory + 2048);
-	from->cookie = ((struct memif_ring *)(client.memory + 2048 + TO_CLIENT))->cookie =
-		MEMIF_COOKIE;
-	assert_int_equal(handshake_run(&client, &handshake), MEMIF_CONNECTED);
-	pattern_write(client.memory + buffer_offset(0), 64, 5, 0);
-	descriptor_put(from, 0, 0, 64, buffer_offset(0));
-	head_publish(from, 1);
+	from = client_connect_two(&client, false);
+	assert_int_equal(port_pairs(&port), 2);
+	client_sends(&client, from, 1);
 	assert_int_equal(memif_port_ops.receive(&port, 0, &mbuf, 1), 0);
 	assert_int_equal(memif_port_ops.receive(&port, 1, &mbuf, 1), 1);
 	mbuf_check(mbuf, 5, 64);
 	assert_int_equal(from->tail, 1);
+	client_close(&client);
+}
+
+/* One queue takes turns between two rings. */
+static void more_rings_than_the_port_has_queues(void **state)
+{
+	struct rte_mbuf *mbuf;
+	struct client client;
+	struct memif_ring *first, *second;
+
+	(void)state;
+	second = client_connect_two(&client, false);
+	first = (struct memif_ring *)client.memory;
+	client_sends(&client, first, 4);
+	client_sends(&client, second, 4);
+	for (uint16_t i = 0; i < 8; i++) {
+		assert_int_equal(memif_port_ops.receive(&port, 0, &mbuf, 1), 1);
+		mbuf_check(mbuf, 5, 64);
+		assert_int_equal(first->tail, i / 2 + 1);
+		assert_int_equal(second->tail, (i + 1) / 2);
+	}
+	assert_int_equal(memif_port_ops.receive(&port, 0, &mbuf, 1), 0);
+	client_close(&client);
+}
+
+static void more_rings_from_the_client_than_to_it(void **state)
+{
+	struct rte_mbuf *mbufs[1];
+	struct client client;
+	struct memif_ring *from;
+
+	(void)state;
+	from = client_connect_two(&client, true);
+	assert_int_equal(port_pairs(&port), 1);
+	client_sends(&client, from, 1);
+	assert_int_equal(memif_port_ops.receive(&port, 1, mbufs, 1), 1);
+	mbuf_check(mbufs[0], 5, 64);
+	buffers_offer(&client, 2, BUFFER);
+	for (uint16_t queue = 0; queue < 2; queue++) {
+		mbufs[0] = mbuf_make(1, 64, 64);
+		assert_int_equal(memif_port_ops.send(&port, queue, mbufs, 1), 1);
+	}
 	client_close(&client);
 }
 
@@ -1521,6 +1580,8 @@ int main(void)
 		TEST(interrupts_never_block),
 		TEST_TWO(fewer_queues_than_the_port),
 		TEST_TWO(two_queues),
+		TEST_TWO(more_rings_from_the_client_than_to_it),
+		TEST(more_rings_than_the_port_has_queues),
 		TEST_TWO(a_gap_between_rings),
 		TEST(not_connected),
 		TEST(paths_that_are_refused),
