@@ -6,8 +6,6 @@
  * longer than its like is taken for one during which this thread was preempted, and costs what its
  * like do.
  */
-#include <rte_cycles.h>
-
 #include "core/random.h"
 #include "virtual/private.h"
 
@@ -185,7 +183,7 @@ uint64_t virtual_clock_read(const struct clock *clock)
 
 	if (current == NULL)
 		return driver->now;
-	tsc = driver->config.measured ? rte_rdtsc() : 0;
+	tsc = driver->config.measured ? clock_read(driver->config.measured) : 0;
 	step = find_step(current, &new);
 	move_on(current, cost_of_step(driver, step, &new, tsc));
 	if (step < STEP_COUNT)
@@ -197,7 +195,7 @@ uint64_t virtual_clock_read(const struct clock *clock)
 	driver->charged = 0;
 	driver->counters.steps++;
 	if (driver->config.measured)
-		driver->read_at = rte_rdtsc();
+		driver->read_at = clock_read(driver->config.measured);
 	return current->time;
 }
 
@@ -207,7 +205,7 @@ void clock_begin_turn(struct virtual_driver *driver, struct virtual_lcore *lcore
 	driver->worked = driver->ended = false;
 	driver->charged = 0;
 	if (driver->config.measured)
-		driver->read_at = rte_rdtsc();
+		driver->read_at = clock_read(driver->config.measured);
 }
 
 void clock_end_turn(struct virtual_driver *driver)
@@ -218,13 +216,13 @@ void clock_end_turn(struct virtual_driver *driver)
 void virtual_pause(struct virtual_driver *driver)
 {
 	if (driver->config.measured)
-		driver->paused_at = rte_rdtsc();
+		driver->paused_at = clock_read(driver->config.measured);
 }
 
 void virtual_resume(struct virtual_driver *driver)
 {
 	if (driver->config.measured)
-		driver->read_at += rte_rdtsc() - driver->paused_at;
+		driver->read_at += clock_read(driver->config.measured) - driver->paused_at;
 }
 
 void virtual_charge(struct virtual_driver *driver, uint64_t cost)

@@ -48,7 +48,9 @@ struct virtual_outside {
 
 struct virtual_config {
 	const struct costs *costs; /* the caller's; must outlive the driver */
-	bool measured; /* a step costs what it takes here and now, not what the file says */
+	/* By this a step costs what it takes here and now; NULL: what the file says. The caller's.
+	 */
+	const struct clock *measured;
 	enum virtual_order order;
 	uint64_t seed;
 	uint64_t control_period; /* cycles between two rounds of the control side */

@@ -105,10 +105,11 @@ static void control_round(void *argument)
 
 static int make_driver(struct run *run, struct error *error)
 {
+	static const struct clock tsc = {.read = clock_tsc};
 	const struct virtual_settings *settings = &run->config->virtual;
 	const struct virtual_config config = {
 		.costs = &run->costs,
-		.measured = settings->measured,
+		.measured = settings->measured ? &tsc : NULL,
 		.order = settings->order,
 		.seed = settings->seed,
 		.control_period = run->costs.hz / ROUNDS_PER_SECOND,

@@ -244,8 +244,9 @@ static struct result measure_virtual(struct dataplane *dataplane)
 static struct result run_virtual(
 	struct tables *tables, const struct variant *variant, const struct costs *costs)
 {
+	static const struct clock tsc = {.read = clock_tsc};
 	struct virtual_config config = {
-		.costs = costs, .measured = true, .control_period = UINT32_MAX};
+		.costs = costs, .measured = &tsc, .control_period = UINT32_MAX};
 	struct dataplane *dataplane;
 	struct result result;
 
