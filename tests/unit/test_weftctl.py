@@ -7,12 +7,24 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 
 import pytest
 
 WEFTCTL = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "weftctl"
 PREFIX = f"weftctl-test-{os.getpid()}"
+# weftctl, with a clock on which nothing but its own waiting takes time: rates are what they are.
+WEFTCTL_CLOCKED = """
+import runpy, sys, time
+now = 0.0
+def sleep(seconds):
+    global now
+    now += seconds
+time.sleep, time.monotonic = sleep, lambda: now
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 PORT = {"name": "web", "role": "container", "type": "tap", "network": "blue",
         "mac": "02:00:00:00:00:07", "mtu": 1450, "up": 1, "queues": 1, "pairs": 1, "owners": [1],
@@ -119,8 +131,8 @@ def serve(directory):
 @pytest.fixture
 def weftctl(tmp_path):
     def run(*words, status=0):
-        done = subprocess.run([WEFTCTL, "--file-prefix", PREFIX, *words], timeout=20,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        argv = [sys.executable, "-c", WEFTCTL_CLOCKED, WEFTCTL, "--file-prefix", PREFIX, *words]
+        done = subprocess.run(argv, timeout=60, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True,
                               env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)})
         assert done.returncode == status, done.stderr
@@ -248,8 +260,7 @@ def test_steer(serve, weftctl):
     assert ["1", "closed", "1", "123,456", "91.2"] in rows
     assert ["vxlan", "groups", "flow+stage", "2", "3", "1", "2"] in rows
     assert ["256", "2", "0", "64", "0"] in rows
-    assert rows[-1][:2] == ["1", "7"] and 500 < int(rows[-1][2].replace(",", "")) <= 1000
-    assert rows[-1][3:] == ["1,300", "3", "0", "vxlan", "2,", "bridge", "3"]
+    assert rows[-1] == ["1", "7", "1,000", "1,300", "3", "0", "vxlan", "2,", "bridge", "3"]
 
 
 def test_steer_without_a_gate(serve, weftctl):
@@ -408,7 +419,7 @@ def test_top(serve, weftctl):
     output = weftctl("top", "--once")
     assert output.startswith("weft 0.1.0  mode vanilla  up 1:02:03\n")
     web = next(row for row in cells(output) if row[:1] == ["web"])
-    assert web[1] == "down" and 3e6 < int(web[2].replace(",", "")) <= 5e6
+    assert web[1:3] == ["down", "5,000,000"]
     assert ["1", "25.0", "75.0", "0.0", "0.0", "5", "30.5"] in cells(output)
     assert "new" not in output.split()
     assert "PATH" not in output
@@ -426,4 +437,4 @@ def test_top_shows_elephants_and_the_heaviest_flow_groups(serve, weftctl):
     assert ["1", "1d77327e", "split", "1,234,567", "2+4", "3+5", "1", "700", "256"] in rows
     shown = rows[[row[:2] for row in rows].index(["DOOR", "GROUP"]) + 1:]
     assert [row[1] for row in shown] == ["8"]
-    assert 4000 < int(shown[0][2].replace(",", "")) <= 8000
+    assert shown[0][2] == "8,000"
