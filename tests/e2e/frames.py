@@ -9,7 +9,7 @@ from scapy.packet import Raw
 
 from topology import DB_MAC, EAST_ADDRESS, VNI, WEB_MAC, WEFT_ADDRESS
 from traffic import Sniffer
-from waiting import until
+from waiting import PATIENCE, until
 
 ETHER = 14
 IPV4 = 20
@@ -31,7 +31,7 @@ def unanswered(source, destination, mark):
     return Ether(src=source, dst=destination, type=0x88b5) / Raw(mark + bytes(46))
 
 
-def until_heard(container, hosts, timeout=5):
+def until_heard(container, hosts, timeout=PATIENCE):
     """Broadcasts from a container until every host has heard one: before weft knows the way to a
     VTEP, packets to it are dropped."""
     sniffers = [Sniffer(host.namespace, host.uplink) for host in hosts]

@@ -2,7 +2,7 @@
 """What weft talks to: other hosts (the kernel's VXLAN) and containers."""
 
 import netns
-from waiting import until
+from waiting import PATIENCE, until
 
 INNER_MTU = 1450
 
@@ -35,7 +35,7 @@ class TapContainer(Container):
         super().__init__(lab.namespace(role), mac, addresses, interface)
 
     def come_up(self, mtu=INNER_MTU):
-        until(lambda: self.namespace.has(self.interface), 5,
+        until(lambda: self.namespace.has(self.interface), PATIENCE,
               f"{self.interface} in {self.namespace.name}")
         return self.configure(mtu)
 

@@ -3,10 +3,11 @@
 
 import ctypes
 import os
+import pathlib
 import signal
 import subprocess
 
-from waiting import until
+from waiting import PATIENCE, until
 
 MARK = "WEFT_E2E"
 SESSION = str(os.getpid())
@@ -59,7 +60,7 @@ class Process:
     def tail(self, lines=40):
         return "\n".join(self.output().splitlines()[-lines:])
 
-    def wait_for(self, text, timeout):
+    def wait_for(self, text, timeout=PATIENCE):
         """Waits until `text` is in the output."""
         def seen():
             if text in self.output():
@@ -68,11 +69,30 @@ class Process:
             return False
         until(seen, timeout, lambda: f"'{text}' from {' '.join(self.argv)}:\n{self.tail()}")
 
+    def freeze(self):
+        """It does nothing any more, once this returns."""
+        self.signal(signal.SIGSTOP)
+        until(self._is_frozen, PATIENCE, f"{self.name} stopped")
+
+    def _is_frozen(self):
+        states = []
+        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
+            states.append((task / "stat").read_text().rpartition(")")[2].split()[0])
+        return set(states) == {"T"}
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
+    def write(self, text):
+        """As if typed."""
+        self.popen.stdin.write(text.encode())
+        self.popen.stdin.flush()
+
     def signal(self, number):
         if self.running():
             self.popen.send_signal(number)
 
-    def wait(self, timeout):
+    def wait(self, timeout=PATIENCE):
         return self.popen.wait(timeout)
 
     def kill(self):
@@ -80,7 +100,7 @@ class Process:
         if self.running():
             self.popen.send_signal(signal.SIGCONT)
             self.popen.kill()
-        self.popen.wait(20)
+        self.popen.wait(PATIENCE)
         self.popen.stdin.close()
 
     def open_files(self):

@@ -12,7 +12,6 @@ from topology import WEB_MAC
 from weft import BINARY, ROOT, WEFTCTL, eal_options
 from weft_config import Config
 
-SECONDS = 20
 OTHER_MAC = "02:00:00:00:00:02"
 
 
@@ -29,7 +28,7 @@ def run(lab, config, *options, lcores="0@0,1@0", memory=256):
     file.write_text(str(config))
     process = lab.start(BINARY, *eal_options(lab.prefix(), lcores, memory), "--", "-c", file,
                         *options)
-    status = process.wait(SECONDS)
+    status = process.wait()
     return status, process.output(), file
 
 
@@ -250,7 +249,7 @@ def test_ready_made_configurations_are_ok(lab, binary, file):
 def test_missing_file(lab, binary):
     missing = lab.directory / "missing.ini"
     process = lab.start(BINARY, *eal_options(lab.prefix()), "--", "-c", missing)
-    assert process.wait(SECONDS) == 1
+    assert process.wait() == 1
     assert str(missing) in process.output()
 
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from waiting import until
+from waiting import PATIENCE, until
 from weft import BINARY, ROOT, Telemetry, check_conservation
 from weft_config import Config
 
@@ -235,7 +235,8 @@ def test_it_answers_and_ends_when_told(lab, binary):
     process, prefix = start(lab, config)
     process.wait_for("weft: ready", SECONDS)
     telemetry = Telemetry(prefix)
-    until(lambda: telemetry.ask("/weft/conservation")["delivered"] > 100, 20, lambda: "traffic")
+    until(lambda: telemetry.ask("/weft/conservation")["delivered"] > 100, PATIENCE,
+          lambda: "traffic")
     assert {row["name"]: row["type"] for row in telemetry.rows("/weft/ports")} == {
         "phys": "uplink", "web": "vhost-user", "db": "ring"}
     telemetry.close()
@@ -341,13 +342,14 @@ def test_a_signal_ends_it_early(lab, binary, number):
 
 
 def test_a_port_deleted_under_load_costs_only_itself(lab, binary):
-    config = overlay(lcores=2, seconds=30)
+    config = overlay(lcores=2, seconds=3600)
     traffic(config, "kept", rate=100000, end="web")
     traffic(config, "gone", rate=100000, end="db")
     process, prefix = start(lab, config)
     process.wait_for("weft: ready", SECONDS)
     telemetry = Telemetry(prefix)
-    until(lambda: telemetry.ask("/weft/conservation")["delivered"] > 1000, 20, lambda: "traffic")
+    until(lambda: telemetry.ask("/weft/conservation")["delivered"] > 1000, PATIENCE,
+          lambda: "traffic")
     assert "error" not in telemetry.ask("/weft/port/del,db")
     telemetry.close()
     process.signal(signal.SIGINT)

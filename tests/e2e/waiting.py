@@ -3,6 +3,10 @@
 
 import time
 
+# Seconds. A wait ends as soon as what is waited for is there, so this may be long: it is for what
+# never comes, and says nothing of how fast a machine is, or how busy.
+PATIENCE = 60
+
 
 def until(condition, timeout, what, interval=0.02):
     """Returns the first true value of condition(); fails with `what` after `timeout` seconds.
