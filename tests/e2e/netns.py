@@ -14,6 +14,8 @@ from process import environment, in_netns
 PREFIX = "weft-e2e"
 CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
+SO_RCVBUFFORCE = 33
+ROOM = 16 << 20  # bytes: nothing is dropped here because a test is slow to read it
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -72,7 +74,7 @@ class Namespace:
     def raw_socket(self, interface):
         """Sends and receives whole frames."""
         raw = self.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
         raw.bind((interface, ETH_P_ALL))
         return raw
 

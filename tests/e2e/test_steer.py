@@ -3,21 +3,20 @@
 
 import itertools
 import json
-import struct
 import threading
 
 import pytest
 
 import traffic
-from frames import Outer, inner
+from flow import CHUNK, Flow
 from netns import command
 from topology import Overlay
-from waiting import until
+from waiting import PATIENCE, until
 from weft import WEFTCTL
 
 LCORES = "0@0,1@1,2@1,3@1"
-MARK = b"weft-e2e-steered"
-FLOWS, CHUNK, CHUNKS = 8, 240, 16
+FLOWS = 8
+ROUNDS = 5  # of all modes
 OWN = {"gro": "flow+stage", "vxlan": "with gro", "bridge": "flow+stage", "veth": "with rx",
        "gate": "off"}
 WAY = ("vanilla", "rps", "falcon-dev", "falcon-func", "own", "linux-overlay")
@@ -50,85 +49,50 @@ def moves(weft):
 
 def settle(weft):
     """Waits until every flow group has the path that the mode wants for it."""
-    until(lambda: moves(weft)["moving"] == 0, 5, lambda: f"moves ended: {moves(weft)}")
+    until(lambda: moves(weft)["moving"] == 0, PATIENCE, lambda: f"moves ended: {moves(weft)}")
 
 
-def without_checksum(packet):
-    """UDP over IPv4 may leave it out, so that the body can be changed."""
-    packet["UDP"].chksum = 0
-    return packet
-
-
-class Stream:
-    """Numbered frames of several flows from east to web, as many at a time as the uplink has
-    room for while weft's lcores share one CPU."""
-
-    def __init__(self, overlay):
-        self.overlay = overlay
-        self.sniffer = traffic.Sniffer(overlay.web.namespace, "eth0")
-        outer = Outer(overlay.east.namespace.mac("eth0"), overlay.weft_mac())
-        self.flows = [outer.frame(payload=without_checksum(inner(mark=MARK, port=1000 + flow)))
-                      for flow in range(FLOWS)]
-        self.frames = [self.numbered(number) for number in range(CHUNK * CHUNKS)]
-
-    def numbered(self, number):
-        frame = self.flows[number % FLOWS]
-        begin = frame.index(MARK) + len(MARK)
-        return frame[:begin] + struct.pack("!I", number) + frame[begin + 4:]
-
-    def send(self, chunks=CHUNKS):
-        with self.overlay.east.raw_socket() as raw:
-            for begin in range(0, chunks * CHUNK, CHUNK):
-                for frame in self.frames[begin:begin + CHUNK]:
-                    raw.send(frame)
-                self.sniffer.wait_for(MARK, count=begin + CHUNK, timeout=5)
-
-    def check(self):
-        """All have come, and each flow's in order."""
-        seen = self.sniffer.matching(MARK)
-        numbers = [struct.unpack_from("!I", frame, frame.index(MARK) + len(MARK))[0]
-                   for frame in seen]
-        assert sorted(numbers) == list(range(len(numbers)))
-        for flow in range(FLOWS):
-            own = [number for number in numbers if number % FLOWS == flow]
-            assert own == sorted(own), f"flow {flow}"
+def change(weft, mode):
+    assert weft.change("mode", mode)["mode"] == mode
+    settle(weft)
 
 
 def while_changing(weft, modes, *calls):
-    """Runs calls one after the other, and meanwhile goes from mode to mode as fast as it gets
-    through with one. Returns the modes it came to."""
-    end = threading.Event()
-    changes = []
+    """Makes calls one after the other, and meanwhile goes from mode to mode as fast as it gets
+    through with one, until all calls have been made and all modes have been gone to. Calls that are
+    through before are made again."""
+    stop, ended, changes = threading.Event(), threading.Event(), set()
 
-    def change():
-        for mode in itertools.cycle(modes):
-            if end.is_set():
-                return
-            assert weft.change("mode", mode)["mode"] == mode
-            settle(weft)
-            changes.append(mode)
+    def change_all():
+        try:
+            for mode in itertools.cycle(modes):
+                if stop.is_set():
+                    return
+                change(weft, mode)
+                changes.add(mode)
+        finally:
+            ended.set()
 
     def run():
         try:
-            for call in calls:
+            for number, call in enumerate(itertools.cycle(calls)):
+                if ended.is_set() or (number >= len(calls) and changes == set(modes)):
+                    return
                 call()
         finally:
-            end.set()
-    traffic.all_together(run, change)
-    return changes
+            stop.set()
+    traffic.all_together(run, change_all)
 
 
 def test_mode_changes_under_traffic(lab, binary):
     """Nothing is lost or reordered while the mode changes again and again."""
     overlay = overlay_of(lab).start()
     traffic.reachable(overlay.db, overlay.web.address())
-    stream = Stream(overlay)
-    changes = while_changing(overlay.weft, WAY, stream.send)
-    stream.check()
-    assert set(changes) == set(WAY), changes
+    flow = Flow(overlay, FLOWS)
+    flow.flow_while(*[lambda mode=mode: change(overlay.weft, mode) for mode in ROUNDS * WAY])
+    flow.flow_for(CHUNK)
     assert moves(overlay.weft)["ended"] > 0
-    assert overlay.weft.change("mode", "vanilla")["mode"] == "vanilla"
-    settle(overlay.weft)
+    change(overlay.weft, "vanilla")
     traffic.pings(overlay.web, overlay.db.address(), 10)
 
 
@@ -136,13 +100,8 @@ def test_tcp_while_the_mode_changes(lab, binary):
     """Both ways, with what coalescing there is."""
     overlay = overlay_of(lab).start()
     traffic.reachable(overlay.db, overlay.web.address())
-
-    def transfer(client, server):
-        assert traffic.iperf3(lab, client, server)["bits_per_second"] > 10e6
-    changes = while_changing(overlay.weft, WAY,
-                             lambda: transfer(overlay.db, overlay.web),
-                             lambda: transfer(overlay.web, overlay.db))
-    assert len(changes) >= len(WAY)
+    while_changing(overlay.weft, WAY, lambda: traffic.stream(overlay.db, overlay.web),
+                   lambda: traffic.stream(overlay.web, overlay.db))
 
 
 @pytest.mark.quick
@@ -158,9 +117,8 @@ def test_show_steer(lab, binary, mode, stages):
     overlay.config.section("steering", policy="static", threshold=100)
     overlay.start()
     traffic.reachable(overlay.db, overlay.web.address())
-    stream = Stream(overlay)
-    stream.send(chunks=2)
-    stream.check()
+    flow = Flow(overlay, FLOWS)
+    flow.flow_for(2 * CHUNK)
     answer = json.loads(weftctl(overlay.weft, "show", "steer", "--json"))
     assert (answer["mode"], answer["policy"], answer["threshold"]) == (mode, "static", 100)
     assert {row["stage"]: row["way"] for row in answer["stages"]} == stages
@@ -168,7 +126,7 @@ def test_show_steer(lab, binary, mode, stages):
         1: False, 2: True, 3: True}
     assert all(0 <= row["load"] <= 100 for row in answer["lcores"])
     assert [gate["lcore"] for gate in answer["gates"]] == [1]
-    assert answer["gates"][0]["arrived"] >= 2 * CHUNK
+    assert answer["gates"][0]["arrived"] >= flow.sent
     assert answer["moves"]["moving"] == answer["moves"]["held"] == 0
     check_groups(answer)
     text = weftctl(overlay.weft, "show", "steer")

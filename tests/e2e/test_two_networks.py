@@ -90,7 +90,7 @@ def test_no_frame_crosses(twins, destination):
             assert int.from_bytes(packet[VNI_OFFSET:VNI_OFFSET + 3], "big") == NETWORKS[name]
 
 
-def test_quiet_network_stays_quiet(twins, lab):
+def test_quiet_network_stays_quiet(twins):
     """A busy network is not heard in the other: not one frame, ARP and broadcast included."""
     red = (twins.db["red"], twins.web["red"])
     for one, peer in (red, red[::-1]):
@@ -103,7 +103,7 @@ def test_quiet_network_stays_quiet(twins, lab):
     traffic.pings(twins.db["blue"], twins.web["blue"].address(), 20)
     traffic.ping(twins.web["blue"], "10.1.0.255", 3, options=("-b",))
     traffic.ping(twins.web["blue"], "10.1.0.77", 2, interval=0.2)
-    traffic.iperf3(lab, twins.db["blue"], twins.web["blue"], seconds=1)
+    traffic.stream(twins.db["blue"], twins.web["blue"])
     for listener in listeners:
         assert listener.drain() == []
 

@@ -8,15 +8,13 @@ import signal
 import socket
 
 from process import Process
-from waiting import until
+from waiting import PATIENCE, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("WEFT_BINARY", ROOT / "build" / "weft"))
 WEFTCTL = ROOT / "scripts" / "weftctl"
 RUNTIME = pathlib.Path("/var/run/dpdk")
 SEPARATE_CORES = "0@0,1@1"
-READY_SECONDS = 30
-STOP_SECONDS = 20
 
 
 class Telemetry:
@@ -24,7 +22,7 @@ class Telemetry:
 
     def __init__(self, prefix):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(10)
+        self.socket.settimeout(PATIENCE)
         self.socket.connect(str(RUNTIME / prefix / "dpdk_telemetry.v2"))
         hello = json.loads(self.socket.recv(4096))
         self.size = hello["max_output_len"] + 4096
@@ -66,7 +64,7 @@ class Weft:
         self.process = Process(argv, directory / f"{prefix}.log", netns=netns)
 
     def wait_ready(self):
-        self.process.wait_for("weft: ready", READY_SECONDS)
+        self.process.wait_for("weft: ready")
         self.telemetry = Telemetry(self.prefix)
         return self
 
@@ -102,7 +100,7 @@ class Weft:
 
     def settle(self):
         """Waits until what came in has come out; returns the conservation's terms."""
-        return until(lambda: self._settled(), 5, lambda: f"settled: {self.conservation()}")
+        return until(lambda: self._settled(), PATIENCE, lambda: f"settled: {self.conservation()}")
 
     def _settled(self):
         terms = self.conservation()
@@ -129,6 +127,12 @@ class Weft:
 
     # The end.
 
+    def crash(self):
+        """Ends weft at once, in the middle of whatever it does."""
+        self.stopped = True
+        self.telemetry.close()
+        self.process.kill()
+
     def stop(self):
         """Ends weft the way a user does, and checks that nothing was lost on the way. One that
         never got ready has been reported already."""
@@ -137,7 +141,7 @@ class Weft:
         self.stopped = True
         self.telemetry.close()
         self.process.signal(signal.SIGINT)
-        status = self.process.wait(STOP_SECONDS)
+        status = self.process.wait()
         assert status == 0, f"weft ended with {status}:\n{self.process.tail()}"
         check_conservation(self.process.output())
 
