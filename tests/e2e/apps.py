@@ -3,11 +3,10 @@
 
 import json
 import os
-import signal
 
 from netns import command
 from process import MARK, SESSION
-from waiting import until
+from waiting import PATIENCE, until
 
 NGINX = """\
 daemon off;
@@ -45,7 +44,7 @@ def nginx(lab, container, root, ipv6=False):
     scratch.mkdir()
     config = nginx_config(scratch / "nginx.conf", scratch, root, ipv6)
     process = lab.start("nginx", "-c", config, "-e", "stderr", netns=container.namespace)
-    until(lambda: listening(container.namespace, 80), 10, process.tail)
+    until(lambda: listening(container.namespace, 80), PATIENCE, process.tail)
     return process
 
 
@@ -72,7 +71,7 @@ class RuncContainer:
         self.lab.stack.callback(self.delete)
         self.process = self.lab.start("runc", "--root", self.root, "run", "--bundle", self.bundle,
                                       self.name)
-        until(lambda: self.state() == "running", 10, self.process.tail)
+        until(lambda: self.state() == "running", PATIENCE, self.process.tail)
         return self
 
     def _make_root(self):
@@ -109,7 +108,7 @@ class RuncContainer:
     def kill(self):
         """Its first process dies as if it had crashed."""
         command("runc", "--root", self.root, "kill", self.name, "KILL")
-        self.process.wait(10)
+        self.process.wait()
         self.delete()
 
     def delete(self):
@@ -131,7 +130,7 @@ def runc_nginx(lab, container):
                            "-e", "stderr")
     nginx_config(inside.data / "nginx.conf", "/tmp", "/data")
     inside.start()
-    until(lambda: listening(container.namespace, 80), 10, inside.process.tail)
+    until(lambda: listening(container.namespace, 80), PATIENCE, inside.process.tail)
     return inside
 
 
@@ -155,15 +154,19 @@ class Testpmd:
         return self
 
     def ready(self):
-        self.process.wait_for("Press enter to exit", 20)
+        self.process.wait_for("Press enter to exit")
         return self
+
+    def restart_ports(self):
+        """As an application does whose device has lost its peer. It must be interactive."""
+        self.process.write("stop\nport stop all\nport start all\nstart\n")
 
     def freeze(self):
         """It reads nothing any more."""
-        self.process.signal(signal.SIGSTOP)
+        self.process.freeze()
 
     def thaw(self):
-        self.process.signal(signal.SIGCONT)
+        self.process.thaw()
 
     def kill(self):
         self.process.kill()

@@ -43,9 +43,9 @@ class Lab:
         self.stack.callback(shutil.rmtree, RUNTIME / prefix, ignore_errors=True)
         return prefix
 
-    def weft(self, config, **keywords):
+    def weft(self, config, prefix=None, **keywords):
         """Starts weft; see weft.Weft. Wait for it with wait_ready()."""
-        weft = Weft(self.directory, config, self.prefix(), **keywords)
+        weft = Weft(self.directory, config, prefix or self.prefix(), **keywords)
         self.wefts.append(weft)
         self.stack.callback(weft.process.kill)
         return weft

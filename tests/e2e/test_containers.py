@@ -10,13 +10,14 @@ import apps
 import traffic
 from peers import TapContainer
 from topology import Overlay
-from waiting import until
+from waiting import PATIENCE, until
 from weft_config import Config
 
 VHOST_MAC, VHOST_ADDRESS = "02:00:00:00:00:11", "10.1.0.11"
 CLIENT_MAC, CLIENT_ADDRESS = "02:00:00:00:00:12", "10.1.0.12"
 MEMIF_MAC, MEMIF_ADDRESS = "02:00:00:00:00:13", "10.1.0.13"
 FILE_MEGABYTES = 20
+WINDOW = 64 << 10  # bytes of the file on their way at a time, so that there is room for pings
 
 
 class Sockets:
@@ -59,7 +60,8 @@ def test_containers_of_every_kind_at_once(lab, binary):
     web.namespace.ip(f"neigh replace {db.address()} lladdr {db.mac} dev {web.interface}")
     sockets.neighbours(db, web)
     for address in (VHOST_ADDRESS, CLIENT_ADDRESS, MEMIF_ADDRESS, web.address()):
-        traffic.reachable(db, address, timeout=20)
+        traffic.reachable(db, address)
+    traffic.limit_window(web, WINDOW)
     refused = {name: row["tx_refused"] for name, row in overlay.weft.ports().items()}
 
     def fetch():
@@ -81,8 +83,8 @@ def test_arp_reaches_a_dpdk_container(lab, binary, kind):
     overlay.start()
     testpmd = getattr(sockets, kind)
     testpmd.start()
-    until(lambda: overlay.weft.ports()[kind]["up"], 20, "attached")
-    traffic.reachable(overlay.db, "10.1.0.50", timeout=20)
+    until(lambda: overlay.weft.ports()[kind]["up"], PATIENCE, "attached")
+    traffic.reachable(overlay.db, "10.1.0.50")
     traffic.pings(overlay.db, "10.1.0.50", 20)
     traffic.pings(overlay.db, "10.1.0.50", 5, size=1400)
 
@@ -125,7 +127,7 @@ def test_testpmd_containers_ready_made(lab, binary):
         apps.Testpmd(lab, devices[name]).start()
         address = f"10.1.0.{11 + number}"
         overlay.db.namespace.ip(f"neigh replace {address} lladdr {ports[name]['mac']} dev eth0")
-        traffic.reachable(overlay.db, address, timeout=20)
+        traffic.reachable(overlay.db, address)
         traffic.pings(overlay.db, address, 10)
 
 
@@ -139,5 +141,5 @@ def test_runt_from_a_container(lab, binary):
     forwarder = apps.Testpmd(lab, f"net_pcap0,rx_pcap={runts}",
                              apps.virtio_user(sockets.paths["vhost"], VHOST_MAC), forward="io")
     forwarder.start()
-    until(lambda: overlay.weft.drops()[("veth_rx", "runt")] == 3, 20,
+    until(lambda: overlay.weft.drops()[("veth_rx", "runt")] == 3, PATIENCE,
           lambda: f"3 runts: {overlay.weft.drops()}")

@@ -36,9 +36,9 @@ class Overlay:
             self.keywords["lcores"] = lcores
         self.weft = None
 
-    def launch(self):
+    def launch(self, prefix=None):
         """Starts weft without waiting."""
-        self.weft = self.lab.weft(self.config, netns=self.host, **self.keywords)
+        self.weft = self.lab.weft(self.config, prefix, netns=self.host, **self.keywords)
         return self
 
     def ready(self):
@@ -48,6 +48,11 @@ class Overlay:
 
     def start(self):
         return self.launch().ready()
+
+    def restart(self):
+        """weft is killed, and the same one started again."""
+        self.weft.crash()
+        return self.launch(self.weft.prefix).ready()
 
     def weft_mac(self):
         return self.host.mac("up0")
