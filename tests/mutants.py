@@ -28,7 +28,8 @@ PARTS = ["meson.build", "meson_options.txt", "meson.options", "src", "tests", "s
          "docs/*.8"]
 OPTIONS = ["-Dbuildtype=plain", "-Doptimization=1", "-Ddebug=false", "-Db_lto=false",
            "-Dwerror=false"]
-RUN_SECONDS = 30
+RUN_SECONDS = 120  # however busy the machine is,
+FINE_SECONDS = 900  # and without a bug
 REPORTED_SECONDS = 1
 REPORT = re.compile(r"FAILED: (.*)")  # as the simulation prints it
 FAILED_TEST = re.compile(r"\[  FAILED  \] (\w+_\w+)$", re.MULTILINE)  # as a unit test does
@@ -447,16 +448,16 @@ def build(program, name):
 
 # --- runs ---
 
-def run(program, name):
-    """(exit status, output) of a simulation program that was put aside as `name`; it is killed when
-    its time is up. After its first report it goes on looking for more, which is not waited for."""
+def run(program, name, seconds):
+    """(exit status, output) of a simulation program that was put aside as `name`; it is killed after
+    so many seconds. After its first report it goes on looking for more, which is not waited for."""
     environment = {**os.environ, "WEFT_SIM_PACKETS": str(PACKETS[program]),
                    "WEFT_SIM_SEED": str(SEED)}
     process = subprocess.Popen([PROGRAMS / name], env=environment, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                errors="replace")
     output, reported = "", False
-    timer = threading.Timer(RUN_SECONDS, process.kill)
+    timer = threading.Timer(seconds, process.kill)
     timer.start()
     for line in process.stdout:
         output += line
@@ -517,7 +518,7 @@ def build_with(bug):
 
 
 def try_bug(bug, start, add):
-    status, output = run(bug.program, bug.name)
+    status, output = run(bug.program, bug.name, RUN_SECONDS)
     caught, by = verdict(bug, status, output)
     add(f"mutants/{bug.name}", "ok" if caught else "FAILED", time.monotonic() - start,
         f"{output}\n{bug.kind}, {bug.file}: {bug.text}", f"{bug.kind}; {by}")
@@ -525,7 +526,7 @@ def try_bug(bug, start, add):
 
 def fails(program):
     """What a program without a bug does wrong, or None."""
-    status, output = run(program, program)
+    status, output = run(program, program, FINE_SECONDS)
     return None if status == 0 else f"{program} does not pass without a bug\n{output}"
 
 

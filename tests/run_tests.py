@@ -253,14 +253,14 @@ def run_unit_pytest(results):
     def add(name, outcome, seconds, output, steady):
         results.add(name, outcome, seconds, output)
 
-    run_pytest(add, "tests/unit", seconds=60)
+    run_pytest(add, "tests/unit", seconds=300)
 
 
 def run_end_to_end(results, level):
     """These tests have real peers, on a machine that others may keep busy: one that fails is tried
     once more, alone, after all others."""
     options = ["-m", E2E_MARKS[level]]
-    seconds = 7200 if level == "long" else 300
+    seconds = 7200 if level == "long" else 600
     again = []
 
     def first(name, outcome, seconds, output, steady):

@@ -11,7 +11,7 @@ import sys
 import time
 
 import weft_run
-from weft_run import Failure, Session, Testpmd, Traffic, Weft
+from weft_run import PATIENCE, Failure, Session, Testpmd, Traffic, Weft
 
 CONFIG = os.path.join(weft_run.ROOT, "config", "quickstart.ini")
 CONFIG_DIRECTORY = "/run/weft-quickstart"
@@ -79,11 +79,11 @@ def limit_of(row):
 
 def sample_during(weft, traffic, seconds):
     """weft's counters at both ends of most of the measurement, and weft-traffic's end."""
-    traffic.wait_measuring(30)
+    traffic.wait_measuring(2 * PATIENCE)
     before = weft.sample()
     time.sleep(seconds * 0.8)
     after = weft.sample()
-    return before, after, traffic.wait_result(seconds + 20), weft.drops()
+    return before, after, traffic.wait_result(seconds + PATIENCE), weft.drops()
 
 
 def lost_packets(result, drops):

@@ -17,6 +17,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, "build")
 HUGE_PAGE_KB = 2048
+PATIENCE = 60  # seconds, for what comes at once unless the machine is very busy
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 USABLE_CPUS = sorted(os.sched_getaffinity(0))
@@ -267,7 +268,7 @@ class Telemetry:
 
     def __init__(self, prefix):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(5)
+        self.socket.settimeout(PATIENCE)
         self.socket.connect(f"/var/run/dpdk/{prefix}/dpdk_telemetry.v2")
         self.limit = json.loads(self.socket.recv(1024))["max_output_len"]
 
@@ -310,7 +311,7 @@ class Weft:
              "--", "-c", config, "--mode", mode, *arguments],
             cpu_set={main, worker}, name=f"weft --mode {mode}")
         self.ready_ms = 1000 * (
-            self.process.wait_line(r"^weft: ready", 20) - self.process.started)
+            self.process.wait_line(r"^weft: ready", PATIENCE) - self.process.started)
         self.telemetry = Telemetry(self.prefix)
 
     def sample(self):
@@ -332,7 +333,7 @@ class Weft:
     def stop(self):
         """Ends weft; returns (whether all packets are accounted for, its words on that)."""
         self.telemetry.close()
-        status = self.process.stop(timeout=10)
+        status = self.process.stop(timeout=PATIENCE)
         self.session.forget(self.process)
         words = [line for line in self.process.text().splitlines()
                  if line.startswith(("conservation:", "mbufs:"))]
@@ -375,7 +376,7 @@ class Traffic:
 
     def stop(self):
         """Ends it; returns True if nothing was reordered, duplicated, corrupted or strayed."""
-        status = self.process.stop()
+        status = self.process.stop(timeout=PATIENCE)
         self.session.forget(self.process)
         return status == 0
 

@@ -22,7 +22,7 @@ import time
 import typing
 
 MODELS = pathlib.Path(__file__).parent
-SECONDS = 300
+SECONDS = 1200
 # MEMLIM is in MB, VECTORSZ the most bytes of a state, -m the longest way that is followed.
 BUILD = ["/usr/bin/gcc", "-w", "-DCOLLAPSE", "-DMEMLIM=2000", "-DVECTORSZ=2048", "-o", "pan",
          "pan.c"]

@@ -160,7 +160,7 @@ static const struct {
 	{"rate", "PPS", parse_rate, "packets a second; 0: as fast as possible (0)"},
 	{"warmup", "S", parse_warmup, "seconds before the measurement (1)"},
 	{"seconds", "S", parse_seconds, "seconds of measurement (5)"},
-	{"timeout", "S", parse_timeout, "seconds to wait for links, sockets and ARP (20)"},
+	{"timeout", "S", parse_timeout, "seconds to wait for links, sockets and ARP (60)"},
 	{"ring-size", "N", parse_ring_size, "descriptors of a queue (1024)"},
 	{"mbufs", "N", parse_mbufs, "packet buffers (16384)"},
 	{"yield", NULL, parse_yield, "sched_yield() after a turn that moved nothing"},
@@ -204,7 +204,7 @@ static void set_defaults(struct options *options)
 		.window = 512,
 		.warmup = 1,
 		.seconds = 5,
-		.timeout = 20,
+		.timeout = 60,
 		.distance_cpu = -1,
 	};
 }

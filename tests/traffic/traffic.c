@@ -20,7 +20,7 @@
 /* A full window from which nothing came so long is lost. */
 #define LOST_AFTER_S 0.2
 /* The drain ends when nothing came so long. */
-#define DRAIN_QUIET_S 0.3
+#define DRAIN_QUIET_S 3
 
 static uint64_t cycles(double seconds)
 {
