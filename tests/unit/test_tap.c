@@ -46,7 +46,7 @@
 #define MTU 1450
 #define TEST_TYPE 0x88b5 /* IEEE 802, for local experiments */
 #define FRAME_MAX 66000
-#define PATIENCE_MS 1000
+#define PATIENCE_MS 60000
 #define ROUNDS_MAX 10000 /* of at least a millisecond */
 #define SEGMENT 1398
 #define LARGE (65535 + RTE_ETHER_HDR_LEN)

@@ -27,7 +27,7 @@
 #define POOL 2047
 #define RING_SIZE 256
 #define SEGMENT 1398
-#define PATIENCE_MS 3000
+#define PATIENCE_MS 60000
 
 extern const struct port_ops vhost_port_ops;
 
