@@ -8,7 +8,7 @@ import pytest
 
 from flow import CHUNK, Flow
 from netns import command
-from test_virtual import assert_sound, complaint, rows, run, traffic
+from test_virtual import assert_sound, complaint, rows, run, start, traffic
 from test_virtual import overlay as virtual_overlay
 from topology import Overlay
 from waiting import PATIENCE, until
@@ -17,7 +17,7 @@ from weft import WEFTCTL, check_conservation
 LCORES = "0@0,1@1,2@1,3@1"
 RATE = 500  # packets per second: few, for a sender in Python beside lcores that share a CPU
 BATCH = 32
-MANY = 34  # elephants
+MANY, MANY_RATE = 34, 10000  # elephants, packets per second that make one of these
 PIPELINED = {"rx": "split", "vxlan": "flow+stage", "veth": "merge"}
 SPLITTING = ("mflow-full", "mflow-device", "pipelined")
 OTHERS = ("vanilla", "rps", "falcon-func", "linux-overlay")
@@ -100,10 +100,6 @@ def shown_at_rest(weft, flow):
     return until(shown, PATIENCE, "an elephant that is shown")
 
 
-def is_cut(row):
-    return row["state"] == "split"
-
-
 def has_rate(weft):
     return [row for row in elephants(weft) if row["rate"] > 0]
 
@@ -118,23 +114,6 @@ def check_elephant(answer, branches):
     assert len(row["flow"]) == 8 and int(row["flow"], 16) > 0
     assert 0 <= row["most_held"] <= CHUNK and row["out_of_order"] <= row["packets"]
     assert row["merge_cycles"] > 0
-
-
-def test_many_elephants(lab, binary):
-    """More than fit into one answer. Asking now and then leaves time for sending."""
-    overlay = overlay_of(lab, "mflow-device", rate=40, elephants=MANY)
-    weft, flow = overlay.weft, Flow(overlay, flows=MANY)
-    answers = []
-
-    def are_all_shown():
-        if flow.sent % (20 * CHUNK) == 0 and door(weft)["elephants"] == MANY:
-            answers.append(json.loads(show(weft, "--json"))["elephants"])
-        return answers and len(answers[-1]) == MANY and all(map(is_cut, answers[-1]))
-    flow.flow_until(are_all_shown, 3 * PATIENCE, lambda: f"{MANY} elephants: {door(weft)}")
-    rows_of_door = answers[-1]
-    assert len({row["flow"] for row in rows_of_door}) == MANY
-    assert [row["number"] for row in rows_of_door] == list(range(MANY))
-    assert {row["branches"] for row in rows_of_door} == {"2 3"}
 
 
 def test_modes_change_under_an_elephant(lab, binary):
@@ -242,6 +221,28 @@ def test_an_elephant_in_virtual_time(lab, binary, mode):
     assert of_door["out_of_order"] < of_door["merged"]
     busy = {row["lcore"]: row["busy"] for row in results["lcores"]}
     assert busy[2] == pytest.approx(busy[3], rel=0.3)
+
+
+def test_many_elephants(lab, binary):
+    """More than fit into one answer."""
+    config = (virtual_overlay(lcores=4, seconds=3600)
+              .section("weft", mode="mflow-device", credits=4096)
+              .section("micro-flows", lcores="2 3", elephants=MANY, rate=MANY_RATE)
+              .section("port web", lcore=4))
+    process, prefix = start(lab, traffic(config, "all", 4 * MANY * MANY_RATE, flows=MANY))
+    process.wait_for("weft: ready")
+
+    def shown():
+        rows = json.loads(command(WEFTCTL, "--file-prefix", prefix, "show", "elephants",
+                                  "--json").stdout)["elephants"]
+        return len(rows) == MANY and all(row["state"] == "split" for row in rows) and rows
+    found = until(shown, PATIENCE, f"{MANY} elephants")
+    assert len({row["flow"] for row in found}) == MANY
+    assert [row["number"] for row in found] == list(range(MANY))
+    assert {row["branches"] for row in found} == {"2 3"}
+    process.signal(signal.SIGINT)
+    assert process.wait() == 0, process.output()
+    check_conservation(process.output())
 
 
 def test_a_flow_below_the_rate_is_no_elephant(lab, binary):
