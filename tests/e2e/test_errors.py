@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from topology import WEB_MAC
+from waiting import PATIENCE
 from weft import BINARY, ROOT, WEFTCTL, eal_options
 from weft_config import Config
 
@@ -374,7 +375,7 @@ def test_any_byte_of_a_command_is_answered_in_json(lab, binary, command):
 def test_a_name_that_is_not_ascii(lab, binary, name, spelt):
     weft = lab.weft(sound(lab)).wait_ready()
     done = subprocess.run([WEFTCTL, "--file-prefix", weft.prefix, "port", "del", name],
-                          capture_output=True, text=True, timeout=SECONDS)
+                          capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout, done.stderr) == (
         1, "", f"weftctl: no port is called '{spelt}'\n")
 
