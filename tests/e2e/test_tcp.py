@@ -72,7 +72,7 @@ def be_patient(container, buffer):
     traffic.limit_window(container, buffer)
     space = container.namespace
     space.sysctl("net.ipv4.tcp_early_retrans", 0)
-    for network in ("10.1.0.0/24", "fd00:1::/64"):
+    for network in ("10.1.0.0/24", "fd00:1::/64 metric 256"):  # else a second route to IPv6
         space.ip(f"route replace {network} dev {container.interface} proto kernel rto_min 10s")
 
 
