@@ -5,7 +5,7 @@ import json
 
 import frames
 from topology import Overlay
-from waiting import until
+from waiting import PATIENCE, until
 
 PORTS = 200
 BURST = 8
@@ -30,9 +30,9 @@ def crowded(lab):
         overlay.config.section(f"port p{i}", network="blue", type="tap", netns=crowd.name,
                                mac=f"02:00:00:00:01:{i:02x}", interface=f"p{i}")
     overlay.start()
-    until(lambda: len(received(crowd)) == PORTS, 20, "all devices are there")
+    until(lambda: len(received(crowd)) == PORTS, PATIENCE, "all devices are there")
     crowd.ip("link set group default up")
-    until(lambda: all(port["up"] for port in overlay.weft.ports().values()), 20, "all are up")
+    until(lambda: all(port["up"] for port in overlay.weft.ports().values()), PATIENCE, "all are up")
     return overlay, crowd
 
 
@@ -47,6 +47,6 @@ def test_a_burst_of_broadcasts_reaches_every_port(lab, binary):
     with overlay.web.namespace.raw_socket(overlay.web.interface) as raw:
         for _ in range(BURST):
             raw.send(frame)
-    until(lambda: not missing(), 60, lambda: f"missing: {missing()}; {overlay.weft.drops()}")
+    until(lambda: not missing(), PATIENCE, lambda: f"missing: {missing()}; {overlay.weft.drops()}")
     overlay.weft.settle()
     assert overlay.weft.drops()[("bridge", "flood_refused")] == 0

@@ -2,7 +2,6 @@
 """An uplink at an interface of the kernel's, and what it says of it."""
 
 import contextlib
-import signal
 
 import pytest
 
@@ -10,14 +9,12 @@ import frames
 import netns
 import traffic
 from frames import inner
-from test_tcp import connect, receive, send
 from topology import WEB_MAC, Overlay
-from waiting import until
+from waiting import PATIENCE, until
 
 MEGABYTES = 50
 SLOTS = 64
 FLOOD = 5000
-PATIENCE = 20  # seconds
 
 
 def uplink(overlay):
@@ -42,15 +39,10 @@ def test_a_peer_that_offloads(lab, binary, version):
     traffic.reachable(overlay.db, overlay.web.address(version))
     before = overlay.host.packets("up0")[0], uplink(overlay)["rx_packets"]
     for client, server in ((overlay.db, overlay.web), (overlay.web, overlay.db)):
-        sending, receiving = connect(client, server, version)
-        with sending, receiving:
-            traffic.all_together(lambda: send(sending, MEGABYTES),
-                                 lambda: receive(receiving, MEGABYTES))
+        traffic.stream(client, server, MEGABYTES, version)
     came = overlay.host.packets("up0")[0] - before[0]
     assert uplink(overlay)["rx_packets"] - before[1] > came, "the peer has cut by itself"
-    udp = traffic.Datagrams(overlay.db, overlay.web, version)
-    assert udp.send(1000)
-    udp.close()
+    traffic.messages(overlay.db, overlay.web, [1000], version=version)
 
 
 def assert_nothing_leaves(overlay):
@@ -128,11 +120,11 @@ def test_what_is_missed_is_counted(lab, binary):
         payload=inner(destination=WEB_MAC)))
     before = overlay.host.packets("up0")[0], uplink(overlay)
     raw = overlay.east.raw_socket()
-    overlay.weft.process.signal(signal.SIGSTOP)
+    overlay.weft.process.freeze()
     try:
         flood(raw, frame)
     finally:
-        overlay.weft.process.signal(signal.SIGCONT)
+        overlay.weft.process.thaw()
         raw.close()
 
     def counted():

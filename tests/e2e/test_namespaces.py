@@ -11,7 +11,7 @@ from netns import command
 from peers import TapContainer
 from test_robustness import all_answered, background_ping, weftctl, whole
 from topology import Overlay
-from waiting import until
+from waiting import PATIENCE, until
 
 SHOP_MAC = "02:00:00:00:00:31"
 ROUNDS = 20
@@ -40,7 +40,7 @@ class Shop:
         return self.weft.ports()["shop"]
 
     def wait_status(self, words, up=0):
-        until(lambda: words in self.port()["status"] and self.port()["up"] == up, 10,
+        until(lambda: words in self.port()["status"] and self.port()["up"] == up, PATIENCE,
               lambda: f"{words}: {self.port()}")
 
     def come_up(self):
@@ -59,7 +59,7 @@ def files_open(weft):
 
 
 def no_more_files(weft, files):
-    until(lambda: weft.process.open_files() == files, 10,
+    until(lambda: weft.process.open_files() == files, PATIENCE,
           lambda: f"{files} open files, not {weft.process.open_files()}")
 
 
@@ -98,7 +98,8 @@ def test_interface_deleted_inside(lab, binary):
     index = shop.namespace.ip("-o link show eth0").split(":")[0]
     shop.namespace.ip("link del eth0")
     until(lambda: shop.namespace.has("eth0")
-          and shop.namespace.ip("-o link show eth0").split(":")[0] != index, 10, "another eth0")
+          and shop.namespace.ip("-o link show eth0").split(":")[0] != index,
+          PATIENCE, "another eth0")
     shop.wait_status("interface 'eth0' is down")
     shop.come_up()
 
@@ -119,7 +120,7 @@ def test_another_namespace_of_the_name(lab, binary):
     shop.come_up()
     keeper = lab.start("sleep", "1000", netns=shop.namespace)
     until(lambda: os.readlink(f"/proc/{keeper.pid}/ns/net") != os.readlink("/proc/self/ns/net"),
-          10, "a process inside")
+          PATIENCE, "a process inside")
     shop.namespace.delete()
     shop.answers()
     shop.namespace.make()
@@ -189,7 +190,7 @@ def test_many_come_and_go(lab, binary):
     def wait(up, words):
         until(lambda: all(overlay.weft.ports()[port]["up"] == up
                           and words in overlay.weft.ports()[port]["status"] for port in ports),
-              30, lambda: f"{words}: {overlay.weft.ports()}")
+              PATIENCE, lambda: f"{words}: {overlay.weft.ports()}")
     lab.stack.callback(all_of_them, "ip netns del $name 2>/dev/null || true")
     for number, port in enumerate(ports):
         overlay.config.port(port, "blue", "tap", f"02:00:00:00:01:{number:02x}",

@@ -9,7 +9,7 @@ import re
 import signal
 
 from netns import command
-from waiting import until
+from waiting import PATIENCE, until
 from weft import BINARY, ROOT, WEFTCTL, check_conservation
 
 HEADING = "Attach your own container"
@@ -45,7 +45,7 @@ def names_of_our_own(text):
     """Nothing has the names that the commands use; what is left of them is deleted."""
     namespaces, links = names(text, "ip netns add"), names(text, "ip link add")
     with open(LOCK, "w") as lock:
-        until(lambda: locked(lock), 600, "another run of this test to end")
+        until(lambda: locked(lock), 10 * PATIENCE, "another run of this test to end")
         taken = [name for name in namespaces if os.path.exists(f"/run/netns/{name}")]
         taken += [name for name in links if os.path.exists(f"/sys/class/net/{name}")]
         assert not taken, f"namespaces or interfaces that are not the test's: {' '.join(taken)}"

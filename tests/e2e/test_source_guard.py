@@ -10,7 +10,7 @@ from scapy.layers.l2 import Ether
 import frames
 import traffic
 from topology import Overlay
-from waiting import until
+from waiting import PATIENCE, until
 
 WEB4, WEB6, TAKEN6 = "10.1.0.1", "fd00:1::1", "fd00:1::9"
 LINK_LOCAL = "fe80::ff:fe00:1"  # what follows from web's MAC
@@ -99,8 +99,8 @@ def test_ipv6_begins_as_it_does_everywhere(overlay):
                 for kind in (ICMPv6MLReport2, ICMPv6ND_NS, ICMPv6ND_RS) if kind in packet}
     expected = {("::", ICMPv6MLReport2, None), ("::", ICMPv6ND_NS, LINK_LOCAL),
                 ("::", ICMPv6ND_NS, WEB6), (LINK_LOCAL, ICMPv6ND_RS, None)}
-    until(lambda: expected <= heard(), 20, lambda: f"{expected - heard()} heard")
-    until(lambda: not flags(web, WEB6), 10, "address is no longer tentative")
+    until(lambda: expected <= heard(), PATIENCE, lambda: f"{expected - heard()} heard")
+    until(lambda: not flags(web, WEB6), PATIENCE, "address is no longer tentative")
     web.addresses = (f"{WEB6}/64",)
     traffic.reachable(web, db.address(version=6))
     assert refused(overlay) == {}
@@ -110,5 +110,5 @@ def test_a_duplicate_address_is_detected(overlay):
     overlay.db.namespace.ip(f"address add {TAKEN6}/64 dev {overlay.db.interface} nodad")
     begin_ipv6(overlay.web)
     overlay.web.namespace.ip(f"address add {TAKEN6}/64 dev {overlay.web.interface}")
-    until(lambda: "dadfailed" in flags(overlay.web, TAKEN6), 10, "duplicate detected")
+    until(lambda: "dadfailed" in flags(overlay.web, TAKEN6), PATIENCE, "duplicate detected")
     assert refused(overlay) == {}
