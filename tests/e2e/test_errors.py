@@ -422,3 +422,31 @@ def test_the_log_is_wefts(lab, binary):
     lines = weft.process.output().splitlines()
     assert "weft: port web: waiting for a container" in lines
     assert [line for line in lines if not line.startswith(("weft: ", "EAL: "))] == []
+
+
+def test_a_port_added_later_is_checked_as_the_files_are(lab, binary):
+    """Against what is there now; all that is wrong is told."""
+    weft = lab.weft(sound(lab).section("port web", addresses="10.1.0.1")).wait_ready()
+    path = lab.directory / "db.sock"
+    good = {"network": "blue", "type": "vhost-user", "mac": OTHER_MAC, "path": path}
+    wrong = [
+        ({"network": "red"}, ["network: ", "'red'"]),
+        ({"mac": WEB_MAC}, ["mac: ", "port web"]),
+        ({"addresses": "10.1.0.1"}, ["addresses: ", "10.1.0.1", "port web"]),
+        ({"path": lab.directory / "web.sock"}, ["path: ", "port web"]),
+        ({"path": "/etc/passwd"}, ["path: ", "not a socket"]),
+        ({"type": "ring"}, ["type: ", "--clock virtual"]),
+        ({"lcore": 7}, ["lcore: ", "show lcores"]),
+        ({"network": "red", "lcore": 7}, ["network: ", "lcore: "]),
+        ({"speed": 9, "queues": 0}, ["speed: ", "queues: "]),
+    ]
+    for keys, expected in wrong:
+        words = [f"{key}={value}" for key, value in {**good, **keys}.items()]
+        answer = weft.telemetry.ask(",".join(["/weft/port/add", "db", *words]))
+        assert isinstance(answer, str) and answer.startswith("error: [port db]: "), answer
+        assert all(word in answer for word in expected), answer
+        assert not path.exists()
+    weft.port_add("db", **good)
+    weft.port_del("web")
+    weft.port_add("web", **{**good, "mac": WEB_MAC, "path": lab.directory / "web.sock",
+                            "addresses": "10.1.0.1"})
