@@ -200,9 +200,12 @@ struct dataplane *dataplane_create(const struct dataplane_config *config, struct
 		dataplane_free(dataplane);
 	}
 	error_set(error,
-		"not enough memory for %u lcores with %u credits each; "
+		"not enough memory for %u lcores with %u 'credits' each ([weft]), and for %u "
+		"'elephants' of %u 'branches' at each that receives ([micro-flows]); lower them, "
+		"or "
 		"give EAL more (-m, huge pages)",
-		config->n_lcores, config->credits);
+		config->n_lcores, config->credits, config->micro_flows.n_elephants,
+		config->micro_flows.n_branches);
 	return NULL;
 }
 
