@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What weft says to a configuration that is wrong: one line with file, section and key, exit
+"""What weft says to a configuration that is wrong: a line with file, section and key, exit
 status 1, at once, and nothing left behind."""
 
 import json
@@ -392,14 +392,14 @@ def test_a_name_that_is_not_ascii(lab, binary, name, spelt):
     (["--", "-c", "one.ini", "--stats-period", "0"], "--stats-period 0"),
 ])
 def test_a_wrong_command_line_gets_one_line(binary, words, complaint):
-    done = subprocess.run([binary, *words], capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run([binary, *words], capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout) == (1, "")
     assert complaint in done.stderr and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["--", "--help"]])
 def test_help(binary, words):
-    done = subprocess.run([binary, *words], capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run([binary, *words], capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: weft [EAL options] -- -c FILE")
 
