@@ -227,7 +227,7 @@ static int follow(struct port *port, struct error *error)
 	struct link link = look_at(port_interface(port));
 	int status = 0;
 
-	if (link.index != interface->link.index && interface->queues[0] != NULL)
+	if (interface->queues[0] != NULL && !packet_queue_is_at(interface->queues[0], link.index))
 		close_queues(port);
 	interface->link = link;
 	if (link.index != 0 && interface->queues[0] == NULL) {

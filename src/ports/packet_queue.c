@@ -367,6 +367,15 @@ void packet_queue_close(struct packet_queue *queue)
 	rte_free(queue);
 }
 
+bool packet_queue_is_at(const struct packet_queue *queue, int interface)
+{
+	struct sockaddr_ll address = {0};
+	socklen_t size = sizeof(address);
+
+	return getsockname(queue->receive_fd, (struct sockaddr *)&address, &size) == 0 &&
+	       address.sll_ifindex == interface;
+}
+
 uint64_t packet_queue_missed(struct packet_queue *queue)
 {
 	struct tpacket_stats stats = {0};

@@ -2,6 +2,7 @@
 #ifndef WEFT_PACKET_QUEUE_H
 #define WEFT_PACKET_QUEUE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_ether.h>
@@ -36,6 +37,10 @@ void packet_queue_begin(struct packet_queue *queue);
 
 /* Main lcore; no lcore uses it any more. */
 void packet_queue_close(struct packet_queue *queue);
+
+/* Main lcore: whether it is still at this interface. The kernel takes it from one that goes, which
+ * may come back with the same index. */
+bool packet_queue_is_at(const struct packet_queue *queue, int interface);
 
 /* Main lcore: packets that there was no room for since the last call. */
 uint64_t packet_queue_missed(struct packet_queue *queue);

@@ -679,6 +679,27 @@ static void one_that_was_replaced_is_noticed(void **state)
 	assert_passes(pool, 100, 1);
 }
 
+/* Nobody looked while it was in another namespace, and it has kept its index. */
+static void one_that_was_away_is_noticed(void **state)
+{
+	unsigned int index;
+
+	(void)state;
+	NEEDS_DEVICES();
+	port_open(1, pool);
+	index = if_nametoindex(NEAR);
+	run("home=$$; unshare -n sleep 1000 & away=$!;"
+	    "until nsenter -t $away -n ip link set lo up &&"
+	    "  [ $(readlink /proc/$away/ns/net) != $(readlink /proc/$home/ns/net) ]; do :; done;"
+	    "ip link set " NEAR " netns $away &&"
+	    "nsenter -t $away -n ip link set " NEAR " netns $home;"
+	    "status=$?; kill $away; exit $status");
+	run("ip link set " NEAR " up");
+	assert_int_equal(if_nametoindex(NEAR), index);
+	assert_status(true, NEAR " is up");
+	assert_passes(pool, 100, 1);
+}
+
 static void one_that_is_not_there_yet_is_waited_for(void **state)
 {
 	struct rte_mbuf *mbuf;
@@ -861,6 +882,7 @@ int main(void)
 		TEST(a_link_that_is_down_takes_nothing),
 		TEST(one_that_was_deleted_is_waited_for),
 		TEST(one_that_was_replaced_is_noticed),
+		TEST(one_that_was_away_is_noticed),
 		TEST(one_that_is_not_there_yet_is_waited_for),
 		TEST(an_mtu_that_shrinks_is_told),
 		TEST(several_queues_share_the_frames),
