@@ -19,19 +19,19 @@ static uint64_t rate(uint64_t now, uint64_t before, uint64_t ms)
 	return ms == 0 || now < before ? 0 : (now - before) * 1000 / ms;
 }
 
-static void report_port(const struct port *port, uint64_t now_ms)
+static void report_port(struct port *port, uint64_t now_ms)
 {
 	struct port_counters now = port_count(port);
 	struct sample *before = &last[port->index];
 	uint64_t ms = now_ms - before->ms;
 
 	printf("  ######################## weft statistics for port %-12s ####################\n"
-	       "  RX-packets: %-14" PRIu64 " RX-bytes:  %-16" PRIu64 "\n"
+	       "  RX-packets: %-14" PRIu64 " RX-bytes:  %-16" PRIu64 " RX-missed:  %" PRIu64 "\n"
 	       "  TX-packets: %-14" PRIu64 " TX-bytes:  %-16" PRIu64 " TX-refused: %" PRIu64 "\n"
 	       "  Rx-pps: %12" PRIu64 "          Rx-bps: %14" PRIu64 "\n"
 	       "  Tx-pps: %12" PRIu64 "          Tx-bps: %14" PRIu64 "\n",
-		port->config.name, now.rx_packets, now.rx_bytes, now.tx_packets, now.tx_bytes,
-		now.tx_refused, rate(now.rx_packets, before->counters.rx_packets, ms),
+		port->config.name, now.rx_packets, now.rx_bytes, port_missed(port), now.tx_packets,
+		now.tx_bytes, now.tx_refused, rate(now.rx_packets, before->counters.rx_packets, ms),
 		8 * rate(now.rx_bytes, before->counters.rx_bytes, ms),
 		rate(now.tx_packets, before->counters.tx_packets, ms),
 		8 * rate(now.tx_bytes, before->counters.tx_bytes, ms));

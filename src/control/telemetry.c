@@ -37,8 +37,7 @@ static void add_port_counters(struct rte_tel_data *row, struct port *port)
 	rte_tel_data_add_dict_u64(row, "tx_packets", sum.tx_packets);
 	rte_tel_data_add_dict_u64(row, "tx_bytes", sum.tx_bytes);
 	rte_tel_data_add_dict_u64(row, "tx_refused", sum.tx_refused);
-	rte_tel_data_add_dict_u64(
-		row, "nic_missed", port->ops->missed == NULL ? 0 : port->ops->missed(port));
+	rte_tel_data_add_dict_u64(row, "nic_missed", port_missed(port));
 }
 
 static void add_owners(

@@ -131,3 +131,8 @@ struct port_counters port_count(const struct port *port)
 	}
 	return sum;
 }
+
+uint64_t port_missed(struct port *port)
+{
+	return port->ops->missed == NULL ? 0 : port->ops->missed(port);
+}

@@ -100,8 +100,7 @@ struct port_ops {
 	 * lcore every 5 ms and never blocking. NULL if there is none. */
 	void (*housekeep)(struct port *port);
 
-	/* Packets for weft that the peer or its kernel had no room for, since the start; main lcore
-	 * only. NULL if nobody counts them. */
+	/* See port_missed(). NULL if nobody counts them. */
 	uint64_t (*missed)(struct port *port);
 };
 
@@ -167,6 +166,9 @@ void port_status(const struct port *port, char status[PORT_STATUS_SIZE]);
 
 /* The counters of all the port's queues together. Any thread. */
 struct port_counters port_count(const struct port *port);
+
+/* Packets for weft that the NIC or the kernel had no room for, since the start. Main lcore. */
+uint64_t port_missed(struct port *port);
 
 /* Waits until every lcore has ended the turn it was in. For threads that may sleep (a library's
  * control thread); never for an lcore, and never for the main lcore under virtual time. */

@@ -2,6 +2,7 @@
 """An uplink at an interface of the kernel's, and what it says of it."""
 
 import contextlib
+import re
 
 import pytest
 
@@ -139,3 +140,6 @@ def test_what_is_missed_is_counted(lab, binary):
 
     received, missed = until(balanced, PATIENCE, lambda: f"came, received, missed: {counted()}")
     assert received >= SLOTS and missed > 0
+    overlay.weft.stop()
+    assert re.search(rf"RX-missed: +{before[1]['nic_missed'] + missed}$",
+                     overlay.weft.process.output(), re.M)
