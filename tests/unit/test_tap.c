@@ -886,7 +886,9 @@ static void a_namespace_comes_and_goes(void **state)
 
 		set_device_up(netns, true);
 		UNTIL(tap_port_ops.is_up(&port));
-		assert_int_equal(tap_port_ops.receive(&port, 0, &mbuf, 1), 0);
+		/* A kernel that speaks IPv6 says something of its own by and by. */
+		if (tap_port_ops.receive(&port, 0, &mbuf, 1) == 1)
+			rte_pktmbuf_free(mbuf);
 		if (i == 0)
 			fds = fds_open();
 		assert_int_equal(fds_open(), fds);
