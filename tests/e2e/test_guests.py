@@ -8,7 +8,7 @@ import pytest
 import traffic
 from guest import Guest, missing
 from topology import Overlay
-from waiting import until
+from waiting import PATIENCE, until
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -30,7 +30,7 @@ class Visit:
         self.guest = Guest(lab, path, MAC, **keywords).start().ready()
         for address in ADDRESSES:
             self.guest.run(f"ip address add {address}/24 dev eth0")
-        traffic.reachable(self.overlay.db, ADDRESSES[0], timeout=20)
+        traffic.reachable(self.overlay.db, ADDRESSES[0])
 
     def port(self):
         return self.overlay.weft.ports()["guest"]
@@ -39,7 +39,7 @@ class Visit:
         status = f"{enabled} of {there} queue pairs enabled"
         if enabled == there:
             status = f"{there} queue pair{'s' if there > 1 else ''}"
-        until(lambda: self.port()["status"] == f"container attached, {status}", 20,
+        until(lambda: self.port()["status"] == f"container attached, {status}", PATIENCE,
               lambda: str(self.port()))
         assert (self.port()["pairs"], self.port()["queues"]) == (enabled, 2)
 
@@ -47,7 +47,7 @@ class Visit:
         """At every address, whichever queue the flow is hashed to."""
         refused = self.port()["tx_refused"]
         for address in ADDRESSES:
-            traffic.reachable(self.overlay.db, address, timeout=60)
+            traffic.reachable(self.overlay.db, address)
         self.guest.run(f"ping -c 5 -i 0.1 {self.overlay.db.address()}")
         assert self.port()["tx_refused"] == refused
 
@@ -78,10 +78,10 @@ def test_tcp_out_of_a_guest(lab, binary, settings):
         listener.listen()
         visit.guest.run(f"(dd if=/dev/zero bs=1M count={MEGABYTES} | "
                         f"nc {visit.overlay.db.address()} {TCP_PORT}) >/log 2>&1 & true")
-        listener.settimeout(60)
+        listener.settimeout(PATIENCE)
         connection, _ = listener.accept()
         with connection:
-            connection.settimeout(60)
+            connection.settimeout(PATIENCE)
             got = sum(iter(lambda: len(connection.recv(1 << 16)), 0))
     assert got == MEGABYTES << 20
     assert visit.overlay.weft.drops()[("encap", "encap_too_big")] == 0

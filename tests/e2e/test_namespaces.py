@@ -34,7 +34,7 @@ class Shop:
         self.weft, self.db, self.web = self.overlay.weft, self.overlay.db, self.overlay.web
         self.db.namespace.ip(f"neigh replace {self.container.address()} lladdr {SHOP_MAC} "
                              f"dev {self.db.interface}")
-        traffic.reachable(self.db, self.web.address(), timeout=20)
+        traffic.reachable(self.db, self.web.address())
 
     def port(self):
         return self.weft.ports()["shop"]
@@ -50,7 +50,7 @@ class Shop:
 
     def answers(self):
         self.wait_status("interface 'eth0' is up", up=1)
-        traffic.reachable(self.db, self.container.address(), timeout=20)
+        traffic.reachable(self.db, self.container.address())
 
 
 def files_open(weft):
@@ -175,7 +175,7 @@ def test_added_by_its_path(lab, binary, missing):
         assert WAITING in overlay.weft.ports()["shop"]["status"]
         name()
     space.come_up()
-    traffic.reachable(overlay.db, space.address(), timeout=20)
+    traffic.reachable(overlay.db, space.address())
 
 
 def test_many_come_and_go(lab, binary):

@@ -9,7 +9,7 @@ import pytest
 import apps
 import traffic
 from topology import DB_MAC, Overlay
-from waiting import until
+from waiting import PATIENCE, until
 
 MAC = "02:00:00:00:00:11"
 ADDRESSES = [f"10.1.0.{number}" for number in range(21, 37)]  # flows for every queue
@@ -27,7 +27,7 @@ def start(lab, kind, container, port, **keywords):
         device = device.replace("queues=1", f"queues={container}")
     options = (f"--rxq={container}", f"--txq={container}", f"--eth-peer=0,{DB_MAC}")
     testpmd = apps.Testpmd(lab, device, options=options, **keywords).start()
-    until(lambda: overlay.weft.ports()["container"]["pairs"] == container, 20,
+    until(lambda: overlay.weft.ports()["container"]["pairs"] == container, PATIENCE,
           lambda: str(overlay.weft.ports()["container"]))
     return overlay, testpmd
 
@@ -38,7 +38,7 @@ def test_every_flow_comes_through(lab, binary, kind, container, port):
     overlay, _ = start(lab, kind, container, port)
     for address in ADDRESSES:
         overlay.db.namespace.ip(f"neigh replace {address} lladdr {MAC} dev eth0")
-    traffic.reachable(overlay.db, ADDRESSES[0], timeout=20)
+    traffic.reachable(overlay.db, ADDRESSES[0])
     refused = overlay.weft.ports()["container"]["tx_refused"]
     for address in ADDRESSES:
         traffic.reachable(overlay.db, address, timeout=60)
@@ -50,7 +50,7 @@ def test_every_flow_comes_through(lab, binary, kind, container, port):
 def test_every_ring_is_read(lab, binary, kind, container, port):
     """The container sends by each of its rings what one that nobody reads has no room for."""
     overlay, testpmd = start(lab, kind, container, port, forward="txonly")
-    until(lambda: overlay.weft.ports()["container"]["rx_packets"] > 100 * RING * container, 60,
+    until(lambda: overlay.weft.ports()["container"]["rx_packets"] > 100 * RING * container, PATIENCE,
           lambda: str(overlay.weft.ports()["container"]))
     testpmd.process.signal(signal.SIGTERM)
     testpmd.process.wait(20)
