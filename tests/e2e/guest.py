@@ -37,9 +37,9 @@ PS1= exec sh
 def missing():
     """Why there can be no guest here, or None."""
     if shutil.which("qemu-system-x86_64") is None:
-        return "qemu-system-x86 is not installed"
+        return "qemu-system-x86 is not installed: scripts/setup --guests does that"
     if not list(KERNEL.glob("boot/vmlinuz-*")):
-        return f"no kernel in {KERNEL}: scripts/setup puts Debian's there"
+        return f"no kernel in {KERNEL}: scripts/setup --guests puts Debian's there"
     return None
 
 
