@@ -25,12 +25,11 @@ static struct ipv4_text ipv4_text(rte_be32_t address)
 	return ipv4;
 }
 
-/* The file's section, or one that is in no file. */
+/* The file's section, or that of a port which is not in it. */
 static struct ini_section section_of(
 	const struct config *config, const char *kind, const char *name)
 {
-	const struct ini_section *section =
-		config->ini == NULL ? NULL : ini_find(config->ini, kind, name);
+	const struct ini_section *section = ini_find(config->ini, kind, name);
 
 	return section != NULL ? *section : (struct ini_section){.kind = kind, .name = name};
 }
@@ -121,9 +120,11 @@ static void check_vtep(const struct config *config, const struct network_config 
 	struct error error;
 
 	for (uint16_t j = 0; j < i; j++)
-		if (network->vteps[j] == vtep)
+		if (network->vteps[j] == vtep) {
 			WRONG("network", network->name, "vteps", address.text, "%s is given twice",
 				address.text);
+			break;
+		}
 	if (is_own_address(config, vtep))
 		WRONG("network", network->name, "vteps", address.text,
 			"%s is an uplink's own address", address.text);
@@ -150,9 +151,11 @@ static void check_network(const struct config *config, uint32_t i, struct error_
 	const struct network_config *network = &config->networks[i];
 
 	for (uint32_t j = 0; j < i; j++)
-		if (network->vni != CONFIG_NONE && config->networks[j].vni == network->vni)
+		if (network->vni != CONFIG_NONE && config->networks[j].vni == network->vni) {
 			WRONG("network", network->name, "vni", NULL, "network %s has %u already",
 				config->networks[j].name, network->vni);
+			break;
+		}
 	if (find_uplink(config, network) == NULL && network->uplink[0] != '\0')
 		WRONG("network", network->name, "uplink", NULL, "no uplink is called '%s'",
 			network->uplink);
@@ -299,20 +302,64 @@ static void shared_address(const struct container_config *one, const struct cont
 				inet_ntop(AF_INET6, one->addresses6[i], text, INET6_ADDRSTRLEN);
 }
 
-static void check_addresses(const struct config *config, const struct container_config *container,
+/* Each says whether the two cannot be side by side in one way, and tells so of the first. */
+typedef bool (*clash)(const struct config *config, const struct container_config *container,
+	const struct container_config *other, struct error_list *errors);
+
+static bool name_clash(const struct config *config, const struct container_config *container,
 	const struct container_config *other, struct error_list *errors)
 {
 	const char *name = container->port.name;
+
+	if (strcmp(name, other->port.name) != 0)
+		return false;
+	WRONG("port", name, NULL, NULL, "a port has this name already");
+	return true;
+}
+
+static bool share_network(
+	const struct container_config *container, const struct container_config *other)
+{
+	return container->network[0] != '\0' && strcmp(container->network, other->network) == 0;
+}
+
+static bool mac_clash(const struct config *config, const struct container_config *container,
+	const struct container_config *other, struct error_list *errors)
+{
+	if (rte_is_zero_ether_addr(&container->port.mac) ||
+		!rte_is_same_ether_addr(&container->port.mac, &other->port.mac) ||
+		!share_network(container, other))
+		return false;
+	WRONG("port", container->port.name, "mac", NULL,
+		"is port %s's already, in the same network", other->port.name);
+	return true;
+}
+
+static bool address_clash(const struct config *config, const struct container_config *container,
+	const struct container_config *other, struct error_list *errors)
+{
 	char address[INET6_ADDRSTRLEN];
 
-	if (!rte_is_zero_ether_addr(&container->port.mac) &&
-		rte_is_same_ether_addr(&container->port.mac, &other->port.mac))
-		WRONG("port", name, "mac", NULL, "is port %s's already, in the same network",
-			other->port.name);
+	if (!share_network(container, other))
+		return false;
 	shared_address(container, other, address);
-	if (address[0] != '\0')
-		WRONG("port", name, "addresses", NULL,
-			"%s is port %s's already, in the same network", address, other->port.name);
+	if (address[0] == '\0')
+		return false;
+	WRONG("port", container->port.name, "addresses", NULL,
+		"%s is port %s's already, in the same network", address, other->port.name);
+	return true;
+}
+
+static bool path_clash(const struct config *config, const struct container_config *container,
+	const struct container_config *other, struct error_list *errors)
+{
+	const struct port_config *port = &container->port;
+
+	if (config->virtual_clock || !is_socket(port) || !is_socket(&other->port) ||
+		port->path[0] == '\0' || strcmp(port->path, other->port.path) != 0)
+		return false;
+	WRONG("port", port->name, "path", NULL, "is port %s's already", other->port.name);
+	return true;
 }
 
 static const char *name_of_namespace(const char *netns)
@@ -337,24 +384,34 @@ static bool share_interface(const struct port_config *one, const struct port_con
 	       strcmp(name_of_namespace(one->netns), name_of_namespace(other->netns)) == 0;
 }
 
+static bool interface_clash(const struct config *config, const struct container_config *container,
+	const struct container_config *other, struct error_list *errors)
+{
+	if (config->virtual_clock || !share_interface(&container->port, &other->port))
+		return false;
+	WRONG("port", container->port.name, "interface", NULL, "%s is port %s's already",
+		name_of_interface(&container->port), other->port.name);
+	return true;
+}
+
+static const clash clashes[] = {name_clash, mac_clash, address_clash, path_clash, interface_clash};
+
 void check_containers(const struct config *config, const struct container_config *container,
 	const struct container_config *other, struct error_list *errors)
 {
-	const char *name = container->port.name;
+	for (size_t i = 0; i < RTE_DIM(clashes); i++)
+		clashes[i](config, container, other, errors);
+}
 
-	if (strcmp(name, other->port.name) == 0)
-		WRONG("port", name, NULL, NULL, "a port has this name already");
-	if (container->network[0] != '\0' && strcmp(container->network, other->network) == 0)
-		check_addresses(config, container, other, errors);
-	if (config->virtual_clock)
-		return;
-	if (is_socket(&container->port) && is_socket(&other->port) &&
-		container->port.path[0] != '\0' &&
-		strcmp(container->port.path, other->port.path) == 0)
-		WRONG("port", name, "path", NULL, "is port %s's already", other->port.name);
-	if (share_interface(&container->port, &other->port))
-		WRONG("port", name, "interface", NULL, "%s is port %s's already",
-			name_of_interface(&container->port), other->port.name);
+/* The first clash of each kind: many ports with one address are not to give lines for each two. */
+static void check_earlier(const struct config *config, uint32_t i, struct error_list *errors)
+{
+	const struct container_config *containers = config->containers;
+
+	for (size_t kind = 0; kind < RTE_DIM(clashes); kind++)
+		for (uint32_t j = 0; j < i; j++)
+			if (clashes[kind](config, &containers[i], &containers[j], errors))
+				break;
 }
 
 static void check_all_containers(const struct config *config, struct error_list *errors)
@@ -362,12 +419,13 @@ static void check_all_containers(const struct config *config, struct error_list 
 	for (uint32_t i = 0; i < config->n_containers; i++) {
 		const struct container_config *container = &config->containers[i];
 
-		check_container(config, container, NULL, errors);
-		for (uint32_t j = 0; j < i; j++)
-			check_containers(config, container, &config->containers[j], errors);
-		if (i + config->n_uplinks == PORTS_MAX)
+		if (i + config->n_uplinks == PORTS_MAX) {
 			WRONG("port", container->port.name, NULL, NULL,
 				"there are %d ports already, uplinks included", PORTS_MAX);
+			return;
+		}
+		check_container(config, container, NULL, errors);
+		check_earlier(config, i, errors);
 	}
 }
 
@@ -410,8 +468,10 @@ static void check_port_macs(
 
 		if (rte_is_same_ether_addr(&container->port.mac, &entry->mac) &&
 			strcmp(container->network, entry->network) == 0 &&
-			strcmp(container->port.name, entry->port) != 0)
+			strcmp(container->port.name, entry->port) != 0) {
 			WRONG_ENTRY(entry, "is the address of port %s", container->port.name);
+			return;
+		}
 	}
 }
 

@@ -14,6 +14,7 @@
 #include "control/mode.h"
 #include "control/value.h"
 #include "core/ipv4.h"
+#include "core/tables.h"
 #include "reorder/merge.h"
 #include "steer/moves.h"
 #include "steer/policy.h"
@@ -275,6 +276,8 @@ static void read_uplink(
 {
 	struct uplink_config *uplink;
 
+	if (config->n_uplinks > UPLINKS_MAX)
+		return; /* check_config() tells of the first that is too many */
 	config->uplinks = grow(config->uplinks, &config->n_uplinks, sizeof(*uplink));
 	uplink = &config->uplinks[config->n_uplinks - 1];
 	snprintf(uplink->port.name, sizeof(uplink->port.name), "%s", section->name);
@@ -288,6 +291,8 @@ static void read_network(
 {
 	struct network_config *network;
 
+	if (config->n_networks > NETWORKS_MAX)
+		return; /* as with uplinks */
 	config->networks = grow(config->networks, &config->n_networks, sizeof(*network));
 	network = &config->networks[config->n_networks - 1];
 	*network = (struct network_config){.vni = CONFIG_NONE,
@@ -313,6 +318,8 @@ static void read_container_keys(struct container_config *container,
 static void read_container(
 	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
+	if (config->n_containers > PORTS_MAX)
+		return; /* as with uplinks */
 	config->containers =
 		grow(config->containers, &config->n_containers, sizeof(*config->containers));
 	read_container_keys(&config->containers[config->n_containers - 1], section, errors);
@@ -362,10 +369,10 @@ static void read_stage(struct config *config, const struct ini_section *section,
 	uint64_t id;
 
 	if (stage < 0 || stage >= STAGE_COUNT)
-		ini_wrong(errors, section, entry->key, NULL,
-			"no such stage; `weftctl show stages` lists them");
+		ini_wrong_entry(
+			errors, section, entry, "no such stage; `weftctl show stages` lists them");
 	else if (parse_number(entry->value, 0, RTE_MAX_LCORE - 1, &id) != 0)
-		ini_wrong(errors, section, entry->key, NULL, "'%s' is no lcore id", entry->value);
+		ini_wrong_entry(errors, section, entry, "'%s' is no lcore id", entry->value);
 	else
 		config->pipeline[stage] = id;
 }
@@ -406,7 +413,7 @@ static void read_fdb(
 		struct error error;
 
 		if (config_read_fdb(section->name, entry->key, entry->value, &fdb, &error) != 0) {
-			ini_wrong(errors, section, entry->key, entry->value, "%s", error.text);
+			ini_wrong_entry(errors, section, entry, "%s", error.text);
 			continue;
 		}
 		fdb.line = entry->line;

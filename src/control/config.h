@@ -118,7 +118,8 @@ struct config {
 };
 
 /* Reads errors->file and adds to *errors what is wrong with it; what is missing or wrong is as if
- * it had not been given. NULL if the file cannot be read at all. config_free() takes NULL, too. */
+ * it had not been given. Of uplinks, networks and ports one more than there may be is read. NULL if
+ * the file cannot be read at all. config_free() takes NULL, too. */
 struct config *config_read(struct error_list *errors);
 void config_free(struct config *config);
 

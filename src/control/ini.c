@@ -261,30 +261,61 @@ const struct ini_section *ini_find(const struct ini *ini, const char *kind, cons
 	return NULL;
 }
 
+static bool has_word(const char *text, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (text += strspn(text, BLANKS); *text != '\0'; text += strspn(text, BLANKS)) {
+		size_t n = strcspn(text, BLANKS);
+
+		if (n == length && strncmp(text, word, n) == 0)
+			return true;
+		text += n;
+	}
+	return false;
+}
+
 static unsigned int find_line(const struct ini_section *section, const char *key, const char *value)
 {
 	unsigned int line = section->line;
 
 	for (unsigned int i = 0; key != NULL && i < section->n; i++)
 		if (strcmp(section->entries[i].key, key) == 0 &&
-			(value == NULL || strstr(section->entries[i].value, value) != NULL))
+			(value == NULL || has_word(section->entries[i].value, value)))
 			line = section->entries[i].line;
 	return line;
+}
+
+static void add_wrong(struct error_list *errors, unsigned int line,
+	const struct ini_section *section, const char *key, const char *format, va_list arguments)
+{
+	char *text;
+
+	if (vasprintf(&text, format, arguments) < 0)
+		abort();
+	error_list_add(errors, line, "[%s%s%s]: %s%s%s", section->kind, section->name[0] ? " " : "",
+		section->name, key != NULL ? key : "", key != NULL ? ": " : "", text);
+	free(text);
+}
+
+int ini_wrong_entry(struct error_list *errors, const struct ini_section *section,
+	const struct ini_entry *entry, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	add_wrong(errors, entry->line, section, entry->key, format, arguments);
+	va_end(arguments);
+	return -1;
 }
 
 int ini_wrong(struct error_list *errors, const struct ini_section *section, const char *key,
 	const char *value, const char *format, ...)
 {
 	va_list arguments;
-	char *text;
 
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		abort();
+	add_wrong(errors, find_line(section, key, value), section, key, format, arguments);
 	va_end(arguments);
-	error_list_add(errors, find_line(section, key, value), "[%s%s%s]: %s%s%s", section->kind,
-		section->name[0] ? " " : "", section->name, key != NULL ? key : "",
-		key != NULL ? ": " : "", text);
-	free(text);
 	return -1;
 }

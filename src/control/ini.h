@@ -41,10 +41,15 @@ void ini_free(struct ini *ini);
 /* NULL if there is none. */
 const struct ini_section *ini_find(const struct ini *ini, const char *kind, const char *name);
 
+/* Adds "[kind name]: KEY: TEXT" for the entry's line. Returns -1. */
+int ini_wrong_entry(struct error_list *errors, const struct ini_section *section,
+	const struct ini_entry *entry, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /*
- * Adds "[kind name]: KEY: TEXT" for the section's last line with that key and, if `value` is not
- * NULL, with this in its value; for the section's own line if no key is so. `key` NULL: for the
- * section, and "[kind name]: TEXT". Returns -1.
+ * The same where no entry is at hand: for the section's last line with that key and, if `value` is
+ * not NULL, with this as one of its value's words; for the section's own line if no key is so.
+ * `key` NULL: for the section, and "[kind name]: TEXT". Returns -1.
  */
 int ini_wrong(struct error_list *errors, const struct ini_section *section, const char *key,
 	const char *value, const char *format, ...) __attribute__((format(printf, 5, 6)));

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/keys.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int unknown_key(const struct key *keys, const struct ini_section *section, const char *name,
-	struct error_list *errors)
+static int unknown_key(const struct key *keys, const struct ini_section *section,
+	const struct ini_entry *entry, struct error_list *errors)
 {
 	char *list;
 	size_t size;
@@ -17,7 +18,7 @@ static int unknown_key(const struct key *keys, const struct ini_section *section
 	for (const struct key *key = keys; key->name != NULL; key++)
 		fprintf(stream, "%s%s", key == keys ? "" : ", ", key->name);
 	fclose(stream);
-	ini_wrong(errors, section, name, NULL, "no such key; there are %s", list);
+	ini_wrong_entry(errors, section, entry, "no such key; there are %s", list);
 	free(list);
 	return -1;
 }
@@ -30,38 +31,33 @@ static const struct key *find_key(const struct key *keys, const char *name)
 	return NULL;
 }
 
-/* Whether one of the entries before the i-th has its key. */
-static bool is_repeated(const struct ini_section *section, unsigned int i)
+/* `given`: a bit for each row of `keys`. */
+static int read_entry(const struct key *keys, const struct ini_section *section,
+	const struct ini_entry *entry, uint64_t *given, void *to, struct error_list *errors)
 {
-	for (unsigned int j = 0; j < i; j++)
-		if (strcmp(section->entries[i].key, section->entries[j].key) == 0)
-			return true;
-	return false;
-}
-
-static int read_entry(const struct key *keys, const struct ini_section *section, unsigned int i,
-	void *to, struct error_list *errors)
-{
-	const struct ini_entry *entry = &section->entries[i];
 	const struct key *key = find_key(keys, entry->key);
+	bool repeated;
 	struct error error;
 
 	if (key == NULL)
-		return unknown_key(keys, section, entry->key, errors);
-	if (!(key->flags & KEY_LIST) && is_repeated(section, i))
-		return ini_wrong(errors, section, key->name, entry->value, "is given twice");
+		return unknown_key(keys, section, entry, errors);
+	repeated = *given & UINT64_C(1) << (key - keys);
+	*given |= UINT64_C(1) << (key - keys);
+	if (!(key->flags & KEY_LIST) && repeated)
+		return ini_wrong_entry(errors, section, entry, "is given twice");
 	if (key->read(key, entry->value, (char *)to + key->offset, &error) != 0)
-		return ini_wrong(errors, section, key->name, entry->value, "%s", error.text);
+		return ini_wrong_entry(errors, section, entry, "%s", error.text);
 	return 0;
 }
 
 int keys_read(const struct key *keys, const struct ini_section *section, void *to,
 	struct error_list *errors)
 {
+	uint64_t given = 0;
 	int status = 0;
 
 	for (unsigned int i = 0; i < section->n; i++)
-		status |= read_entry(keys, section, i, to, errors);
+		status |= read_entry(keys, section, &section->entries[i], &given, to, errors);
 	for (const struct key *key = keys; key->name != NULL; key++)
 		if (key->flags & KEY_REQUIRED && !keys_given(section, key->name))
 			status = ini_wrong(
@@ -69,14 +65,33 @@ int keys_read(const struct key *keys, const struct ini_section *section, void *t
 	return status;
 }
 
+static int compare(const void *a, const void *b)
+{
+	const struct ini_entry *one = a, *other = b;
+
+	return strcmp(one->key, other->key);
+}
+
+static void keep(void *entry)
+{
+	(void)entry;
+}
+
 int keys_check_repeated(const struct ini_section *section, struct error_list *errors)
 {
+	void *tree = NULL;
 	int status = 0;
 
-	for (unsigned int i = 0; i < section->n; i++)
-		if (is_repeated(section, i))
-			status = ini_wrong(errors, section, section->entries[i].key,
-				section->entries[i].value, "is given twice");
+	for (unsigned int i = 0; i < section->n; i++) {
+		struct ini_entry *entry = &section->entries[i], **first;
+
+		first = (struct ini_entry **)tsearch(entry, &tree, compare);
+		if (first == NULL)
+			abort();
+		if (*first != entry)
+			status = ini_wrong_entry(errors, section, entry, "is given twice");
+	}
+	tdestroy(tree, keep);
 	return status;
 }
 

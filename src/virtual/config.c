@@ -334,7 +334,8 @@ static void check_ends(const struct traffic_settings *settings, const struct ini
 void traffic_settings_read(struct traffic_settings *settings, const struct ini_section *section,
 	struct error_list *errors)
 {
-	*settings = (struct traffic_settings){.flows = 1,
+	*settings = (struct traffic_settings){.section = section,
+		.flows = 1,
 		.exponent = 110,
 		.bytes_min = FRAME_BYTES_MIN,
 		.bytes_max = FRAME_BYTES_MIN};
@@ -376,8 +377,9 @@ static void check_end(const struct config *config, const struct network_config *
 }
 
 static void check_traffic(const struct config *config, const struct traffic_settings *traffic,
-	const struct ini_section *section, struct error_list *errors)
+	struct error_list *errors)
 {
+	const struct ini_section *section = traffic->section;
 	const struct network_config *network = config_network(config, traffic->network);
 
 	if (network == NULL) {
@@ -408,12 +410,11 @@ void virtual_settings_check(const struct config *config, struct error_list *erro
 	check_pauses(config, errors);
 	for (uint32_t i = 0; i < config->n_traffic; i++) {
 		const struct traffic_settings *traffic = &config->traffic[i];
-		const struct ini_section *section = ini_find(config->ini, "traffic", traffic->name);
 
-		check_traffic(config, traffic, section, errors);
+		check_traffic(config, traffic, errors);
 		/* Frames name their flow in 16 bits. */
 		if (flows <= ARRIVALS_FLOWS_MAX && flows + traffic->flows > ARRIVALS_FLOWS_MAX)
-			ini_wrong(errors, section, "flows", NULL,
+			ini_wrong(errors, traffic->section, "flows", NULL,
 				"all sections together have more than %d", ARRIVALS_FLOWS_MAX);
 		flows += traffic->flows;
 	}

@@ -47,6 +47,7 @@ struct traffic_end {
 };
 
 struct traffic_settings {
+	const struct ini_section *section; /* the configuration's */
 	char name[PORT_NAME_SIZE];
 	char network[PORT_NAME_SIZE];
 	struct traffic_end from, to;

@@ -247,7 +247,7 @@ static void read_port_keys(
 
 		if ((is_burst ? value_cost(NULL, entry->value, &cost->burst, &error)
 			      : read_size(cost, entry, &error)) != 0)
-			ini_wrong(errors, section, entry->key, NULL, "%s", error.text);
+			ini_wrong_entry(errors, section, entry, "%s", error.text);
 	}
 	if (!keys_given(section, "burst"))
 		ini_wrong(errors, section, "burst", NULL, "is missing, and required");

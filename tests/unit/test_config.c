@@ -14,6 +14,7 @@
 #include "file.h"
 
 #include "control/check.h"
+#include "core/tables.h"
 
 #define UPLINK "[uplink eth1]\ndevice = net_null0\naddress = 192.0.2.1/24\n"
 #define NETWORK "[network blue]\nvni = 100\n"
@@ -569,6 +570,76 @@ static void all_errors_are_told_with_their_lines(void **state)
 	config_free(config);
 }
 
+/* How many errors the text has. */
+static size_t count_errors(char *text, size_t size)
+{
+	struct error_list errors = {.file = file};
+	struct config *config;
+	size_t n;
+
+	file_write(text, size);
+	free(text);
+	config = config_read(&errors);
+	check_config(config, &errors);
+	n = errors.n;
+	error_list_free(&errors);
+	config_free(config);
+	return n;
+}
+
+/* Each has all in common with each other that ports may not. Those beyond what there may be are not
+ * looked at. */
+static void many_ports_that_clash_are_told_once_each(void **state)
+{
+	char *text;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	(void)state;
+	fprintf(stream, GOOD);
+	for (int i = 0; i < 3000; i++)
+		fprintf(stream,
+			"[port p%d]\nnetwork = blue\ntype = vhost-user\npath = /run/a.sock\n"
+			"mac = 02:00:00:00:00:01\naddresses = 10.0.0.1\n",
+			i);
+	fprintf(stream, "[fdb blue]\n02:00:00:00:00:01 = port p0\n");
+	fclose(stream);
+	/* The uplink is one of PORTS_MAX. All ports but the first have three errors; then come the
+	 * first too many, and the static entry. */
+	assert_int_equal(count_errors(text, size), 3 * (PORTS_MAX - 2) + 1 + 1);
+}
+
+static void many_networks_that_clash_are_told_once_each(void **state)
+{
+	char *text;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	(void)state;
+	fprintf(stream, UPLINK);
+	for (int i = 0; i < 2 * NETWORKS_MAX; i++)
+		fprintf(stream, "[network n%d]\nvni = 7\n", i);
+	fclose(stream);
+	assert_int_equal(count_errors(text, size), NETWORKS_MAX + 1);
+}
+
+static void many_wrong_lines_are_told_once_each(void **state)
+{
+	char *text;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	(void)state;
+	fprintf(stream, GOOD "[fdb blue]\n");
+	for (int i = 0; i < 100000; i++)
+		fprintf(stream, "%d = 192.0.2.2\n", i);
+	fprintf(stream, "[pipeline]\n");
+	for (int i = 0; i < 100000; i++)
+		fprintf(stream, "x%d = 1\n", i);
+	fclose(stream);
+	assert_int_equal(count_errors(text, size), 200000);
+}
+
 static void lists_may_be_given_in_several_lines(void **state)
 {
 	struct config *config = read_good(GOOD "vteps = 192.0.2.2\nvteps = 192.0.2.3\n" PORT
@@ -751,6 +822,9 @@ int main(void)
 		TEST(a_line_may_be_long),
 		TEST(errors_are_printable_and_whole),
 		TEST(all_errors_are_told_with_their_lines),
+		TEST(many_ports_that_clash_are_told_once_each),
+		TEST(many_networks_that_clash_are_told_once_each),
+		TEST(many_wrong_lines_are_told_once_each),
 		TEST(lists_may_be_given_in_several_lines),
 		TEST(words_of_port_add_make_a_port),
 		TEST(wrong_words_of_port_add_are_named),

@@ -183,6 +183,28 @@ static void errors_find_the_line_that_they_are_about(void **state)
 	ini_free(ini);
 }
 
+static void a_word_is_not_found_within_another(void **state)
+{
+	struct ini *ini = read_good("[a]\nx = 1\tone\nx = 11\nx = 192.0.2.1 3\nx = 192.0.2.10\n");
+	const struct ini_section *section = &ini->sections[0];
+	struct error_list errors = {.file = file};
+
+	(void)state;
+	ini_wrong(&errors, section, "x", "1", "no");
+	ini_wrong(&errors, section, "x", "one", "no");
+	ini_wrong(&errors, section, "x", "192.0.2.1", "no");
+	ini_wrong(&errors, section, "x", "192.0.2", "no");
+	ini_wrong_entry(&errors, section, &section->entries[1], "is %s", "wrong");
+	assert_int_equal(errors.lines[0].number, 2);
+	assert_int_equal(errors.lines[1].number, 2);
+	assert_int_equal(errors.lines[2].number, 4);
+	assert_int_equal(errors.lines[3].number, 1);
+	assert_int_equal(errors.lines[4].number, 3);
+	assert_string_equal(errors.lines[4].text, "[a]: x: is wrong");
+	error_list_free(&errors);
+	ini_free(ini);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, file_make, file_remove)
 
 int main(void)
@@ -196,6 +218,7 @@ int main(void)
 		TEST(a_repeated_section_is_marked),
 		TEST(what_is_no_file_is_named),
 		TEST(errors_find_the_line_that_they_are_about),
+		TEST(a_word_is_not_found_within_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
