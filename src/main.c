@@ -364,7 +364,7 @@ static void check_real_lcores(
 		rte_eal_cleanup();
 		rmdir(directory);
 	}
-	free(eal.argv);
+	eal_options_free(&eal);
 }
 
 static void set_mode(struct config *config, const char *mode, struct error_list *errors)
@@ -465,7 +465,7 @@ int main(int argc, char **argv)
 		status = fail(&error);
 	rte_pdump_uninit();
 	rte_eal_cleanup();
-	free(eal.argv);
+	eal_options_free(&eal);
 	config_free(config);
 	return status;
 }

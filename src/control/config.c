@@ -182,7 +182,7 @@ static const struct key micro_flows_keys[] = {
 #define PORT(field) (offsetof(struct uplink_config, port) + offsetof(struct port_config, field))
 static const struct key uplink_keys[] = {
 	{"interface", value_text, PORT(interface), 0, 16, 0},
-	{"device", value_text, PORT(device), 0, PORT_DEVICE_SIZE, 0},
+	{"device", value_device, PORT(device), 0, PORT_DEVICE_SIZE, 0},
 	{"address", value_prefix, 0, 0, 0, KEY_REQUIRED},
 	{"gateway", value_ipv4, offsetof(struct uplink_config, gateway), 0, 0, 0},
 	{"mac", value_mac, PORT(mac), 0, 0, 0},

@@ -7,7 +7,12 @@
 #include <unistd.h>
 
 #include <rte_common.h>
-#include <rte_pci.h>
+
+#include "control/value.h"
+
+/* Around words in the arguments of a device. */
+#define DEVICE_BREAKS ",=()[]"
+#define DEVICE_WORDS_MAX (PORT_DEVICE_SIZE / 2)
 
 /* Else the former tells of each message of a container, the latter of a socket that nobody misses.
  */
@@ -28,20 +33,22 @@ static bool names_devices(const char *word)
 	       is_long(word, "--allow") || is_long(word, "--block") || is_long(word, "--no-pci");
 }
 
-static bool is_pci(const char *device)
-{
-	char address[PCI_PRI_STR_SIZE];
-	struct rte_pci_addr parsed;
-	int length = strcspn(device, ",");
-
-	return length < (int)sizeof(address) &&
-	       snprintf(address, sizeof(address), "%.*s", length, device) == length &&
-	       rte_pci_addr_parse(address, &parsed) == 0;
-}
-
 static void add(struct eal_options *options, const char *word)
 {
 	options->argv[options->argc++] = (char *)(uintptr_t)word;
+}
+
+/* Also what a vdev's arguments name, as those of net_bonding and net_failsafe do. */
+static void add_named(struct eal_options *options, char *device)
+{
+	struct rte_pci_addr address;
+	char *word;
+
+	while ((word = strsep(&device, DEVICE_BREAKS)) != NULL)
+		if (parse_pci(word, strlen(word), &address)) {
+			add(options, "-a");
+			add(options, word);
+		}
 }
 
 static void add_devices(struct eal_options *options, const struct config *config)
@@ -50,11 +57,14 @@ static void add_devices(struct eal_options *options, const struct config *config
 
 	for (uint32_t i = 0; config != NULL && i < config->n_uplinks; i++) {
 		const char *device = config->uplinks[i].port.device;
+		struct rte_pci_addr address;
 
-		if (!is_pci(device))
-			continue;
-		add(options, "-a");
-		add(options, device);
+		if (parse_pci(device, strcspn(device, ","), &address)) {
+			add(options, "-a");
+			add(options, device);
+		} else {
+			add_named(options, strcpy(options->devices[i], device));
+		}
 	}
 	if (options->argc == without)
 		add(options, "--no-pci");
@@ -66,10 +76,12 @@ int eal_options_make(struct eal_options *options, int argc, char *const *argv,
 	uint32_t n_uplinks = config == NULL ? 0 : config->n_uplinks;
 	bool told = false;
 
-	/* The user's, two for each uplink or --no-pci, and NULL. */
-	options->argv = calloc(argc + RTE_DIM(quiet) + 2 * n_uplinks + 2, sizeof(*argv));
+	/* The user's, two for each device or --no-pci, and NULL. */
+	options->argv = calloc(argc + RTE_DIM(quiet) + 2 * DEVICE_WORDS_MAX * n_uplinks + 2,
+		sizeof(*options->argv));
+	options->devices = calloc(n_uplinks + 1, sizeof(*options->devices));
 	options->argc = 0;
-	if (options->argv == NULL)
+	if (options->argv == NULL || options->devices == NULL)
 		return error_set(error, "not enough memory");
 	add(options, argv[0]);
 	for (size_t i = 0; i < RTE_DIM(quiet); i++)
@@ -104,8 +116,7 @@ int eal_options_make_lcores(
 		"--no-telemetry", "--log-level=error"};
 	static char prefix[sizeof(FILE_PREFIX) + 16];
 
-	options->argv = calloc(argc + RTE_DIM(alone) + 2, sizeof(*argv));
-	options->argc = 0;
+	*options = (struct eal_options){.argv = calloc(argc + RTE_DIM(alone) + 2, sizeof(*argv))};
 	if (options->argv == NULL)
 		return error_set(error, "not enough memory");
 	add(options, argv[0]);
@@ -121,4 +132,10 @@ int eal_options_make_lcores(
 	snprintf(prefix, sizeof(prefix), FILE_PREFIX "%d", getpid());
 	add(options, prefix);
 	return 0;
+}
+
+void eal_options_free(struct eal_options *options)
+{
+	free(options->argv);
+	free(options->devices);
 }

@@ -41,6 +41,33 @@ int value_text(const struct key *key, const char *value, void *to, struct error 
 	return 0;
 }
 
+bool parse_pci(const char *text, size_t length, struct rte_pci_addr *address)
+{
+	char word[PCI_PRI_STR_SIZE];
+
+	if (length >= sizeof(word))
+		return false;
+	snprintf(word, sizeof(word), "%.*s", (int)length, text);
+	return rte_pci_addr_parse(word, address) == 0;
+}
+
+int value_device(const struct key *key, const char *value, void *to, struct error *error)
+{
+	size_t length = strcspn(value, ",");
+	char name[PCI_PRI_STR_SIZE], *device;
+	struct rte_pci_addr address;
+	int status;
+
+	if (!parse_pci(value, length, &address))
+		return value_text(key, value, to, error);
+	rte_pci_device_name(&address, name, sizeof(name));
+	if (asprintf(&device, "%s%s", name, value + length) < 0)
+		abort();
+	status = value_text(key, device, to, error);
+	free(device);
+	return status;
+}
+
 int value_u16(const struct key *key, const char *value, void *to, struct error *error)
 {
 	uint64_t number = 0;

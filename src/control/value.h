@@ -2,8 +2,11 @@
 #ifndef WEFT_VALUE_H
 #define WEFT_VALUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <rte_pci.h>
 
 #include "core/error.h"
 
@@ -32,7 +35,13 @@ int value_u16(const struct key *key, const char *value, void *to, struct error *
 int value_u32(const struct key *key, const char *value, void *to, struct error *error);
 int value_bool(const struct key *key, const char *value, void *to, struct error *error);
 int value_mac(const struct key *key, const char *value, void *to, struct error *error);
+/* Of a PCI device its whole address, whose domain may be left out: "3b:00.0,mprq_en=0" gives
+ * "0000:3b:00.0,mprq_en=0". Anything else as it is. */
+int value_device(const struct key *key, const char *value, void *to, struct error *error);
 int value_ipv4(const struct key *key, const char *value, void *to, struct error *error);
+
+/* Whether just these characters are a PCI device's address, with or without its domain. */
+bool parse_pci(const char *text, size_t length, struct rte_pci_addr *address);
 
 /* A decimal number, all of it. */
 int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number);

@@ -138,6 +138,28 @@ static void every_key_is_read(void **state)
 
 /* ---- modes ---- */
 
+static void a_pci_device_has_its_whole_address(void **state)
+{
+	static const char *const devices[][2] = {
+		{"3b:00.0,mprq_en=0", "0000:3b:00.0,mprq_en=0"},
+		{"0000:3B:00.1", "0000:3b:00.1"},
+		{"net_bonding0,slave=3b:00.0", "net_bonding0,slave=3b:00.0"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(devices); i++) {
+		char text[256];
+		struct config *config;
+
+		snprintf(text, sizeof(text),
+			"[uplink nic]\ndevice = %s\naddress = 192.0.2.1/24\n" NETWORK,
+			devices[i][0]);
+		config = read_good(text);
+		assert_string_equal(config->uplinks[0].port.device, devices[i][1]);
+		config_free(config);
+	}
+}
+
 static void a_mode_of_ones_own_is_a_row(void **state)
 {
 	struct config *config = read_good(
@@ -809,6 +831,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_left_out_has_its_default),
 		TEST(every_key_is_read),
+		TEST(a_pci_device_has_its_whole_address),
 		TEST(a_mode_of_ones_own_is_a_row),
 		TEST(a_stage_that_a_mode_does_not_name_is_inline),
 		TEST(steering_by_stage_has_a_gate),

@@ -52,7 +52,7 @@ static void assert_made(const char *words, const struct config *devices, const c
 	snprintf(wanted, sizeof(wanted), "%.*s" QUIET "%s", (int)name, expected, expected + name);
 	assert_string_equal(text, wanted);
 	assert_null(options.argv[options.argc]);
-	free(options.argv);
+	eal_options_free(&options);
 }
 
 static void uplinks_alone_are_opened(void **state)
@@ -61,6 +61,21 @@ static void uplinks_alone_are_opened(void **state)
 	assert_made("weft -l 0,1", with_devices(PCI, NULL), "weft -l 0,1 -a " PCI);
 	assert_made("weft", with_devices(PCI, OTHER_PCI), "weft -a " PCI " -a " OTHER_PCI);
 	assert_made("weft", with_devices(VDEV, PCI), "weft -a " PCI);
+}
+
+static void devices_of_a_vdev_are_opened(void **state)
+{
+	(void)state;
+	assert_made("weft",
+		with_devices("net_bonding0,mode=1,slave=0000:3b:00.0,slave=3b:00.1", VDEV),
+		"weft -a 0000:3b:00.0 -a 3b:00.1");
+	assert_made("weft",
+		with_devices("net_failsafe0,mac=02:00:00:00:00:01,dev(0000:3b:00.0,rxq=1),"
+			     "dev(net_tap0)",
+			PCI),
+		"weft -a 0000:3b:00.0 -a " PCI);
+	assert_made("weft", with_devices("a=0:0.0,0:0.0,0:0.0", NULL),
+		"weft -a 0:0.0 -a 0:0.0 -a 0:0.0");
 }
 
 static void no_pci_device_is_opened_where_none_is_named(void **state)
@@ -99,6 +114,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(uplinks_alone_are_opened),
+		cmocka_unit_test(devices_of_a_vdev_are_opened),
 		cmocka_unit_test(no_pci_device_is_opened_where_none_is_named),
 		cmocka_unit_test(a_user_who_names_devices_is_left_alone),
 		cmocka_unit_test(other_options_name_no_device),
