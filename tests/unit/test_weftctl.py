@@ -339,6 +339,13 @@ def test_others_that_answer_are_named(directory, serve, weftctl):
     assert weftctl("--file-prefix", "nobody", "show", "mode", status=1).rstrip().endswith(PREFIX)
 
 
+def test_others_that_hang_are_not_named(directory, weftctl):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as hung:
+        hung.bind(str(directory / "dpdk_telemetry.v2"))
+        hung.listen()
+        assert PREFIX not in weftctl("--file-prefix", "nobody", "show", "mode", status=1)
+
+
 def test_a_directory_of_another_user(directory):
     """The program is read from stdin: another user may not see where it is."""
     if os.geteuid() != 0:
