@@ -299,9 +299,13 @@ static int run_dataplane(struct config *config, struct dataplane *dataplane,
 
 	if (control == NULL)
 		return -1;
+	if (events_add(control->events, wake_fd, take_requests, control) != 0) {
+		error_set(error, "the main lcore cannot be woken (%s)", strerror(errno));
+		control_free(control);
+		return -1;
+	}
 	launch(dataplane);
 	requests_open(wake_main);
-	events_add(control->events, wake_fd, take_requests, control);
 	serve(control, options->stats_period);
 	status = end(control);
 	control_free(control);

@@ -97,12 +97,15 @@ static void sort(struct error_list *list)
 		qsort(list->lines, list->n, sizeof(*list->lines), compare);
 }
 
-static void print_place(const struct error_list *list, const struct error_line *line, FILE *stream)
+void error_list_print_line(const struct error_list *list, size_t i, FILE *stream)
 {
+	const struct error_line *line = &list->lines[i];
+
 	if (list->file != NULL && line->number != 0)
 		fprintf(stream, "%s:%u: ", list->file, line->number);
 	else if (list->file != NULL)
 		fprintf(stream, "%s: ", list->file);
+	fprintf(stream, "%s", line->text);
 }
 
 void error_list_print(struct error_list *list, const char *prefix, FILE *stream)
@@ -110,8 +113,8 @@ void error_list_print(struct error_list *list, const char *prefix, FILE *stream)
 	sort(list);
 	for (size_t i = 0; i < list->n; i++) {
 		fprintf(stream, "%s ", prefix);
-		print_place(list, &list->lines[i], stream);
-		fprintf(stream, "%s\n", list->lines[i].text);
+		error_list_print_line(list, i, stream);
+		fprintf(stream, "\n");
 	}
 }
 
@@ -126,8 +129,7 @@ int error_list_join(struct error_list *list, struct error *error)
 	sort(list);
 	for (size_t i = 0; i < list->n; i++) {
 		fprintf(stream, "%s", i > 0 ? "; " : "");
-		print_place(list, &list->lines[i], stream);
-		fprintf(stream, "%s", list->lines[i].text);
+		error_list_print_line(list, i, stream);
 	}
 	fclose(stream);
 	set(error, text);

@@ -35,6 +35,9 @@ struct error_list {
 void error_list_add(struct error_list *list, unsigned int number, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* "FILE:NUMBER: TEXT" of the i-th, as far as there are a file and a number. */
+void error_list_print_line(const struct error_list *list, size_t i, FILE *stream);
+
 /* A line "PREFIX FILE:NUMBER: TEXT" for each, in the order of the file. */
 void error_list_print(struct error_list *list, const char *prefix, FILE *stream);
 

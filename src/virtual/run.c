@@ -47,6 +47,20 @@ static char *name_costs(const struct config *config)
 		       : path;
 }
 
+static void add_costs_error(struct error_list *errors, const struct error_list *wrong, size_t i)
+{
+	char *text;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (stream == NULL)
+		abort();
+	error_list_print_line(wrong, i, stream);
+	fclose(stream);
+	error_list_add(errors, 0, "[virtual]: costs: %s", text);
+	free(text);
+}
+
 static void read_costs(const struct config *config, struct costs *costs, struct error_list *errors)
 {
 	char *path = name_costs(config);
@@ -56,8 +70,7 @@ static void read_costs(const struct config *config, struct costs *costs, struct 
 		abort();
 	costs_read(costs, &wrong);
 	for (size_t i = 0; i < wrong.n; i++)
-		error_list_add(errors, 0, "[virtual]: costs: %s:%u: %s", path,
-			wrong.lines[i].number, wrong.lines[i].text);
+		add_costs_error(errors, &wrong, i);
 	error_list_free(&wrong);
 	free(path);
 }

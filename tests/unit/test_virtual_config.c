@@ -13,6 +13,7 @@
 #include "file.h"
 
 #include "control/config.h"
+#include "virtual/run.h"
 
 #define GOOD                                                                                       \
 	"[uplink eth1]\ndevice = net_null0\naddress = 192.0.2.1/24\n"                              \
@@ -192,6 +193,20 @@ static void errors_name_file_section_and_key(void **state)
 	}
 }
 
+static void a_costs_file_that_is_not_there_has_no_line(void **state)
+{
+	struct config *config = read_good(GOOD "[virtual]\ncosts = no-such.ini\n");
+	struct error_list errors = {.file = file};
+
+	(void)state;
+	run_virtual_check(config, &errors);
+	assert_int_equal(errors.n, 1);
+	assert_string_equal(errors.lines[0].text,
+		"[virtual]: costs: /tmp/no-such.ini: cannot be read: No such file or directory");
+	error_list_free(&errors);
+	config_free(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +214,7 @@ int main(void)
 		cmocka_unit_test(every_key_of_virtual_is_read),
 		cmocka_unit_test(every_key_of_traffic_is_read),
 		cmocka_unit_test(errors_name_file_section_and_key),
+		cmocka_unit_test(a_costs_file_that_is_not_there_has_no_line),
 	};
 
 	return cmocka_run_group_tests(tests, file_make, file_remove);
