@@ -141,15 +141,16 @@ static int talk(const struct request *request)
 /* Kernels before 6.2 do not rename a device that is up. */
 static void take_down(const char *device)
 {
-	struct ifreq request = {0};
-	int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const struct request request = {
+		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(request.link)),
+			.nlmsg_type = RTM_NEWLINK,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+		.link = {.ifi_family = AF_UNSPEC,
+			.ifi_index = if_nametoindex(device),
+			.ifi_change = IFF_UP},
+	};
 
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
-	if (ioctl(control, SIOCGIFFLAGS, &request) == 0) {
-		request.ifr_flags &= ~IFF_UP;
-		ioctl(control, SIOCSIFFLAGS, &request);
-	}
-	close(control);
+	talk(&request);
 }
 
 static int move(const char *device, int namespace, const char *name)
