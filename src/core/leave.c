@@ -24,22 +24,44 @@ static void count_sent(struct lcore *lcore, struct port_counters *counters,
 	counter_add(&lcore->counters.coalesced, endings_count(endings, 0, sent) - sent);
 }
 
-static void send_burst(
+/* Drops all n that were not sent, or the first alone if that is why. Returns how many. */
+static uint16_t drop_refused(
 	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
-	struct port_counters *counters = &port->queues[queue].counters;
+	enum drop reason = refusal(port);
+
+	if (port->ops->too_big != NULL && port->ops->too_big(port, queue, mbufs[0])) {
+		reason = port->uplink ? DROP_UPLINK_TOO_BIG : DROP_PORT_TOO_BIG;
+		n = 1;
+	}
+	counter_add(&port->queues[queue].counters.tx_refused, n);
+	ending_drop(lcore, mbufs, n, reason);
+	return n;
+}
+
+/* Returns how many have ended: been sent or dropped. */
+static uint16_t send_some(
+	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
 	struct endings endings;
 	uint32_t bytes = bytes_of(mbufs, n);
-	uint16_t sent;
+	uint16_t sent, refused = 0;
 
 	endings_read(mbufs, n, &endings);
 	sent = port->ops->send(port, queue, mbufs, n);
 	if (unlikely(sent < n)) {
 		bytes -= bytes_of(mbufs + sent, n - sent);
-		counter_add(&counters->tx_refused, n - sent);
-		ending_drop(lcore, mbufs + sent, n - sent, refusal(port));
+		refused = drop_refused(lcore, port, queue, mbufs + sent, n - sent);
 	}
-	count_sent(lcore, counters, &endings, sent, bytes);
+	count_sent(lcore, &port->queues[queue].counters, &endings, sent, bytes);
+	return sent + refused;
+}
+
+static void send_burst(
+	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	for (uint16_t ended = 0; ended < n;)
+		ended += send_some(lcore, port, queue, mbufs + ended, n - ended);
 }
 
 /* Packets that hang behind others leave by themselves, unless they were made one with them. */

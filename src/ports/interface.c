@@ -65,6 +65,15 @@ static uint16_t interface_send(
 
 static bool interface_is_up(const struct port *port)
 {
+static bool interface_too_big(struct port *port, uint16_t queue, const struct rte_mbuf *mbuf)
+{
+	struct interface *interface = port->driver;
+	struct packet_queue *own = __atomic_load_n(&interface->queues[queue], __ATOMIC_ACQUIRE);
+
+	(void)mbuf;
+	return own != NULL && packet_queue_too_big(own);
+}
+
 	const struct interface *interface = port->driver;
 
 	return __atomic_load_n(&interface->up, __ATOMIC_RELAXED);
@@ -352,3 +361,4 @@ const struct port_ops interface_port_ops = {
 	.is_up = interface_is_up,
 	.missed = interface_missed,
 };
+	.too_big = interface_too_big,

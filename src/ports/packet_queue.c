@@ -48,6 +48,7 @@ struct packet_queue {
 	struct rte_mempool *pool;
 	uint64_t too_large; /* frames of which the rest was lost; owner: wo, others: ro (relaxed) */
 	uint64_t told;	    /* of these, by packet_queue_missed() */
+	bool too_big;	    /* the packet that the last packet_queue_send() stopped at */
 	struct cut cut;	    /* of what is in `large` */
 	bool large_has_tag;
 	struct virtio_net_hdr header; /* of what is in `large` */
@@ -191,7 +192,8 @@ static unsigned int gather(
 	return filled;
 }
 
-/* The kernel stops at the first that it does not take: the interface is down or its queue full. */
+/* The kernel stops at the first that it does not take: the interface is down or its queue full, or
+ * the packet too big. If it took others before, it does not say why, so it is asked again. */
 uint16_t packet_queue_send(struct packet_queue *queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct mmsghdr messages[SEND_BURST];
@@ -203,12 +205,19 @@ uint16_t packet_queue_send(struct packet_queue *queue, struct rte_mbuf **mbufs, 
 		int taken =
 			filled == 0 ? 0 : sendmmsg(queue->send_fd, messages, filled, MSG_DONTWAIT);
 
-		sent += RTE_MAX(taken, 0);
-		if (taken < (int)filled || filled == 0)
+		if (taken <= 0) {
+			queue->too_big = filled == 0 || errno == EMSGSIZE;
 			break;
+		}
+		sent += taken;
 	}
 	rte_pktmbuf_free_bulk(mbufs, sent);
 	return sent;
+}
+
+bool packet_queue_too_big(const struct packet_queue *queue)
+{
+	return queue->too_big;
 }
 
 /* ---- opening ---- */

@@ -48,5 +48,6 @@ uint64_t packet_queue_missed(struct packet_queue *queue);
 /* As those of struct port_ops; by the lcore that owns the queue. */
 uint16_t packet_queue_receive(struct packet_queue *queue, struct rte_mbuf **mbufs, uint16_t n);
 uint16_t packet_queue_send(struct packet_queue *queue, struct rte_mbuf **mbufs, uint16_t n);
+bool packet_queue_too_big(const struct packet_queue *queue);
 
 #endif

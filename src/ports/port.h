@@ -21,7 +21,7 @@
  *
  * Who may call what:
  *   attach, detach, housekeep   the main lcore only
- *   receive, send               only the lcore that owns the queue (struct port_queue.owner)
+ *   receive, send, too_big      only the lcore that owns the queue (struct port_queue.owner)
  *   is_up                       any thread
  */
 
@@ -94,6 +94,10 @@ struct port_ops {
 	uint16_t (*send)(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 
 	/* True while a peer can take packets. */
+	/* Whether the first packet that the last send() left is one that the peer can never take.
+	 * The caller then drops it alone, and offers those behind it again. NULL: all can be. */
+	bool (*too_big)(struct port *port, uint16_t queue, const struct rte_mbuf *mbuf);
+
 	bool (*is_up)(const struct port *port);
 
 	/* Control work of the port (accepting a peer, noticing that it went); called by the main

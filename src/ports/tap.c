@@ -188,6 +188,14 @@ static void describe(struct rte_mbuf *mbuf, struct virtio_net_hdr *header)
 	header->csum_offset = offsetof(struct rte_tcp_hdr, cksum);
 }
 
+/* Larger than any stage lets pass, if it is not in tiny pieces. */
+static bool tap_too_big(struct port *port, uint16_t queue, const struct rte_mbuf *mbuf)
+{
+	(void)port;
+	(void)queue;
+	return mbuf->nb_segs > WRITE_SEGMENTS_MAX;
+}
+
 /* False if the kernel does not take it: the device is down or gone, or memory is short. */
 static bool write_frame(int fd, struct rte_mbuf *mbuf)
 {
@@ -511,6 +519,7 @@ const struct port_ops tap_port_ops = {
 	.detach = tap_detach,
 	.receive = tap_receive,
 	.send = tap_send,
+	.too_big = tap_too_big,
 	.is_up = tap_is_up,
 	.housekeep = tap_housekeep,
 };

@@ -60,5 +60,8 @@ DROP(ENCAP, ENCAP_HEADROOM, encap_headroom, "buffer has no room for the outer he
 DROP(TX, TX_TOO_BIG, tx_too_big, "packet is larger than the uplink's MTU")
 DROP(DELIVER, PORT_DOWN, port_down, "no container is attached to the port")
 DROP(DELIVER, PORT_FULL, port_full, "container does not take its packets fast enough")
+DROP(DELIVER, PORT_TOO_BIG, port_too_big,
+	"packet is in more pieces than the container's device takes")
 DROP(SEND, UPLINK_DOWN, uplink_down, "uplink has no link")
 DROP(SEND, UPLINK_FULL, uplink_full, "uplink does not take packets fast enough")
+DROP(SEND, UPLINK_TOO_BIG, uplink_too_big, "packet is larger than the uplink's interface takes now")

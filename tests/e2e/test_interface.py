@@ -10,12 +10,13 @@ import frames
 import netns
 import traffic
 from frames import inner
-from topology import WEB_MAC, Overlay
+from topology import DB_MAC, WEB_MAC, Overlay
 from waiting import PATIENCE, until
 
 MEGABYTES = 50
 SLOTS = 64
 FLOOD = 5000
+BURST = 8
 
 
 def uplink(overlay):
@@ -98,6 +99,30 @@ def test_an_interface_that_comes_late(lab, binary):
     overlay.host.ip("link set other0 name up0 up")
     wait_for_status(overlay, 1, "up0 is up")
     traffic.reachable(overlay.db, overlay.web.address(), PATIENCE)
+
+
+def test_an_mtu_that_shrinks(lab, binary):
+    """Packets that the interface does not take any more are dropped alone: those behind them, of a
+    burst that weft finds at once, leave."""
+    overlay = Overlay(lab).start()
+    traffic.reachable(overlay.web, overlay.db.address())
+    overlay.host.ip("link set up0 mtu 1000")
+    wait_for_status(overlay, 1, "MTU is 1000")
+    overlay.weft.settle()
+    before = overlay.weft.drops()
+    sniffer = traffic.Sniffer(overlay.db.namespace, overlay.db.interface)
+    with overlay.web.namespace.raw_socket(overlay.web.interface) as raw:
+        overlay.weft.process.freeze()
+        for _ in range(BURST):
+            for size, mark in ((1200, b"weft-e2e-large"), (100, frames.MARK)):
+                raw.send(bytes(inner(WEB_MAC, DB_MAC, size, mark, "10.1.0.1", "10.1.0.2")))
+        overlay.weft.process.thaw()
+    until(lambda: len(sniffer.matching(frames.MARK)) == BURST, PATIENCE,
+          lambda: f"{len(sniffer.matching(frames.MARK))} small packets; {overlay.weft.drops()}")
+    assert sniffer.matching(b"weft-e2e-large") == []
+    after = overlay.weft.drops()
+    assert after[("send", "uplink_too_big")] - before[("send", "uplink_too_big")] == BURST
+    assert after[("send", "uplink_full")] == before[("send", "uplink_full")]
 
 
 def flood(raw, frame):

@@ -330,7 +330,7 @@ static uint16_t sim_send(struct port *port, uint16_t index, struct rte_mbuf **mb
 {
 	struct sim_peer *peer = port->driver;
 	struct sim_queue *queue = &peer->queues[index];
-	uint16_t willing = n;
+	uint16_t willing = n, refused;
 
 	check_owner(port, index);
 	if (__atomic_load_n(&peer->world->open, __ATOMIC_RELAXED) && peer->world->config.refusing &&
@@ -339,9 +339,23 @@ static uint16_t sim_send(struct port *port, uint16_t index, struct rte_mbuf **mb
 	hold_up(peer->world, queue);
 	for (uint16_t i = 0; i < willing; i++)
 		send_one(peer, port, queue, mbufs[i]);
-	queue->refused += n - willing;
-	queue->refused_away += sim_is_up(port) ? 0 : n - willing;
+	/* Not where ports churn: other draws there find floods that a container gets by its old
+	 * port and by its new one. */
+	queue->too_big = willing < n && sim_is_up(port) && !peer->world->config.churning &&
+			 random_one_in(&queue->random, 2);
+	refused = queue->too_big ? 1 : n - willing;
+	queue->refused += refused;
+	queue->refused_away += sim_is_up(port) ? 0 : refused;
+	queue->refused_too_big += queue->too_big;
 	return willing;
+}
+
+static bool sim_too_big(struct port *port, uint16_t index, const struct rte_mbuf *mbuf)
+{
+	const struct sim_peer *peer = port->driver;
+
+	(void)mbuf;
+	return peer->queues[index].too_big;
 }
 
 /* ---- coming and going ---- */
@@ -371,5 +385,6 @@ const struct port_ops sim_port_ops = {
 	.detach = sim_detach,
 	.receive = sim_receive,
 	.send = sim_send,
+	.too_big = sim_too_big,
 	.is_up = sim_is_up,
 };

@@ -616,6 +616,7 @@ static void add_sums(const struct sim_queue *queue, void *argument)
 	sum->taken += queue->taken;
 	sum->refused += queue->refused;
 	sum->refused_away += queue->refused_away;
+	sum->refused_too_big += queue->refused_too_big;
 	for (unsigned int i = 0; i < DROP_COUNT; i++)
 		sum->faulty[i] += queue->faulty[i];
 }
@@ -865,7 +866,9 @@ static bool depends_on_run(const struct world *world, enum drop drop)
 	switch (drop) {
 	case DROP_PORT_DOWN:
 	case DROP_PORT_FULL:
+	case DROP_PORT_TOO_BIG:
 	case DROP_UPLINK_FULL:
+	case DROP_UPLINK_TOO_BIG:
 		return world->config.refusing;
 	case DROP_FLOOD_REFUSED: /* on branches: all others wait for credits */
 		return world->config.row > 0;
@@ -886,6 +889,8 @@ static void check_drops(struct world *world, const struct sim_queue *sum)
 	uint64_t away = dataplane_drops(world->dataplane, DROP_PORT_DOWN);
 	uint64_t busy = dataplane_drops(world->dataplane, DROP_PORT_FULL) +
 			dataplane_drops(world->dataplane, DROP_UPLINK_FULL);
+	uint64_t too_big = dataplane_drops(world->dataplane, DROP_PORT_TOO_BIG) +
+			   dataplane_drops(world->dataplane, DROP_UPLINK_TOO_BIG);
 
 	for (unsigned int i = 0; i < DROP_COUNT; i++) {
 		uint64_t drops = dataplane_drops(world->dataplane, i);
@@ -898,11 +903,12 @@ static void check_drops(struct world *world, const struct sim_queue *sum)
 			world_fail(world, "%" PRIu64 " packets were dropped as %s, not %" PRIu64,
 				drops, drop_table[i].name, sum->faulty[i]);
 	}
-	if (away != sum->refused_away || busy != sum->refused - sum->refused_away)
+	if (away != sum->refused_away || too_big != sum->refused_too_big ||
+		away + busy + too_big != sum->refused)
 		world_fail(world,
-			"%" PRIu64 " and %" PRIu64 " packets were dropped as refused, not %" PRIu64
-			" and %" PRIu64,
-			away, busy, sum->refused_away, sum->refused - sum->refused_away);
+			"%" PRIu64 ", %" PRIu64 " and %" PRIu64 " packets were dropped as refused, "
+			"not %" PRIu64 " in all, %" PRIu64 " away and %" PRIu64 " too big",
+			away, busy, too_big, sum->refused, sum->refused_away, sum->refused_too_big);
 }
 
 static uint64_t received(const struct world *world, const struct flow *flow, uint16_t place)

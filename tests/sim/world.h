@@ -85,6 +85,8 @@ struct sim_queue {
 	uint64_t taken;
 	uint64_t refused;
 	uint64_t refused_away;	     /* of these, because the peer is away */
+	uint64_t refused_too_big;    /* of these, each alone */
+	bool too_big;		     /* why the last ones were refused */
 	uint64_t faulty[DROP_COUNT]; /* given, and to be dropped so */
 	uint16_t n_replies;	     /* relaxed */
 	uint16_t n_ready;	     /* of these, those that are there by now */

@@ -892,3 +892,28 @@ int main(void)
 
 	return cmocka_run_group_tests_name("interface", tests, environment_make, environment_end);
 }
+	assert_true(interface_port_ops.too_big(&port, 0, mbufs[1]));
+	run("ip link set " NEAR " down");
+	assert_int_equal(interface_port_ops.send(&port, 0, mbufs + 2, 1), 0);
+	assert_false(interface_port_ops.too_big(&port, 0, mbufs[2]));
+static void more_pieces_than_fit_a_call_are_too_big(void **state)
+{
+	struct rte_mbuf *mbufs[2], *piece;
+
+	(void)state;
+	NEEDS_DEVICES();
+	port_open(1, pool);
+	make_frame(100, 1);
+	mbufs[0] = mbuf_of_frame(pool, 100);
+	mbufs[1] = mbuf_of_frame(pool, 100);
+	for (int i = 0; i < 128; i++) {
+		piece = rte_pktmbuf_alloc(pool);
+		rte_pktmbuf_append(piece, 1);
+		assert_int_equal(rte_pktmbuf_chain(mbufs[1], piece), 0);
+	}
+	assert_int_equal(interface_port_ops.send(&port, 0, mbufs, 2), 1);
+	assert_true(interface_port_ops.too_big(&port, 0, mbufs[1]));
+	rte_pktmbuf_free(mbufs[1]);
+}
+
+		TEST(more_pieces_than_fit_a_call_are_too_big),

@@ -711,6 +711,27 @@ static void a_device_that_is_down_takes_nothing(void **state)
 	rte_pktmbuf_free_bulk(mbufs, 2);
 }
 
+static void more_pieces_than_fit_a_call_are_too_big(void **state)
+{
+	struct rte_mbuf *mbuf, *piece;
+
+	(void)state;
+	NEEDS_DEVICES();
+	port_open(1, MTU, pool);
+	interface_set_up(true);
+	make_frame(100, 0);
+	mbuf = mbuf_of_frame(pool, 100);
+	assert_false(tap_port_ops.too_big(&port, 0, mbuf));
+	for (int i = 0; i < 96; i++) {
+		piece = rte_pktmbuf_alloc(pool);
+		rte_pktmbuf_append(piece, 1);
+		assert_int_equal(rte_pktmbuf_chain(mbuf, piece), 0);
+	}
+	assert_int_equal(tap_port_ops.send(&port, 0, &mbuf, 1), 0);
+	assert_true(tap_port_ops.too_big(&port, 0, mbuf));
+	rte_pktmbuf_free(mbuf);
+}
+
 static void a_device_that_is_gone_does_no_harm(void **state)
 {
 	struct rte_mbuf *mbuf;
@@ -1141,6 +1162,7 @@ int main(void)
 		TEST(the_ip_checksum_is_made_where_asked_for),
 		TEST(the_kernel_sends_small_and_whole_packets),
 		TEST(a_device_that_is_down_takes_nothing),
+		TEST(more_pieces_than_fit_a_call_are_too_big),
 		TEST(a_device_that_is_gone_does_no_harm),
 		TEST(what_the_kernel_does_not_take),
 		TEST(no_mbufs_leave_frames_waiting),
