@@ -186,7 +186,7 @@ static const struct key uplink_keys[] = {
 	{"address", value_prefix, 0, 0, 0, KEY_REQUIRED},
 	{"gateway", value_ipv4, offsetof(struct uplink_config, gateway), 0, 0, 0},
 	{"mac", value_mac, PORT(mac), 0, 0, 0},
-	{"mtu", value_u16, PORT(mtu), 128, 9600, 0},
+	{"mtu", value_u16, PORT(mtu), 128, PORT_MTU_MAX, 0},
 	{"queues", value_u16, PORT(queues), 1, PORT_QUEUES_MAX, 0},
 	{"lcores", value_lcores, offsetof(struct uplink_config, lcores), 0, 0, KEY_LIST},
 	{"ring-size", value_u16, PORT(ring_size), 32, 32768, 0},
@@ -204,7 +204,7 @@ static const struct key network_keys[] = {
 	{"learning", value_bool, offsetof(struct network_config, learning), 0, 0, 0},
 	{"ageing", value_u32, offsetof(struct network_config, ageing), 1, 1000000, 0},
 	{"addresses", value_u32, offsetof(struct network_config, addresses), 1, 1 << 20, 0},
-	{"mtu", value_u16, offsetof(struct network_config, mtu), 68, 9600, 0},
+	{"mtu", value_u16, offsetof(struct network_config, mtu), 68, PORT_MTU_MAX, 0},
 	{0},
 };
 

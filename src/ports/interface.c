@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_malloc.h>
 
 #include "core/counters.h"
@@ -30,16 +31,17 @@
 struct link {
 	int index; /* 0: there is none */
 	short flags;
-	int mtu;
+	int mtu;	     /* as far as an uplink uses it */
 	unsigned short type; /* ARPHRD_... */
 	struct rte_ether_addr mac;
 };
 
 struct interface {
-	bool up;	  /* main lcore: wo, others: ro (relaxed) */
-	int netlink;	  /* tells when to look again */
-	struct link link; /* as last looked at */
-	uint64_t missed;  /* of queues that are gone, and of others until they were asked */
+	bool up;	     /* main lcore: wo, others: ro (relaxed) */
+	int netlink;	     /* tells when to look again */
+	struct link link;    /* as last looked at */
+	uint64_t look_again; /* TSC: if there are no queues, not before then */
+	uint64_t missed;     /* of queues that are gone, and of others until they were asked */
 	struct packet_queue *queues[]; /* main lcore: wo (release), owners: ro (acquire); or NULL */
 };
 
@@ -63,8 +65,6 @@ static uint16_t interface_send(
 	return own == NULL ? 0 : packet_queue_send(own, mbufs, n);
 }
 
-static bool interface_is_up(const struct port *port)
-{
 static bool interface_too_big(struct port *port, uint16_t queue, const struct rte_mbuf *mbuf)
 {
 	struct interface *interface = port->driver;
@@ -74,6 +74,8 @@ static bool interface_too_big(struct port *port, uint16_t queue, const struct rt
 	return own != NULL && packet_queue_too_big(own);
 }
 
+static bool interface_is_up(const struct port *port)
+{
 	const struct interface *interface = port->driver;
 
 	return __atomic_load_n(&interface->up, __ATOMIC_RELAXED);
@@ -81,6 +83,7 @@ static bool interface_too_big(struct port *port, uint16_t queue, const struct rt
 
 /* ---- what the kernel says ---- */
 
+/* Any socket does. */
 static bool ask(int fd, struct ifreq *request, struct link *link)
 {
 	if (ioctl(fd, SIOCGIFINDEX, request) != 0)
@@ -88,7 +91,7 @@ static bool ask(int fd, struct ifreq *request, struct link *link)
 	link->index = request->ifr_ifindex;
 	if (ioctl(fd, SIOCGIFMTU, request) != 0)
 		return false;
-	link->mtu = request->ifr_mtu;
+	link->mtu = RTE_MIN(request->ifr_mtu, PORT_MTU_MAX);
 	if (ioctl(fd, SIOCGIFHWADDR, request) != 0)
 		return false;
 	link->type = request->ifr_hwaddr.sa_family;
@@ -99,17 +102,16 @@ static bool ask(int fd, struct ifreq *request, struct link *link)
 	return true;
 }
 
-static struct link look_at(const char *name)
+static struct link look_at(const struct port *port)
 {
+	const struct interface *interface = port->driver;
 	struct link link = {0};
 	struct ifreq request = {0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", port_interface(port));
 	/* It may go between two questions. */
-	if (!ask(fd, &request, &link))
-		link = (struct link){0};
-	close(fd);
+	if (!ask(interface->netlink, &request, &link))
+		link = errno == ENODEV ? (struct link){0} : interface->link;
 	return link;
 }
 
@@ -159,7 +161,7 @@ static int open_all(struct port *port, struct packet_queue **queues, struct erro
 		.interface = link->index,
 		.mtu = RTE_MAX(link->mtu, port->mtu),
 		.slots = port->config.ring_size ? port->config.ring_size : DEFAULT_RING_SIZE,
-		.mac = rte_is_same_ether_addr(&link->mac, &port->mac) ? NULL : &port->mac,
+		.mac = &port->mac,
 		.shared = port->n_queues > 1,
 		.pool = port->environment.pool,
 		.socket_id = port->environment.socket_id,
@@ -229,17 +231,23 @@ static int check(const struct port *port, const struct link *link, struct error 
 	return 0;
 }
 
+/* Older kernels, such as Debian 12's, let sockets share only what is up. */
+static bool can_open(const struct port *port, const struct link *link)
+{
+	return link->index != 0 && (port->n_queues == 1 || link->flags & IFF_UP);
+}
+
 /* Does as the interface is now. -1 and *error if it is there and cannot be used. */
 static int follow(struct port *port, struct error *error)
 {
 	struct interface *interface = port->driver;
-	struct link link = look_at(port_interface(port));
+	struct link link = look_at(port);
 	int status = 0;
 
 	if (interface->queues[0] != NULL && !packet_queue_is_at(interface->queues[0], link.index))
 		close_queues(port);
 	interface->link = link;
-	if (link.index != 0 && interface->queues[0] == NULL) {
+	if (interface->queues[0] == NULL && can_open(port, &link)) {
 		status = check(port, &link, error);
 		if (status == 0)
 			status = open_queues(port, error);
@@ -248,12 +256,16 @@ static int follow(struct port *port, struct error *error)
 	return status;
 }
 
-static bool links_differ(const struct link *link, const struct link *other)
+static void look_again(struct port *port)
 {
-	const short seen = IFF_UP | IFF_RUNNING;
+	struct interface *interface = port->driver;
+	struct error error;
 
-	return link->index != other->index || link->mtu != other->mtu ||
-	       ((link->flags ^ other->flags) & seen) != 0;
+	interface->look_again = rte_rdtsc() + rte_get_tsc_hz();
+	if (follow(port, &error) != 0)
+		port_report(port, "%s", error.text);
+	else
+		report(port);
 }
 
 /* Something about some interface has changed. */
@@ -261,20 +273,21 @@ static void heard(void *argument)
 {
 	struct port *port = argument;
 	struct interface *interface = port->driver;
-	struct link before = interface->link;
-	struct error error;
 	char message[8192];
-	int status;
 
 	while (recv(interface->netlink, message, sizeof(message), 0) >= 0 || errno == ENOBUFS)
 		;
-	status = follow(port, &error);
-	if (!links_differ(&before, &interface->link))
-		return;
-	if (status != 0)
-		port_report(port, "%s", error.text);
-	else
-		report(port);
+	look_again(port);
+}
+
+/* What kept queues from being opened, no memory or descriptors, may be over. */
+static void interface_housekeep(struct port *port)
+{
+	const struct interface *interface = port->driver;
+
+	if (interface->link.index != 0 && interface->queues[0] == NULL &&
+		rte_rdtsc() >= interface->look_again)
+		look_again(port);
 }
 
 /* ---- coming and going ---- */
@@ -316,7 +329,7 @@ static int begin(struct port *port, struct error *error)
 	interface->netlink = watch_links(error);
 	if (interface->netlink < 0)
 		return -1;
-	interface->link = look_at(port_interface(port));
+	interface->link = look_at(port);
 	if (choose_address(port, &interface->link, error) == 0 && follow(port, error) == 0)
 		return 0;
 	close(interface->netlink);
@@ -337,7 +350,11 @@ static int interface_attach(struct port *port, struct error *error)
 		port->driver = NULL;
 		return -1;
 	}
-	events_add(port->environment.events, interface->netlink, heard, port);
+	if (events_add(port->environment.events, interface->netlink, heard, port) != 0) {
+		error_set(error, "interface: cannot watch it: %s", strerror(errno));
+		interface_detach(port);
+		return -1;
+	}
 	report(port);
 	return 0;
 }
@@ -358,7 +375,8 @@ const struct port_ops interface_port_ops = {
 	.detach = interface_detach,
 	.receive = interface_receive,
 	.send = interface_send,
+	.too_big = interface_too_big,
 	.is_up = interface_is_up,
+	.housekeep = interface_housekeep,
 	.missed = interface_missed,
 };
-	.too_big = interface_too_big,

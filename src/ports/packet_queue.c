@@ -294,8 +294,6 @@ static int hear(int fd, const struct packet_queue_settings *settings)
 		.mr_type = PACKET_MR_UNICAST,
 		.mr_alen = RTE_ETHER_ADDR_LEN};
 
-	if (settings->mac == NULL)
-		return 0;
 	memcpy(membership.mr_address, settings->mac, RTE_ETHER_ADDR_LEN);
 	return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership, sizeof(membership));
 }
@@ -352,8 +350,8 @@ struct packet_queue *packet_queue_open(
 	queue->send_fd = open_sender(settings->interface);
 	if (queue->send_fd >= 0 && open_receiver(queue, settings) == 0)
 		return queue;
-	error_set(error, "interface: cannot open packet sockets at it: %s; it takes CAP_NET_RAW",
-		strerror(errno));
+	error_set(error, "interface: cannot open packet sockets at it: %s%s", strerror(errno),
+		errno == EPERM ? "; it takes CAP_NET_RAW" : "");
 	packet_queue_close(queue);
 	return NULL;
 }

@@ -18,10 +18,10 @@
 struct packet_queue;
 
 struct packet_queue_settings {
-	int interface; /* its index */
-	uint16_t mtu;
-	uint16_t slots;			  /* frames that may wait */
-	const struct rte_ether_addr *mac; /* also receives for this; NULL: the interface's own */
+	int interface;	/* its index */
+	uint16_t mtu;	/* at most PORT_MTU_MAX; longer frames are received by a slower way */
+	uint16_t slots; /* frames that may wait */
+	const struct rte_ether_addr *mac; /* receives for this, whatever the interface's own is */
 	const struct packet_queue *first; /* shares the frames with it, by flow; NULL: is first */
 	bool shared;			  /* more will share with this one */
 	struct rte_mempool *pool;

@@ -30,6 +30,7 @@
 #define PORT_DEVICE_SIZE 256
 #define PORT_NETNS_SIZE PATH_MAX
 #define PORT_QUEUES_MAX 16
+#define PORT_MTU_MAX 9600 /* of what a configuration may say */
 #define PORT_ADDRESSES_MAX 8
 #define PORTS_MAX 2048
 #define PORT_STATUS_SIZE 128
@@ -93,11 +94,11 @@ struct port_ops {
 	 * port's to free. The caller keeps the rest. Never blocks. */
 	uint16_t (*send)(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 
-	/* True while a peer can take packets. */
 	/* Whether the first packet that the last send() left is one that the peer can never take.
 	 * The caller then drops it alone, and offers those behind it again. NULL: all can be. */
 	bool (*too_big)(struct port *port, uint16_t queue, const struct rte_mbuf *mbuf);
 
+	/* True while a peer can take packets. */
 	bool (*is_up)(const struct port *port);
 
 	/* Control work of the port (accepting a peer, noticing that it went); called by the main

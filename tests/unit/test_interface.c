@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@
 #define TEST_TYPE 0x88b5 /* IEEE 802, for local experiments */
 #define FRAME_MAX 66000
 #define PATIENCE_S 10
+#define DESCRIPTORS 256
 
 extern const struct port_ops interface_port_ops;
 
@@ -143,6 +145,26 @@ static void peer_sends(size_t length)
 	assert_int_equal(sent, whole);
 }
 
+/* All that the program may have; its children have some. */
+static void take_descriptors(int fds[DESCRIPTORS], struct rlimit *before)
+{
+	struct rlimit few;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
+	few = (struct rlimit){DESCRIPTORS, before->rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int i = 0; i < DESCRIPTORS; i++)
+		fds[i] = fcntl(0, F_DUPFD_CLOEXEC, 0);
+	assert_int_equal(fds[DESCRIPTORS - 1], -1);
+}
+
+static void give_descriptors(const int fds[DESCRIPTORS], const struct rlimit *before)
+{
+	for (int i = 0; i < DESCRIPTORS && fds[i] >= 0; i++)
+		close(fds[i]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, before), 0);
+}
+
 /* ---- the port ---- */
 
 static void port_prepare(uint16_t queues, struct rte_mempool *mbufs)
@@ -224,6 +246,7 @@ static void assert_status(bool up, const char *words)
 
 	do {
 		events_wait(events, 10);
+		interface_port_ops.housekeep(&port);
 		port_status(&port, status);
 		if (interface_port_ops.is_up(&port) == up && strstr(status, words) != NULL)
 			return;
@@ -432,6 +455,23 @@ static void long_frames_take_several_mbufs(void **state)
 	for (size_t length = SMALL_ROOM - 2; length <= 9014; length += length < 520 ? 1 : 472)
 		assert_passes(small_pool, length, length);
 	assert_passes(small_pool, 9014, 1);
+}
+
+/* Frames that no slot of the ring could take come all the same. */
+static void a_larger_mtu_than_can_be_configured(void **state)
+{
+	(void)state;
+	NEEDS_DEVICES();
+	make_cable();
+	run("ip link set " NEAR " mtu 65535 && ip link set " FAR " mtu 65535");
+	port_prepare(1, pool);
+	port_attach();
+	peer_open();
+	assert_int_equal(port.mtu, PORT_MTU_MAX);
+	assert_passes(pool, PORT_MTU_MAX + RTE_ETHER_HDR_LEN, 1);
+	make_frame(60000, 1);
+	peer_sends(60000);
+	assert_received(receive(), 60000);
 }
 
 /* What was sent is what was received, in order, and what is told to be missed. */
@@ -784,6 +824,81 @@ static void several_queues_share_the_frames(void **state)
 	assert_all_empty(4);
 }
 
+/* Older kernels' sockets do not share before, so there are none. */
+static void several_queues_wait_for_a_link_that_is_down(void **state)
+{
+	const int netlink = 1;
+	uint16_t queue;
+
+	(void)state;
+	NEEDS_DEVICES();
+	make_cable();
+	run("ip link set " NEAR " down");
+	port_prepare(2, pool);
+	port_attach();
+	assert_status(false, "`ip link set " NEAR " up`");
+	assert_int_equal(fds_open(), fds_before + netlink);
+	run("ip link set " NEAR " up");
+	assert_status(true, NEAR " is up");
+	peer_open();
+	make_frame(100, 1);
+	peer_sends(100);
+	assert_received(receive_any(2, &queue), 100);
+	run("ip link set " NEAR " down");
+	assert_status(false, "`ip link set " NEAR " up`");
+	run("ip link set " NEAR " up");
+	assert_status(true, NEAR " is up");
+	peer_sends(100);
+	assert_received(receive_any(2, &queue), 100);
+	assert_all_empty(2);
+}
+
+static void out_of_descriptors_a_link_stays_up(void **state)
+{
+	int fds[DESCRIPTORS];
+	struct rlimit before;
+
+	(void)state;
+	NEEDS_DEVICES();
+	port_open(1, pool);
+	take_descriptors(fds, &before);
+	run("ip link set " NEAR " mtu 1400");
+	assert_status(true, "MTU is 1400");
+	give_descriptors(fds, &before);
+	assert_passes(pool, 100, 1);
+}
+
+static void what_cannot_be_opened_is_tried_again(void **state)
+{
+	int fds[DESCRIPTORS];
+	struct rlimit before;
+
+	(void)state;
+	NEEDS_DEVICES();
+	port_open(1, pool);
+	run("ip link del " NEAR);
+	assert_status(false, "no interface " NEAR);
+	take_descriptors(fds, &before);
+	make_cable();
+	assert_status(false, "Too many open files");
+	give_descriptors(fds, &before);
+	close(peer);
+	peer_open();
+	assert_status(true, NEAR " is up");
+	assert_passes(pool, 100, 1);
+}
+
+/* Its NIC would filter the one that the uplink has. */
+static void an_address_that_changes_leaves_the_uplinks(void **state)
+{
+	(void)state;
+	NEEDS_DEVICES();
+	port_open(1, pool);
+	run("ip link set " NEAR " address 02:00:00:00:00:99");
+	run("bridge fdb show dev " NEAR " | grep -q '^02:00:00:00:00:01 '");
+	assert_status(true, NEAR " is up");
+}
+
 static void what_the_kernel_refuses_stays_the_callers(void **state)
 {
 	struct rte_mbuf *mbufs[3];
@@ -796,9 +911,33 @@ static void what_the_kernel_refuses_stays_the_callers(void **state)
 	mbufs[1] = mbuf_of_frame(pool, 3000);
 	mbufs[2] = mbuf_of_frame(pool, 100);
 	assert_int_equal(interface_port_ops.send(&port, 0, mbufs, 3), 1);
+	assert_true(interface_port_ops.too_big(&port, 0, mbufs[1]));
 	assert_int_equal(peer_got(), 100);
 	assert_peer_got_nothing();
+	run("ip link set " NEAR " down");
+	assert_int_equal(interface_port_ops.send(&port, 0, mbufs + 2, 1), 0);
+	assert_false(interface_port_ops.too_big(&port, 0, mbufs[2]));
 	rte_pktmbuf_free_bulk(mbufs + 1, 2);
+}
+
+static void more_pieces_than_fit_a_call_are_too_big(void **state)
+{
+	struct rte_mbuf *mbufs[2], *piece;
+
+	(void)state;
+	NEEDS_DEVICES();
+	port_open(1, pool);
+	make_frame(100, 1);
+	mbufs[0] = mbuf_of_frame(pool, 100);
+	mbufs[1] = mbuf_of_frame(pool, 100);
+	for (int i = 0; i < 128; i++) {
+		piece = rte_pktmbuf_alloc(pool);
+		rte_pktmbuf_append(piece, 1);
+		assert_int_equal(rte_pktmbuf_chain(mbufs[1], piece), 0);
+	}
+	assert_int_equal(interface_port_ops.send(&port, 0, mbufs, 2), 1);
+	assert_true(interface_port_ops.too_big(&port, 0, mbufs[1]));
+	rte_pktmbuf_free(mbufs[1]);
 }
 
 static void assert_refused(const char *word)
@@ -872,6 +1011,7 @@ int main(void)
 		TEST(frames_pass_both_ways),
 		TEST(bursts_keep_their_order),
 		TEST(long_frames_take_several_mbufs),
+		TEST(a_larger_mtu_than_can_be_configured),
 		TEST(a_full_ring_is_counted),
 		TEST(no_mbufs_leave_frames_waiting),
 		TEST(unfinished_checksums_are_finished),
@@ -886,34 +1026,14 @@ int main(void)
 		TEST(one_that_is_not_there_yet_is_waited_for),
 		TEST(an_mtu_that_shrinks_is_told),
 		TEST(several_queues_share_the_frames),
+		TEST(several_queues_wait_for_a_link_that_is_down),
+		TEST(out_of_descriptors_a_link_stays_up),
+		TEST(what_cannot_be_opened_is_tried_again),
+		TEST(an_address_that_changes_leaves_the_uplinks),
 		TEST(what_the_kernel_refuses_stays_the_callers),
+		TEST(more_pieces_than_fit_a_call_are_too_big),
 		TEST(attach_leaves_nothing_on_failure),
 	};
 
 	return cmocka_run_group_tests_name("interface", tests, environment_make, environment_end);
 }
-	assert_true(interface_port_ops.too_big(&port, 0, mbufs[1]));
-	run("ip link set " NEAR " down");
-	assert_int_equal(interface_port_ops.send(&port, 0, mbufs + 2, 1), 0);
-	assert_false(interface_port_ops.too_big(&port, 0, mbufs[2]));
-static void more_pieces_than_fit_a_call_are_too_big(void **state)
-{
-	struct rte_mbuf *mbufs[2], *piece;
-
-	(void)state;
-	NEEDS_DEVICES();
-	port_open(1, pool);
-	make_frame(100, 1);
-	mbufs[0] = mbuf_of_frame(pool, 100);
-	mbufs[1] = mbuf_of_frame(pool, 100);
-	for (int i = 0; i < 128; i++) {
-		piece = rte_pktmbuf_alloc(pool);
-		rte_pktmbuf_append(piece, 1);
-		assert_int_equal(rte_pktmbuf_chain(mbufs[1], piece), 0);
-	}
-	assert_int_equal(interface_port_ops.send(&port, 0, mbufs, 2), 1);
-	assert_true(interface_port_ops.too_big(&port, 0, mbufs[1]));
-	rte_pktmbuf_free(mbufs[1]);
-}
-
-		TEST(more_pieces_than_fit_a_call_are_too_big),
