@@ -164,7 +164,7 @@ def test_frozen_container(lab, binary, kind):
     for _ in range(FREEZES):
         victim.freeze()
         victims.wait_refusing()
-        traffic.pings(victims.db, victims.web.address(), 100, interval=0.01)
+        traffic.pings(victims.db, victims.web.address(), 100)
         victims.wait_refusing()
         victim.thaw()
         victims.wait_moving()
