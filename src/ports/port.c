@@ -5,12 +5,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/counters.h"
 #include "core/log.h"
 
 #define QUIESCE_STEP_US 50
+#define LINES_PER_SECOND 10 /* of a port's, in the log */
 
 extern const struct port_ops uplink_port_ops;
 extern const struct port_ops interface_port_ops;
@@ -81,22 +83,69 @@ static void make_printable(char *text)
 			*text = '?';
 }
 
+/* Whether the log takes another line; if so, *left_out are to be told of. With the mutex. */
+static bool may_log(struct port *port, unsigned int *left_out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec != port->log.second) {
+		port->log.second = now.tv_sec;
+		port->log.lines = 0;
+	}
+	if (port->log.lines == LINES_PER_SECOND) {
+		port->log.left_out++;
+		return false;
+	}
+	port->log.lines++;
+	*left_out = port->log.left_out;
+	port->log.left_out = 0;
+	return true;
+}
+
+static void log_line(const struct port *port, const char *text, unsigned int left_out)
+{
+	if (left_out > 0)
+		RTE_LOG(NOTICE, weft, "port %s: %u more lines left out\n", port->config.name,
+			left_out);
+	RTE_LOG(NOTICE, weft, "port %s: %s\n", port->config.name, text);
+}
+
 void port_report(struct port *port, const char *format, ...)
 {
 	char status[PORT_STATUS_SIZE];
+	unsigned int left_out;
 	va_list arguments;
-	bool is_new;
+	bool is_told;
 
 	va_start(arguments, format);
 	vsnprintf(status, sizeof(status), format, arguments);
 	va_end(arguments);
 	make_printable(status);
 	pthread_mutex_lock(&status_mutex);
-	is_new = strcmp(port->status, status) != 0;
+	is_told = strcmp(port->status, status) != 0 && may_log(port, &left_out);
 	memcpy(port->status, status, sizeof(status));
 	pthread_mutex_unlock(&status_mutex);
-	if (is_new)
-		RTE_LOG(NOTICE, weft, "port %s: %s\n", port->config.name, status);
+	if (is_told)
+		log_line(port, status, left_out);
+}
+
+void port_log(struct port *port, const char *format, ...)
+{
+	char text[PORT_STATUS_SIZE];
+	unsigned int left_out;
+	va_list arguments;
+	bool is_told;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	make_printable(text);
+	pthread_mutex_lock(&status_mutex);
+	is_told = may_log(port, &left_out);
+	pthread_mutex_unlock(&status_mutex);
+	if (is_told)
+		log_line(port, text, left_out);
 }
 
 void port_status(const struct port *port, char status[PORT_STATUS_SIZE])

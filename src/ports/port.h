@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -133,7 +134,13 @@ struct port {
 	uint8_t addresses6[PORT_ADDRESSES_MAX][16];
 	struct port_config config;
 	struct port_environment environment;
-	char status[PORT_STATUS_SIZE]; /* control threads only: port_report(), port_status() */
+	/* Control threads only: port_report(), port_log(), port_status(). */
+	char status[PORT_STATUS_SIZE];
+	struct {
+		time_t second;	       /* of the last line */
+		unsigned int lines;    /* in it */
+		unsigned int left_out; /* since the last line */
+	} log;
 	struct port_queue queues[PORT_QUEUES_MAX];
 };
 
@@ -161,10 +168,15 @@ void port_type_list(char *text, size_t size);
 const char *port_interface(const struct port *port);
 
 /* What the port's state is and why, in words for a person: "container attached, 2 queue pairs",
- * "memif client web refused: it speaks another version". Goes to the log, unless it is what was
- * said last, and is what `show ports` tells from then on. Bytes that are not printable ASCII, which
- * may be a peer's, become '?'. The main lcore and libraries' control threads; never an lcore. */
+ * "memif client web refused: it speaks another version". Is what `show ports` tells from then on,
+ * and goes to the log, unless it is what was said last. A peer may cause any number of reports: the
+ * log gets a few of a port's a second, and then how many it did not get. Bytes that are not
+ * printable ASCII, which may be a peer's, become '?'. The main lcore and libraries' control
+ * threads; never an lcore. */
 void port_report(struct port *port, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A line about the port for the log, limited as reports are. It is not the status. */
+void port_log(struct port *port, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* What was reported last, "" at first. As port_report(). */
 void port_status(const struct port *port, char status[PORT_STATUS_SIZE]);
