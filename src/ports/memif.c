@@ -8,7 +8,6 @@
 
 #include <rte_malloc.h>
 
-#include "core/log.h"
 #include "ports/memif_private.h"
 #include "ports/unix_socket.h"
 
@@ -71,6 +70,26 @@ static int config_check(const struct port *port, struct error *error)
 	return 0;
 }
 
+void memif_listen_pause(struct port *port)
+{
+	struct memif_port *memif = port->driver;
+
+	events_remove(port->environment.events, memif->listener);
+	memif->listening = false;
+}
+
+/* The client waits, and would be heard again at once: descriptors are out, mostly. */
+static void accept_failed(struct port *port, int error)
+{
+	const struct memif_port *memif = port->driver;
+
+	if (error == EAGAIN)
+		return;
+	memif_listen_pause(port);
+	if (memif->state == MEMIF_SESSION_NONE)
+		port_report(port, "cannot accept a memif client: %s", strerror(error));
+}
+
 static void client_accept(void *argument)
 {
 	struct port *port = argument;
@@ -83,16 +102,27 @@ static void client_accept(void *argument)
 	if (memif->retired != NULL)
 		return;
 	client = accept4(memif->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (client < 0)
+	if (client < 0) {
+		accept_failed(port, errno);
 		return;
+	}
 	if (memif->state == MEMIF_SESSION_NONE) {
 		memif_session_begin(port, client);
 		return;
 	}
 	memif_refuse(client, "another client is connected");
 	close(client);
-	RTE_LOG(INFO, weft, "port %s: memif client refused: another one is connected\n",
-		port->config.name);
+	port_log(port, "memif client refused: another one is connected");
+}
+
+static int listen_on(struct port *port)
+{
+	struct memif_port *memif = port->driver;
+
+	if (events_add(port->environment.events, memif->listener, client_accept, port) != 0)
+		return -1;
+	memif->listening = true;
+	return 0;
 }
 
 static void memif_detach(struct port *port)
@@ -135,7 +165,7 @@ static int memif_attach(struct port *port, struct error *error)
 		return -1;
 	}
 	port->driver = memif;
-	if (events_add(port->environment.events, memif->listener, client_accept, port) != 0) {
+	if (listen_on(port) != 0) {
 		error_set(error, "socket %s: %s", config->path, strerror(errno));
 		memif_detach(port);
 		return -1;
@@ -158,8 +188,7 @@ static void retired_free(struct port *port)
 	struct memif_port *memif = port->driver;
 
 	if (memif->retired == NULL ||
-		rte_rcu_qsbr_check(port->environment.rcu, memif->retired_token, false) != 1 ||
-		events_add(port->environment.events, memif->listener, client_accept, port) != 0)
+		rte_rcu_qsbr_check(port->environment.rcu, memif->retired_token, false) != 1)
 		return;
 	memif_connection_free(memif->retired);
 	memif->retired = NULL;
@@ -178,6 +207,8 @@ static void memif_housekeep(struct port *port)
 						"more queues than it was told there may be?)");
 	}
 	retired_free(port);
+	if (!memif->listening && memif->retired == NULL)
+		listen_on(port);
 }
 
 const struct port_ops memif_port_ops = {

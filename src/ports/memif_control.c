@@ -85,7 +85,7 @@ void memif_session_end(struct port *port, const char *reason)
 	memif_connection_free(memif->building);
 	memif->building = NULL;
 	if (memif->connection != NULL) {
-		events_remove(port->environment.events, memif->listener);
+		memif_listen_pause(port);
 		memif->retired = memif->connection;
 		__atomic_store_n(&memif->connection, NULL, __ATOMIC_RELEASE);
 		memif->retired_token = rte_rcu_qsbr_start(port->environment.rcu);

@@ -69,6 +69,7 @@ struct memif_port {
 	/* Main lcore only, from here. */
 	enum memif_session_state state __rte_cache_aligned;
 	int listener;
+	bool listening;	   /* the listener is watched */
 	int socket;	   /* the session's; -1: none */
 	uint64_t deadline; /* of the next message while the session is being set up, ms */
 	struct memif_connection *building; /* the session's, before lcores may see it */
@@ -93,6 +94,9 @@ struct memif_connection *memif_connection_create(int socket_id);
 void memif_connection_free(struct memif_connection *connection);
 /* True once the client has taken memory away. */
 bool memif_connection_lost(const struct memif_connection *connection);
+
+/* No client is let in until a housekeeping at which nothing is `retired`. */
+void memif_listen_pause(struct port *port);
 
 /* Greets the client behind `socket`, which is the session's from then on. */
 void memif_session_begin(struct port *port, int socket);

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -49,6 +51,8 @@ static struct events *events;
 static struct port port;
 static char directory[64];
 static int fds_before;
+static struct rlimit fds_limit;
+static int accepts; /* calls of accept4() */
 
 struct client {
 	int socket;
@@ -70,6 +74,13 @@ struct handshake {
 	} steps[STEPS_MAX];
 };
 enum { INIT, REGION_0, RING_FROM, RING_TO, CONNECT }; /* the steps of a good one */
+
+/* Instead of the C library's. */
+int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags)
+{
+	accepts++;
+	return (int)syscall(SYS_accept4, socket, address, length, flags);
+}
 
 static void port_prepare(uint16_t queues)
 {
@@ -767,6 +778,50 @@ static void a_second_client_is_refused(void **state)
 	client_connect(&second);
 	client_close(&second);
 	client_close(&first);
+}
+
+/* Leaves the process without a descriptor, and returns how many it took for that. */
+static int fds_use_up(int *fds, int max)
+{
+	const struct rlimit few = {(rlim_t)max, fds_limit.rlim_max};
+	int n = 0;
+
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (n < max && (fds[n] = dup(STDERR_FILENO)) >= 0)
+		n++;
+	assert_int_equal(errno, EMFILE);
+	return n;
+}
+
+static void fds_give_back(const int *fds, int n)
+{
+	while (n-- > 0)
+		close(fds[n]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &fds_limit), 0);
+}
+
+/* It waits, and the main lcore does other things meanwhile. */
+static void a_client_waits_for_a_descriptor(void **state)
+{
+	struct handshake handshake;
+	struct client client;
+	int fds[100], n;
+
+	(void)state;
+	client_dial(&client);
+	handshake_good(&handshake, &client);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &fds_limit), 0);
+	n = fds_use_up(fds, RTE_DIM(fds));
+	accepts = 0;
+	for (int i = 1; i <= 3; i++) {
+		housekeep();
+		assert_int_equal(accepts, i);
+		assert_string_equal(
+			port.status, "cannot accept a memif client: Too many open files");
+	}
+	fds_give_back(fds, n);
+	assert_int_equal(handshake_run(&client, &handshake), MEMIF_CONNECTED);
+	client_close(&client);
 }
 
 static void messages_after_connect(void **state)
@@ -1556,6 +1611,7 @@ int main(void)
 		TEST(the_status_says_why),
 		TEST(a_stalled_handshake_ends),
 		TEST(a_second_client_is_refused),
+		TEST(a_client_waits_for_a_descriptor),
 		TEST(messages_after_connect),
 		TEST(the_client_disconnects),
 		TEST(teardown_waits_for_lcores),
