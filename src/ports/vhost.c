@@ -5,8 +5,10 @@
  *
  * The library's control thread tells of containers coming and going, and of each ring that is ready
  * or no longer so. It takes notes; the main lcore, once a housekeeping, shares the rings out among
- * the port's queues. So lcores see what has settled: a ring whose eventfd the front end exchanges
- * is not ready for the length of one message, and flows must not go elsewhere meanwhile.
+ * the port's queues. A ring whose eventfd the front end exchanges is not ready for the length of
+ * one message, and flows must not go elsewhere meanwhile: while a container is served, rings are
+ * shared out anew only when two rounds running have found the same ones. A message that takes
+ * longer than that, as its thread had no CPU, does move flows, there and back.
  *
  * Protocol: the main lcore stores the device's id (release) when the rings are shared out; lcores
  * load it (acquire) for each burst; when the container goes, the control thread stores -1 and waits
@@ -33,6 +35,7 @@
 #include "ports/unix_socket.h"
 
 #define NO_DEVICE (-1)
+#define RESET_OWNER 4 /* a vhost-user message, which the library's headers do not name */
 
 /* What a container is offered of what the library can; the rest is switched off. The table in
  * docs/design.md says what weft does with each of them, and why it does not with others. */
@@ -79,6 +82,7 @@ struct vhost {
 	int device;	    /* NO_DEVICE or the library's id; lcores: ro */
 	int ready;	    /* the device that may be served; under ports.mutex */
 	struct rings rings; /* that are shared out; main */
+	struct rings found; /* by the last round; main */
 	struct vhost_queue queues[];
 };
 
@@ -108,10 +112,26 @@ static struct port *find_port(int device)
 	return found;
 }
 
+static void forget_rings(int device)
+{
+	for (size_t i = 0; i < RTE_DIM(ready_rings[device].words); i++)
+		__atomic_store_n(&ready_rings[device].words[i], 0, __ATOMIC_RELAXED);
+}
+
+/* The library has reset all rings, and tells of none of them. The message begins with its type. */
+static enum rte_vhost_msg_result message_handled(int device, void *message)
+{
+	if (*(const uint32_t *)message == RESET_OWNER)
+		forget_rings(device);
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static const struct rte_vhost_user_extern_ops message_ops = {.post_msg_handle = message_handled};
+
 static int new_connection(int device)
 {
-	memset(&ready_rings[device], 0, sizeof(ready_rings[device]));
-	return 0;
+	forget_rings(device);
+	return rte_vhost_extern_callback_register(device, &message_ops, NULL);
 }
 
 static int vring_state_changed(int device, uint16_t ring, int enable)
@@ -281,6 +301,11 @@ static struct rings rings_of(int device)
 	return rings;
 }
 
+static bool same_rings(const struct rings *one, const struct rings *other)
+{
+	return memcmp(one, other, sizeof(*one)) == 0;
+}
+
 /* Every ring that the container sends by has a queue, which takes turns between its rings. */
 static void share_out_from(struct vhost *vhost, uint16_t n_queues, const struct rings *rings)
 {
@@ -382,8 +407,10 @@ static void vhost_housekeep(struct port *port)
 	pthread_mutex_lock(&ports.mutex);
 	if (vhost->ready != NO_DEVICE) {
 		rings = rings_of(vhost->ready);
-		if (vhost->device == NO_DEVICE || memcmp(&rings, &vhost->rings, sizeof(rings)) != 0)
+		if (vhost->device == NO_DEVICE ||
+			(!same_rings(&rings, &vhost->rings) && same_rings(&rings, &vhost->found)))
 			serve(port, vhost->ready, &rings);
+		vhost->found = rings;
 	}
 	pthread_mutex_unlock(&ports.mutex);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -36,6 +39,38 @@ static struct rte_rcu_qsbr *rcu;
 static char directory[64];
 static struct port port;
 static uint16_t container; /* its ethdev */
+
+/* ---- between the library and the port ---- */
+
+static const struct rte_vhost_device_ops *library; /* what the library would call */
+static int connection;				   /* the last one; the library's thread: wo */
+
+static int connected(void)
+{
+	return __atomic_load_n(&connection, __ATOMIC_ACQUIRE);
+}
+
+static int new_connection(int device)
+{
+	int status = library->new_connection(device);
+
+	__atomic_store_n(&connection, device, __ATOMIC_RELEASE);
+	return status;
+}
+
+/* Instead of the library's. */
+int rte_vhost_driver_callback_register(
+	const char *path, const struct rte_vhost_device_ops *const ops)
+{
+	static struct rte_vhost_device_ops between;
+	int (*driver_callback_register)(const char *, const struct rte_vhost_device_ops *) =
+		dlsym(RTLD_NEXT, __func__);
+
+	library = ops;
+	between = *ops;
+	between.new_connection = new_connection;
+	return driver_callback_register(path, &between);
+}
 
 /* ---- the two ends ---- */
 
@@ -409,6 +444,106 @@ static void every_ring_is_served(void **state)
 	}
 }
 
+/* ---- tests: a front end played by hand ---- */
+
+/* The library's thread tells of it; its rings are told of by the tests, and are not there. */
+static int hand_dial(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int hand = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	__atomic_store_n(&connection, -1, __ATOMIC_RELAXED);
+	memcpy(address.sun_path, port.config.path, strlen(port.config.path));
+	assert_int_equal(connect(hand, (struct sockaddr *)&address, sizeof(address)), 0);
+	for (int i = 0; i < PATIENCE_MS && connected() < 0; i++)
+		usleep(1000);
+	assert_true(connected() >= 0);
+	return hand;
+}
+
+static void hand_says(int hand, uint32_t what)
+{
+	const uint32_t message[] = {what, 1 /* the protocol's version */, 0};
+
+	assert_int_equal(send(hand, message, sizeof(message), 0), sizeof(message));
+}
+
+/* The answer to this comes after all that was said before is done. */
+static void hand_waits(int hand)
+{
+	uint32_t answer[5];
+
+	hand_says(hand, 1 /* GET_FEATURES */);
+	assert_int_equal(recv(hand, answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+}
+
+static void pairs_change(uint16_t from, uint16_t to, bool ready)
+{
+	for (uint16_t ring = 2 * from; ring < 2 * to; ring++)
+		library->vring_state_changed(connected(), ring, ready);
+}
+
+static void round_finds_pairs(uint16_t n)
+{
+	vhost_port_ops.housekeep(&port);
+	assert_int_equal(port.n_pairs, n);
+}
+
+static void hand_open(int *hand, uint16_t n_pairs)
+{
+	port_open(false, 4);
+	*hand = hand_dial();
+	pairs_change(0, n_pairs, true);
+	assert_int_equal(library->new_device(connected()), 0);
+	round_finds_pairs(n_pairs);
+}
+
+static void hand_close(int hand)
+{
+	library->destroy_device(connected());
+	close(hand);
+	vhost_port_ops.detach(&port);
+}
+
+/* A round may come when the library has told the one half of what a message does. */
+static void rings_that_are_away_for_a_moment_move_no_flow(void **state)
+{
+	int hand;
+
+	(void)state;
+	hand_open(&hand, 2);
+	for (uint16_t i = 0; i < 10; i++) {
+		pairs_change(i % 2, 2, false);
+		round_finds_pairs(2);
+		pairs_change(i % 2, 2, true);
+		round_finds_pairs(2);
+	}
+	pairs_change(1, 2, false);
+	round_finds_pairs(2);
+	round_finds_pairs(1);
+	pairs_change(1, 4, true);
+	round_finds_pairs(1);
+	round_finds_pairs(4);
+	hand_close(hand);
+}
+
+/* The library does not tell that they are. */
+static void all_rings_are_forgotten_at_a_reset(void **state)
+{
+	int hand;
+
+	(void)state;
+	hand_open(&hand, 4);
+	library->destroy_device(connected());
+	assert_false(vhost_port_ops.is_up(&port));
+	hand_says(hand, 4 /* RESET_OWNER */);
+	hand_waits(hand);
+	pairs_change(0, 1, true);
+	assert_int_equal(library->new_device(connected()), 0);
+	round_finds_pairs(1);
+	hand_close(hand);
+}
+
 /* ---- environment ---- */
 
 static int environment_make(void **state)
@@ -441,6 +576,8 @@ int main(void)
 		cmocka_unit_test_teardown(large_segments_can_be_switched_off, close_both),
 		cmocka_unit_test(features_are_those_weft_knows),
 		cmocka_unit_test_teardown(every_ring_is_served, close_both),
+		cmocka_unit_test(rings_that_are_away_for_a_moment_move_no_flow),
+		cmocka_unit_test(all_rings_are_forgotten_at_a_reset),
 	};
 
 	return cmocka_run_group_tests_name("vhost", tests, environment_make, environment_end);
