@@ -21,6 +21,9 @@
  * with release when all of it is ready, taken back by storing NULL. What was taken back is
  * `retired`, and closed when every lcore has been quiescent once more. No other device is made
  * until then, so there is one of each.
+ *
+ * To make a device for nothing takes milliseconds, and a container can have it refused (the name is
+ * taken) and cause any number of changes. So there is a second between two such attempts.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,8 +48,9 @@
 #include "ports/netns_watch.h"
 #include "ports/port.h"
 
-#define PAUSE_MIN_US 10	      /* for a queue that has just been emptied */
-#define PAUSE_MAX_US 160      /* and the longest one */
+#define PAUSE_MIN_US 10	 /* for a queue that has just been emptied */
+#define PAUSE_MAX_US 160 /* and the longest one */
+#define TRY_AGAIN_S 1
 #define READ_SEGMENTS_MAX 32  /* the largest MTU in the smallest mbufs takes 26 */
 #define WRITE_SEGMENTS_MAX 96 /* more than GRO ever puts into a large segment */
 
@@ -73,6 +77,8 @@ struct tap {
 	struct tap_device *retired; /* was `device`; closed once no lcore can use it */
 	uint64_t retired_token;
 	unsigned int changes; /* netns_watch_changes() at the last look */
+	uint64_t try_again;   /* TSC: without a device, at the latest then */
+	bool refused;	      /* and not before, whatever changes */
 	struct tap_queue queues[];
 };
 
@@ -405,11 +411,15 @@ static void look_at_device(struct port *port, const struct tap_device *device)
 
 static void look_for_namespace(struct port *port)
 {
+	struct tap *tap = port->driver;
 	struct netns_id id;
 	struct error error;
+	bool is_there = netns_find(port->config.netns, &id, &error) == 0;
 
-	if (netns_find(port->config.netns, &id, &error) != 0 || make_device(port, &error) != 0)
+	if (!is_there || make_device(port, &error) != 0)
 		port_report(port, "%s", error.text);
+	tap->refused = is_there && tap->device == NULL;
+	tap->try_again = rte_rdtsc() + TRY_AGAIN_S * rte_get_tsc_hz();
 }
 
 static void look(struct port *port)
@@ -424,6 +434,13 @@ static void look(struct port *port)
 		look_for_namespace(port);
 }
 
+static bool is_time_to_look(const struct tap *tap)
+{
+	if (tap->device == NULL && rte_rdtsc() >= tap->try_again)
+		return true;
+	return tap->changes != netns_watch_changes() && !tap->refused;
+}
+
 static void tap_housekeep(struct port *port)
 {
 	struct tap *tap = port->driver;
@@ -434,7 +451,7 @@ static void tap_housekeep(struct port *port)
 		device_free(tap->retired);
 		tap->retired = NULL;
 		look(port);
-	} else if (tap->changes != netns_watch_changes()) {
+	} else if (is_time_to_look(tap)) {
 		look(port);
 	}
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -1036,6 +1037,75 @@ static void a_name_that_is_taken_is_waited_for(void **state)
 	assert_true(has_device(netns));
 }
 
+/* A device takes the next number of its namespace. */
+static unsigned int next_number(void)
+{
+	struct ifreq request = {.ifr_name = "probe", .ifr_flags = IFF_TAP | IFF_NO_PI};
+	int probe = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	unsigned int number;
+
+	assert_int_equal(ioctl(probe, TUNSETIFF, &request), 0);
+	number = if_nametoindex("probe");
+	close(probe);
+	return number;
+}
+
+/* A container can take the name, and cause changes without end. */
+static void a_refused_device_is_not_made_each_round(void **state)
+{
+	enum { CHANGES = 300 };
+	struct ifreq request = {.ifr_name = NAME, .ifr_flags = IFF_TAP | IFF_NO_PI};
+	unsigned int before;
+	int own, other;
+
+	(void)state;
+	NEEDS_DEVICES();
+	namespace_make(netns);
+	own = namespace_enter(netns);
+	other = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	assert_int_equal(ioctl(other, TUNSETIFF, &request), 0);
+	namespace_leave(own);
+	port_open_in(netns);
+	UNTIL(says("cannot make interface '" NAME "'"));
+	before = next_number();
+	for (int i = 0; i < CHANGES; i++) {
+		unsigned int changes = netns_watch_changes();
+
+		set_device_up(netns, i % 2 == 0);
+		housekeep();
+		assert_int_not_equal(netns_watch_changes(), changes);
+	}
+	assert_in_range(next_number() - before, 1, CHANGES / 3);
+	close(other);
+	fds_before--;
+	UNTIL(says("interface '" NAME "' is down"));
+}
+
+/* Nobody tells when the reason of a failure is gone. */
+static void a_device_is_made_when_descriptors_are_there(void **state)
+{
+	struct rlimit limit, few;
+	int fds[100], n = 0;
+
+	(void)state;
+	NEEDS_DEVICES();
+	port_open_in(netns);
+	namespace_make(netns);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = (struct rlimit){RTE_DIM(fds), limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while ((fds[n] = dup(STDERR_FILENO)) >= 0)
+		n++;
+	UNTIL(says("cannot open network namespace"));
+	close(fds[--n]); /* one, for the namespace or for one of two queues */
+	UNTIL(says("type: tap needs /dev/net/tun (Too many open files)"));
+	calm_down();
+	while (n > 0)
+		close(fds[--n]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	UNTIL(has_device(netns));
+}
+
 static void a_file_that_is_no_namespace(void **state)
 {
 	static const char *const files[] = {"/proc/self/ns/mnt", "/etc/passwd", "/tmp"};
@@ -1170,6 +1240,8 @@ int main(void)
 		TEST(a_queue_that_stays_empty_is_left_alone),
 		TEST(attach_leaves_nothing_on_failure),
 		TEST(a_name_that_is_taken_is_waited_for), /* while nothing else is heard */
+		TEST(a_refused_device_is_not_made_each_round),
+		TEST(a_device_is_made_when_descriptors_are_there),
 		TEST(a_name_may_be_a_link),
 		TEST(a_namespace_is_waited_for),
 		TEST(a_namespace_comes_and_goes),
