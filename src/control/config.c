@@ -13,6 +13,7 @@
 #include "control/keys.h"
 #include "control/mode.h"
 #include "control/value.h"
+#include "core/array.h"
 #include "core/ipv4.h"
 #include "core/tables.h"
 #include "reorder/merge.h"
@@ -229,13 +230,11 @@ static const struct key container_keys[] = {
 
 /* ---- the kinds of sections ---- */
 
-/* Room for one more in an array that grows. */
+/* One more, of zeroes. */
 static void *grow(void *array, uint32_t *n, size_t size)
 {
-	char *grown = realloc(array, (*n + 1) * size);
+	char *grown = array_grow(array, *n, size);
 
-	if (grown == NULL)
-		abort();
 	memset(grown + *n * size, 0, size);
 	(*n)++;
 	return grown;
@@ -547,9 +546,7 @@ static int split_words(char *words, struct ini_section *section, struct error_li
 				errors, section, NULL, NULL, "'%s' is not key=value", word);
 		*value++ = '\0';
 		section->entries =
-			realloc(section->entries, (section->n + 1) * sizeof(*section->entries));
-		if (section->entries == NULL)
-			abort();
+			array_grow(section->entries, section->n, sizeof(*section->entries));
 		section->entries[section->n++] = (struct ini_entry){word, value, 0};
 	}
 	return 0;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/array.h"
+
 #define SIZE_MOST (64 << 20) /* bytes of a file */
 #define CHUNK 65536
 #define BLANKS " \t\r"
@@ -19,16 +21,6 @@ struct reader {
 	struct ini_section *section; /* NULL: before the first, or behind one that is wrong */
 	bool passing;		     /* over what is in a section that is wrong */
 };
-
-/* Room for one more. */
-static void *grow(void *array, unsigned int n, size_t size)
-{
-	void *grown = realloc(array, (n + 1) * size);
-
-	if (grown == NULL)
-		abort();
-	return grown;
-}
 
 /* ---- lines ---- */
 
@@ -70,7 +62,7 @@ static void begin_section(struct reader *reader, char *kind, char *name)
 {
 	struct ini *ini = reader->ini;
 
-	ini->sections = grow(ini->sections, ini->n, sizeof(*ini->sections));
+	ini->sections = array_grow(ini->sections, ini->n, sizeof(*ini->sections));
 	reader->section = &ini->sections[ini->n++];
 	*reader->section = (struct ini_section){.kind = kind, .name = name, .line = reader->line};
 }
@@ -113,7 +105,7 @@ static void read_entry(struct reader *reader, char *line)
 				"%s: stands before the first '[section]'", key);
 		return;
 	}
-	section->entries = grow(section->entries, section->n, sizeof(*section->entries));
+	section->entries = array_grow(section->entries, section->n, sizeof(*section->entries));
 	section->entries[section->n++] = (struct ini_entry){key, trim(value), reader->line};
 }
 

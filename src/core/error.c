@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/array.h"
 #include "core/spelling.h"
 
 #define GAP " ... "
@@ -73,9 +74,7 @@ void error_list_add(struct error_list *list, unsigned int number, const char *fo
 {
 	va_list arguments;
 
-	list->lines = realloc(list->lines, (list->n + 1) * sizeof(*list->lines));
-	if (list->lines == NULL)
-		abort();
+	list->lines = array_grow(list->lines, list->n, sizeof(*list->lines));
 	va_start(arguments, format);
 	list->lines[list->n] = (struct error_line){number, list->n, format_text(format, arguments)};
 	list->n++;
