@@ -29,7 +29,6 @@
 #include "virtual/run.h"
 
 #define ROUND_MS 5 /* the main lcore looks for notices and timers this often */
-#define DRAIN_MS 2000
 
 struct options {
 	const char *file;
@@ -259,21 +258,19 @@ static void serve(struct control *control, unsigned int stats_period)
 
 /* ---- end ---- */
 
-/* Shuts the doors, waits until every lcore has seen it, and lets them finish what is inside. */
+/* Shuts the doors, waits until every lcore has seen it, and lets them finish what is inside, which
+ * takes a while where floods wait. */
 static void drain(struct dataplane *dataplane)
 {
-	struct conservation sum;
+	struct drain drain = {0};
 	uint64_t token;
-	int ms = 0;
 
 	__atomic_store_n(&dataplane->closing, true, __ATOMIC_RELAXED);
 	token = rte_rcu_qsbr_start(dataplane->rcu);
 	while (!rte_rcu_qsbr_check(dataplane->rcu, token, false))
 		usleep(1000);
-	do {
+	while (dataplane_drains(dataplane, &drain) && conservation_in_flight(&drain.sum) != 0)
 		usleep(1000);
-		sum = dataplane_conservation(dataplane);
-	} while (ms++ < DRAIN_MS && conservation_in_flight(&sum) != 0);
 	__atomic_store_n(&dataplane->stop, true, __ATOMIC_RELAXED);
 	rte_eal_mp_wait_lcore();
 }

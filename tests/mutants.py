@@ -107,7 +107,8 @@ BUGS = [
     Bug("flood-forgotten", "conservation", FLOOD,
         """\
 		if (!advance(lcore, &flood->current))
-			return;
+			return flood->current.mbuf != before.mbuf ||
+			       flood->current.from != before.from;
 """,
         """\
 		advance(lcore, &flood->current);

@@ -308,6 +308,15 @@ int64_t conservation_in_flight(const struct conservation *sum)
 	       sum->coalesced;
 }
 
+bool dataplane_drains(const struct dataplane *dataplane, struct drain *drain)
+{
+	struct conservation sum = dataplane_conservation(dataplane);
+
+	drain->rounds = memcmp(&sum, &drain->sum, sizeof(sum)) == 0 ? drain->rounds + 1 : 0;
+	drain->sum = sum;
+	return drain->rounds < DRAIN_ROUNDS;
+}
+
 uint64_t dataplane_drops(const struct dataplane *dataplane, enum drop drop)
 {
 	uint64_t sum = 0;

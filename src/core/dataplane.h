@@ -95,6 +95,18 @@ struct conservation dataplane_conservation(const struct dataplane *dataplane);
 /* received + created - delivered - dropped - consumed - coalesced. */
 int64_t conservation_in_flight(const struct conservation *conservation);
 
+#define DRAIN_ROUNDS 2000
+
+/* What a drain has seen; zeroed when it begins. */
+struct drain {
+	struct conservation sum; /* now */
+	unsigned int rounds;	 /* since it changed */
+};
+
+/* Looks again: once a millisecond, on one control thread. False if nothing has changed for
+ * DRAIN_ROUNDS: what still is inside will not come out. */
+bool dataplane_drains(const struct dataplane *dataplane, struct drain *drain);
+
 /* Drops of one reason, over all lcores. */
 uint64_t dataplane_drops(const struct dataplane *dataplane, enum drop drop);
 

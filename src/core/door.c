@@ -117,28 +117,40 @@ static uint16_t poll_queue(struct lcore *lcore, const struct owned_queue *owned,
 	return n;
 }
 
-/* While packets are to be told apart in another way, what comes from uplinks has to wait; and all
- * has to, while a flood does. */
+/* While packets are to be told apart in another way, what comes from uplinks has to wait. */
 static uint32_t credits_for(struct lcore *lcore, const struct port *port)
 {
-	if (unlikely(lcore->flood.waits) || (port->uplink && steering_waits(lcore->door)))
+	if (port->uplink && steering_waits(lcore->door))
 		return 0;
 	return door_credits(lcore);
+}
+
+/* The first one that gets nothing is the first in the next turn: where credits are short, a queue
+ * that always has packets must not have them all. */
+static void refuse(struct lcore *lcore, uint16_t queue, bool *refused)
+{
+	if (!*refused)
+		lcore->door->first_queue = queue;
+	*refused = true;
 }
 
 uint16_t door_poll_queues(struct lcore *lcore, bool *refused)
 {
 	const struct tables *tables = lcore->context.tables;
-	uint16_t end = tables->owned_begin[lcore->index + 1];
-	uint16_t moved = 0;
+	const struct owned_queue *owned = &tables->owned[tables->owned_begin[lcore->index]];
+	uint16_t n = tables->owned_begin[lcore->index + 1] - tables->owned_begin[lcore->index];
+	uint16_t queue = lcore->door->first_queue, moved = 0;
 
-	for (uint16_t i = tables->owned_begin[lcore->index]; i < end; i++) {
-		uint32_t credits = credits_for(lcore, tables->owned[i].port);
+	for (uint16_t i = 0; i < n; i++, queue++) {
+		uint32_t credits;
 
+		if (queue >= n)
+			queue = 0;
+		credits = credits_for(lcore, owned[queue].port);
 		if (credits > 0)
-			moved += poll_queue(lcore, &tables->owned[i], credits);
+			moved += poll_queue(lcore, &owned[queue], credits);
 		else
-			*refused = true;
+			refuse(lcore, queue, refused);
 	}
 	return moved;
 }

@@ -30,6 +30,7 @@ struct door {
 	uint64_t arrived;	    /* packets to be steered, with those refused */
 	uint64_t pressed;	    /* cycles back-pressured, when it was last looked */
 	uint16_t cursor;	    /* group to be reviewed next */
+	uint16_t first_queue;	    /* of the owned ones, to be polled first */
 	uint32_t loads[LCORES_MAX]; /* of each steering lcore, as last seen */
 };
 

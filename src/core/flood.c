@@ -8,8 +8,11 @@
  *
  * Order: from then on, what leaves the bridge for a place waits behind it, flooded or not, in one
  * queue. (So does what comes by `wire`, while the mode changes.) Nothing that was received later
- * can come to a place earlier. The lcore receives nothing more until the queue is empty, so that it
- * holds what others have sent, which is no more than their credits.
+ * can come to a place earlier. The queue has room for all that is inside, which is no more than all
+ * lcores' credits.
+ *
+ * A turn makes so many replicas of what can wait and no more, also where their credits come back
+ * within it: inboxes and other networks must have their turn, too.
  *
  * Places come and go between two turns, so no list of them is kept: a network's places ascend, and
  * a flood goes on with the first that is not below the one where it was. One that has gone gets
@@ -115,7 +118,15 @@ static bool is_to_be_merged(const struct lcore *lcore, struct rte_mbuf *mbuf)
 	return merging_is_ahead(lcore, packet_of(mbuf), STAGE_BRIDGE);
 }
 
-/* False if it has to wait for credits. */
+/* Those that can wait for the next turn. */
+static uint32_t credits_this_turn(struct lcore *lcore)
+{
+	if (lcore->counters.created - lcore->flood.created >= FLOOD_TURN_MAX)
+		return 0;
+	return door_replica_credits(lcore);
+}
+
+/* False if it has to wait for credits, or the next turn. */
 static bool advance(struct lcore *lcore, struct flooding *flooding)
 {
 	struct rte_mbuf *mbuf = flooding->mbuf;
@@ -128,7 +139,7 @@ static bool advance(struct lcore *lcore, struct flooding *flooding)
 		ending_drop(
 			lcore, &mbuf, 1, flooding->from > 0 ? DROP_PORT_GONE : DROP_FLOOD_NOBODY);
 	for (; place != PLACE_NONE; place = next) {
-		uint32_t credits = waits ? door_replica_credits(lcore) : door_credits(lcore);
+		uint32_t credits = waits ? credits_this_turn(lcore) : door_credits(lcore);
 
 		next = next_place(network, source, &i);
 		if (next != PLACE_NONE && credits == 0 && waits)
@@ -167,7 +178,7 @@ static bool begin_next(struct lcore *lcore)
 	struct rte_mbuf *mbuf;
 
 	while ((mbuf = take(flood)) != NULL) {
-		if (packet_of(mbuf)->destination == PLACE_NONE) {
+		if (packet_of(mbuf)->destination == PLACE_ALL) {
 			flood->followers = followers_take(mbuf);
 			flood->current = (struct flooding){.mbuf = mbuf};
 			return true;
@@ -177,17 +188,21 @@ static bool begin_next(struct lcore *lcore)
 	return false;
 }
 
-/* What is sent may come to the bridge by a merge of this lcore's, and then is kept. */
-static void go_on(struct lcore *lcore)
+/* What is sent may come to the bridge by a merge of this lcore's, and then is kept. False if there
+ * was nothing to be done. */
+static bool go_on(struct lcore *lcore)
 {
 	struct flood *flood = &lcore->flood;
+	const struct flooding before = flood->current;
 
 	while (flood->current.mbuf != NULL || begin_next(lcore)) {
 		if (!advance(lcore, &flood->current))
-			return;
+			return flood->current.mbuf != before.mbuf ||
+			       flood->current.from != before.from;
 		flood->current.mbuf = NULL;
 	}
 	flood->waits = false;
+	return true;
 }
 
 static void flood_at_once(struct lcore *lcore, struct rte_mbuf *mbuf)
@@ -204,7 +219,7 @@ void flood(struct lcore *lcore, struct rte_mbuf *mbuf)
 {
 	if (unlikely(is_to_be_merged(lcore, mbuf)))
 		return flood_at_once(lcore, mbuf);
-	packet_of(mbuf)->destination = PLACE_NONE;
+	packet_of(mbuf)->destination = PLACE_ALL;
 	keep(lcore, mbuf);
 	if (lcore->flood.waits)
 		return;
@@ -220,12 +235,15 @@ bool flood_keep(struct lcore *lcore, uint16_t step, struct rte_mbuf *mbuf)
 	return true;
 }
 
-/* Where a flood waits, it waits for a replica. */
+/* It is a burst of the bridge's, whose packets have been counted. */
 bool flood_poll(struct lcore *lcore)
 {
-	uint64_t created = lcore->counters.created;
+	struct stage_counters *counters = &lcore->counters.stages[STAGE_BRIDGE];
 
-	go_on(lcore);
+	if (!go_on(lcore))
+		return false;
+	counter_add(&counters->bursts, 1);
+	lcore_account(lcore, &counters->cycles);
 	transition_run_from(lcore, 0);
-	return lcore->counters.created != created;
+	return true;
 }

@@ -11,10 +11,12 @@
 struct lcore;
 
 /*
- * Packets for everybody in their network. A flood that needs more credits than are left goes on in
- * later turns, and what comes from the bridge meanwhile waits behind it: flood.c says how. For the
- * lcore loop, within a turn.
+ * Packets for everybody in their network. A flood that needs more credits than are left, or more
+ * replicas than a turn makes, goes on in later turns, and what comes from the bridge meanwhile
+ * waits behind it: flood.c says how. For the lcore loop, within a turn.
  */
+
+#define FLOOD_TURN_MAX 512 /* replicas of what can wait that an lcore makes in one turn */
 
 /* A packet on its way to place after place. */
 struct flooding {
@@ -24,7 +26,8 @@ struct flooding {
 
 /* An lcore's; touched by it alone. */
 struct flood {
-	bool waits; /* something is here */
+	bool waits;	  /* something is here */
+	uint64_t created; /* counters.created when the turn began */
 	struct flooding current;
 	struct rte_mbuf *followers; /* those of its list that are next */
 	struct rte_ring *behind;    /* and the packets behind them; room for all that are inside */
@@ -36,7 +39,7 @@ void flood(struct lcore *lcore, struct rte_mbuf *mbuf);
 /* While a flood waits: true if a packet that goes on to a step has to, too; then it is kept. */
 bool flood_keep(struct lcore *lcore, uint16_t step, struct rte_mbuf *mbuf);
 
-/* Goes on with what waits, as far as there are credits. True if anything was sent. */
+/* Goes on with what waits, as far as there are credits. False if nothing came on. */
 bool flood_poll(struct lcore *lcore);
 
 #endif

@@ -89,6 +89,7 @@ bool lcore_poll(struct lcore *lcore)
 	/* Between two turns nothing of the tables is held. */
 	rte_rcu_qsbr_quiescent(dataplane->rcu, lcore->index);
 	look_up(lcore);
+	lcore->flood.created = lcore->counters.created;
 	moved = unlikely(lcore->flood.waits) && flood_poll(lcore);
 	moved += transition_poll_inbox(lcore);
 	if (lcore->door->moves.n_moving > 0 || steering_waits(lcore->door))

@@ -105,6 +105,7 @@ static inline uint16_t packets_in_run(struct rte_mbuf **mbufs, uint16_t n, uint3
  * (its index, with the top bit set). */
 #define PLACE_REMOTE 0x8000
 #define PLACE_NONE UINT16_MAX
+#define PLACE_ALL 0xfffe /* as a destination: everybody in the network */
 
 static inline int place_is_remote(uint16_t place)
 {

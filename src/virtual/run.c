@@ -17,7 +17,6 @@
 #define ROUNDS_PER_SECOND 200 /* of control work, as on real lcores */
 #define SLICES_PER_SECOND 1000
 #define WARM_UP_SLICES 3000
-#define DRAIN_SLICES 2000
 #define NS_PER_SECOND 1000000000
 
 struct run {
@@ -280,14 +279,20 @@ static bool is_empty(const struct run *run)
 	return conservation_in_flight(&sum) == 0 && devices_are_empty(&run->outside.devices);
 }
 
+static void run_until_empty(struct run *run)
+{
+	struct drain drain = {0};
+
+	while (dataplane_drains(run->dataplane, &drain) && !is_empty(run))
+		run_slice(run, UINT64_MAX);
+}
+
 /* What is in the receive rings comes in, then the doors are shut as in a real run. */
 static void drain(struct run *run)
 {
-	for (int i = 0; i < DRAIN_SLICES && !is_empty(run); i++)
-		run_slice(run, UINT64_MAX);
+	run_until_empty(run);
 	__atomic_store_n(&run->dataplane->closing, true, __ATOMIC_RELAXED);
-	for (int i = 0; i < DRAIN_SLICES && !is_empty(run); i++)
-		run_slice(run, UINT64_MAX);
+	run_until_empty(run);
 }
 
 /* ---- the whole ---- */

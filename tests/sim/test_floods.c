@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include <rte_hash_crc.h>
+#include <rte_malloc.h>
 
 #include "core/random.h"
 #include "world.h"
@@ -43,6 +44,8 @@ struct receipt {
 
 static struct {
 	uint64_t random;
+	uint16_t storm; /* port that sends broadcasts without end; PORTS: none */
+	uint64_t now;
 	struct rte_mempool *pool;
 	struct rte_hash *fdb;
 	struct dataplane *dataplane;
@@ -82,12 +85,17 @@ static struct rte_mbuf *make_packet(uint16_t sender)
 		.dst_addr = broadcast, .src_addr = mac_of(sender), .ether_type = TYPE};
 	frame->sender = sender;
 	frame->number = ++floods.next[sender];
-	if (random_one_in(&floods.random, 2)) {
+	if (sender != floods.storm && random_one_in(&floods.random, 2)) {
 		destination = (sender + 1 + random_below(&floods.random, PORTS - 1)) % PORTS;
 		frame->ether.dst_addr = mac_of(destination);
 	}
 	count_sent(sender, destination);
 	return mbuf;
+}
+
+static bool has_more(uint16_t sender)
+{
+	return sender == floods.storm || floods.next[sender] < PACKETS;
 }
 
 /* In bursts. */
@@ -96,9 +104,10 @@ static uint16_t receive(struct port *port, uint16_t queue, struct rte_mbuf **mbu
 	uint16_t i;
 
 	(void)queue;
-	if (port->index >= SENDERS || random_one_in(&floods.random, 2))
+	if (port->index >= SENDERS ||
+		(port->index != floods.storm && random_one_in(&floods.random, 2)))
 		return 0;
-	for (i = 0; i < n && floods.next[port->index] < PACKETS; i++)
+	for (i = 0; i < n && has_more(port->index); i++)
 		mbufs[i] = make_packet(port->index);
 	return i;
 }
@@ -197,9 +206,16 @@ static void place_stages(struct plan *plan, uint16_t n_lcores)
 			plan->lcore[stages[i]] = random_below(&floods.random, n_lcores);
 }
 
+/* A tick a reading. */
+static uint64_t read_clock(const struct clock *clock)
+{
+	(void)clock;
+	return ++floods.now;
+}
+
 static void make_dataplane(uint16_t n_lcores, uint32_t credits)
 {
-	struct dataplane_config config = {.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
+	struct dataplane_config config = {.clock = {.read = read_clock, .hz = rte_get_tsc_hz()},
 		.n_lcores = n_lcores,
 		.credits = credits};
 	struct error error;
@@ -217,6 +233,7 @@ static void begin(uint64_t seed, uint16_t n_lcores, uint32_t credits)
 {
 	memset(&floods, 0, sizeof(floods));
 	floods.random = seed;
+	floods.storm = PORTS;
 	floods.pool = rte_pktmbuf_pool_create("floods", MBUFS, 0, 0, 512, SOCKET_ID_ANY);
 	assert_non_null(floods.pool);
 	make_fdb();
@@ -245,9 +262,25 @@ static bool is_over(void)
 	struct conservation all = dataplane_conservation(floods.dataplane);
 
 	for (uint16_t i = 0; i < SENDERS; i++)
-		if (floods.next[i] < PACKETS)
+		if (has_more(i))
 			return false;
 	return conservation_in_flight(&all) == 0;
+}
+
+/* Whether the lcore is busy is what it says, and no turn is longer than others by floods. */
+static void poll(struct lcore *lcore)
+{
+	struct conservation before = dataplane_conservation(floods.dataplane), after;
+	bool moved = lcore_poll(lcore);
+
+	after = dataplane_conservation(floods.dataplane);
+	assert_true(moved || memcmp(&before, &after, sizeof(before)) == 0);
+	assert_true(after.created - before.created <= FLOOD_TURN_MAX);
+}
+
+static void poll_any(void)
+{
+	poll(floods.dataplane->lcores[random_below(&floods.random, floods.dataplane->n_lcores)]);
 }
 
 static void check_end(void)
@@ -274,13 +307,11 @@ static void run(bool visits)
 	uint32_t turns = 0;
 
 	for (; !is_over(); turns++) {
-		uint16_t lcore = random_below(&floods.random, floods.dataplane->n_lcores);
-
 		assert_true(turns < TURNS_MOST);
 		if (visits && random_one_in(&floods.random, 16))
 			dataplane_publish(
 				floods.dataplane, floods.tables[random_below(&floods.random, 2)]);
-		lcore_poll(floods.dataplane->lcores[lcore]);
+		poll_any();
 	}
 	check_end();
 }
@@ -308,6 +339,104 @@ static void ports_come_and_go_during_floods(void **state)
 	}
 }
 
+static bool others_have_sent(void)
+{
+	for (uint16_t i = 0; i < SENDERS; i++)
+		if (i != floods.storm && has_more(i))
+			return false;
+	return true;
+}
+
+/* On one lcore, where the port that is asked first storms. */
+static void a_storm_stops_no_other_port(void **state)
+{
+	(void)state;
+	begin(sim_seed(), 1, 256);
+	floods.storm = 0;
+	for (uint32_t turns = 0; !others_have_sent(); turns++) {
+		assert_true(turns < TURNS_MOST);
+		poll_any();
+	}
+	floods.storm = PORTS;
+	run(false);
+	check_received(PORTS);
+	end();
+}
+
+/* One lcore, where one port storms and the others are silent; until half of the credits
+ * are used up. */
+static struct lcore *begin_storm(uint32_t credits)
+{
+	struct lcore *lcore;
+
+	begin(sim_seed(), 1, credits);
+	lcore = floods.dataplane->lcores[0];
+	for (uint16_t i = 1; i < SENDERS; i++)
+		floods.next[i] = PACKETS;
+	floods.storm = 0;
+	while (floods.next[0] < credits / 2)
+		poll(lcore);
+	floods.storm = PORTS;
+	floods.next[0] = RTE_MAX(floods.next[0], PACKETS);
+	assert_true(lcore->flood.waits);
+	return lcore;
+}
+
+static void a_flood_s_time_is_the_bridge_s(void **state)
+{
+	struct lcore *lcore = begin_storm(64);
+	const struct stage_counters *bridge = &lcore->counters.stages[STAGE_BRIDGE];
+	uint64_t cycles = bridge->cycles;
+
+	(void)state;
+	poll(lcore);
+	assert_true(bridge->cycles > cycles);
+	run(false);
+	end();
+}
+
+/* What `wire` has no VTEP for is no flood. */
+static void what_has_no_vtep_is_no_flood(void **state)
+{
+	struct lcore *lcore = begin_storm(64);
+	struct plan plan;
+
+	(void)state;
+	plan_set(&plan, plan_mode_find("linux-overlay"));
+	rte_free(dataplane_set_plan(floods.dataplane, &plan));
+	floods.tables[0]->networks[0]->wire_remote = PLACE_NONE;
+	floods.next[1] = PACKETS - 1;
+	while (floods.next[1] < PACKETS)
+		poll(lcore);
+	run(false);
+	assert_int_equal(dataplane_drops(floods.dataplane, DROP_FLOOD_NOBODY), 0);
+	assert_int_equal(dataplane_drops(floods.dataplane, DROP_ENCAP_NO_VTEP), 1);
+	end();
+}
+
+/* A drain takes as long as something comes out, and has an end if nothing does. */
+static void a_drain_waits_for_floods(void **state)
+{
+	struct lcore *lcore = begin_storm(2048);
+	struct drain drain = {0};
+	uint32_t rounds = 0;
+
+	(void)state;
+	floods.dataplane->closing = true;
+	while (dataplane_drains(floods.dataplane, &drain))
+		rounds++;
+	assert_in_range(rounds, DRAIN_ROUNDS, DRAIN_ROUNDS + 1);
+	drain = (struct drain){0};
+	for (rounds = 0; !is_over(); rounds++) {
+		assert_true(dataplane_drains(floods.dataplane, &drain));
+		if (rounds % 8 == 0)
+			poll(lcore);
+	}
+	assert_true(rounds > DRAIN_ROUNDS);
+	check_end();
+	end();
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -319,6 +448,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everybody_gets_everything),
 		cmocka_unit_test(ports_come_and_go_during_floods),
+		cmocka_unit_test(a_storm_stops_no_other_port),
+		cmocka_unit_test(a_flood_s_time_is_the_bridge_s),
+		cmocka_unit_test(what_has_no_vtep_is_no_flood),
+		cmocka_unit_test(a_drain_waits_for_floods),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
