@@ -64,6 +64,7 @@ struct control {
 	struct rte_hash *remotes_by_address;
 	struct rte_fbk_hash_table *networks_by_vni;
 	struct port *ports[PORTS_MAX]; /* by index: uplinks first */
+	uint64_t n_ports_ever;	       /* attached so far, and numbered so */
 	uint16_t next_port;	       /* index to try first, so that one is not used again soon */
 	uint16_t next_lcore;	       /* for container ports, in turn */
 	uint16_t n_networks;

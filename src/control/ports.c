@@ -105,6 +105,7 @@ int ports_add_uplink(struct control *control, uint16_t i, struct error *error)
 		return error_set(error, "not enough memory; give EAL more (-m, huge pages)");
 	port->uplink = true;
 	port->index = i;
+	port->number = ++control->n_ports_ever;
 	port->network = NETWORK_NONE;
 	choose_uplink_owners(control, port, config);
 	set_environment(control, port,
@@ -188,6 +189,7 @@ static int prepare(struct control *control, struct port *port,
 	if (check_mode(control, port->network, error) != 0)
 		return -1;
 	choose_owner(control, port, config->lcore);
+	port->number = ++control->n_ports_ever;
 	if (choose_index(control, &port->index) != 0)
 		return error_set(error, "there are %d ports already", PORTS_MAX);
 	port->mtu = control->networks[port->network].mtu;

@@ -257,6 +257,7 @@ int publish_tables(struct control *control, struct error *error)
 		return error_set(error, "not enough memory for the tables; give EAL more (-m)");
 	tables->fdb = control->fdb;
 	tables->coalesce = publish_coalesces(control);
+	tables->newest_port = control->n_ports_ever;
 	build_ports(control, tables);
 	build_exits(control, tables);
 	if (build_networks(control, tables) != 0 || build_remotes(control, tables) != 0) {

@@ -16,7 +16,8 @@
  *
  * Places come and go between two turns, so no list of them is kept: a network's places ascend, and
  * a flood goes on with the first that is not below the one where it was. One that has gone gets
- * nothing, none gets two.
+ * nothing, none gets two. Nor does a port that is newer than the flood get anything: its container
+ * may have got it by the port that it had before.
  *
  * Progress: nothing that waits here is waited for by what it needs, a replica's end. Replicas take
  * an eighth of the credits that no received packet gets (core/door.h), and go straight to ports,
@@ -92,13 +93,22 @@ static bool floods_to(uint16_t source, uint16_t place)
 	return place != source && !(place_is_remote(source) && place_is_remote(place));
 }
 
-/* The next place for what came from `source`, from places[*i] on, or PLACE_NONE. */
-static uint16_t next_place(const struct network *network, uint16_t source, uint16_t *i)
+static bool is_newer(const struct tables *tables, uint16_t place, const struct flooding *flooding)
 {
+	return !place_is_remote(place) && tables->ports[place]->number > flooding->newest_port;
+}
+
+/* The next place for a packet, from the network's places[*i] on, or PLACE_NONE. */
+static uint16_t next_place(
+	const struct tables *tables, const struct flooding *flooding, uint16_t *i)
+{
+	const struct packet *packet = packet_of(flooding->mbuf);
+	const struct network *network = tables->networks[packet->network];
+
 	while (*i < network->n_places) {
 		uint16_t place = network->places[(*i)++];
 
-		if (floods_to(source, place))
+		if (floods_to(packet->source, place) && !is_newer(tables, place, flooding))
 			return place;
 	}
 	return PLACE_NONE;
@@ -126,14 +136,19 @@ static uint32_t credits_this_turn(struct lcore *lcore)
 	return door_replica_credits(lcore);
 }
 
+static struct flooding flooding_of(const struct lcore *lcore, struct rte_mbuf *mbuf)
+{
+	return (struct flooding){.mbuf = mbuf, .newest_port = lcore->context.tables->newest_port};
+}
+
 /* False if it has to wait for credits, or the next turn. */
 static bool advance(struct lcore *lcore, struct flooding *flooding)
 {
 	struct rte_mbuf *mbuf = flooding->mbuf;
-	const struct network *network = lcore->context.tables->networks[packet_of(mbuf)->network];
+	const struct tables *tables = lcore->context.tables;
 	bool waits = !is_to_be_merged(lcore, mbuf);
-	uint16_t source = packet_of(mbuf)->source, i = index_of(network, flooding->from);
-	uint16_t place = next_place(network, source, &i), next;
+	uint16_t i = index_of(tables->networks[packet_of(mbuf)->network], flooding->from);
+	uint16_t place = next_place(tables, flooding, &i), next;
 
 	if (place == PLACE_NONE)
 		ending_drop(
@@ -141,7 +156,7 @@ static bool advance(struct lcore *lcore, struct flooding *flooding)
 	for (; place != PLACE_NONE; place = next) {
 		uint32_t credits = waits ? credits_this_turn(lcore) : door_credits(lcore);
 
-		next = next_place(network, source, &i);
+		next = next_place(tables, flooding, &i);
 		if (next != PLACE_NONE && credits == 0 && waits)
 			return false;
 		flooding->from = place + 1;
@@ -180,7 +195,7 @@ static bool begin_next(struct lcore *lcore)
 	while ((mbuf = take(flood)) != NULL) {
 		if (packet_of(mbuf)->destination == PLACE_ALL) {
 			flood->followers = followers_take(mbuf);
-			flood->current = (struct flooding){.mbuf = mbuf};
+			flood->current = flooding_of(lcore, mbuf);
 			return true;
 		}
 		send_to_place(lcore, mbuf, packet_of(mbuf)->destination);
@@ -208,7 +223,7 @@ static bool go_on(struct lcore *lcore)
 static void flood_at_once(struct lcore *lcore, struct rte_mbuf *mbuf)
 {
 	for (struct rte_mbuf *next; mbuf != NULL; mbuf = next) {
-		struct flooding flooding = {.mbuf = mbuf};
+		struct flooding flooding = flooding_of(lcore, mbuf);
 
 		next = followers_take(mbuf);
 		advance(lcore, &flooding);

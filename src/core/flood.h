@@ -22,6 +22,7 @@ struct lcore;
 struct flooding {
 	struct rte_mbuf *mbuf; /* NULL: none */
 	uint32_t from;	       /* it has been sent to all places below */
+	uint64_t newest_port;  /* tables.newest_port when it began */
 };
 
 /* An lcore's; touched by it alone. */

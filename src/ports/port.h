@@ -114,6 +114,8 @@ struct port {
 	const struct port_ops *ops;
 	void *driver;	/* the type's own state; attach sets it, detach frees it */
 	uint16_t index; /* in struct tables; unique while any lcore may see it */
+	uint64_t
+		number; /* of all ports that there ever were, from 1; main: wo before publication */
 	bool uplink;
 	uint16_t network; /* container ports: index of their network */
 	uint16_t mtu;	  /* largest IP packet it takes, bytes */

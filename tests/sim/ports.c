@@ -339,10 +339,7 @@ static uint16_t sim_send(struct port *port, uint16_t index, struct rte_mbuf **mb
 	hold_up(peer->world, queue);
 	for (uint16_t i = 0; i < willing; i++)
 		send_one(peer, port, queue, mbufs[i]);
-	/* Not where ports churn: other draws there find floods that a container gets by its old
-	 * port and by its new one. */
-	queue->too_big = willing < n && sim_is_up(port) && !peer->world->config.churning &&
-			 random_one_in(&queue->random, 2);
+	queue->too_big = willing < n && sim_is_up(port) && random_one_in(&queue->random, 2);
 	refused = queue->too_big ? 1 : n - willing;
 	queue->refused += refused;
 	queue->refused_away += sim_is_up(port) ? 0 : refused;

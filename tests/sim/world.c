@@ -404,6 +404,7 @@ static void add_container(struct world *world, struct sim_peer *peer)
 	struct port *port = make_port(world, peer, world->config.container_queues);
 	struct error error;
 
+	port->number = ++control->n_ports_ever;
 	port->index = next_index(control);
 	port->network = peer->network;
 	port->mtu = control->networks[peer->network].mtu;
