@@ -31,6 +31,7 @@
 #include <rte_malloc.h>
 #include <rte_tcp.h>
 
+#include "bytes.h"
 #include "core/events.h"
 #include "file.h"
 #include "ports/netns_watch.h"
@@ -376,32 +377,14 @@ static void make_frame(size_t length, uint8_t seed)
 	ether->ether_type = RTE_BE16(TEST_TYPE);
 }
 
-/* The first `length` bytes of `frame`, over as many mbufs as they need. */
 static struct rte_mbuf *mbuf_of_frame(struct rte_mempool *from, size_t length)
 {
-	struct rte_mbuf *head = rte_pktmbuf_alloc(from);
-
-	for (size_t done = 0; done < length;) {
-		struct rte_mbuf *last = rte_pktmbuf_lastseg(head);
-		size_t part = RTE_MIN(length - done, (size_t)rte_pktmbuf_tailroom(last));
-
-		memcpy(rte_pktmbuf_append(head, part), frame.data + done, part);
-		done += part;
-		if (done < length)
-			assert_int_equal(rte_pktmbuf_chain(head, rte_pktmbuf_alloc(from)), 0);
-	}
-	return head;
+	return mbuf_of_bytes(from, frame.data, length);
 }
 
 static void assert_received(struct rte_mbuf *mbuf, size_t length)
 {
-	static uint8_t copy[FRAME_MAX];
-
-	assert_non_null(mbuf);
-	rte_mbuf_sanity_check(mbuf, 1);
-	assert_int_equal(rte_pktmbuf_pkt_len(mbuf), length);
-	assert_memory_equal(rte_pktmbuf_read(mbuf, 0, length, copy), frame.data, length);
-	rte_pktmbuf_free(mbuf);
+	assert_bytes(mbuf, frame.data, length);
 }
 
 static void set_ports(struct rte_tcp_hdr *tcp, uint8_t flags)
