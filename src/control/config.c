@@ -255,6 +255,35 @@ static void read_weft(
 	keys_read(weft_keys, section, &config->weft, errors);
 }
 
+static bool is_af_packet(const char *device)
+{
+	return strncmp(device, "net_af_packet", strlen("net_af_packet")) == 0 ||
+	       strncmp(device, "eth_af_packet", strlen("eth_af_packet")) == 0;
+}
+
+/* DPDK's driver hides losses and a link that is down (docs/design.md): who asks for it gets ours.
+ */
+static void replace_af_packet(
+	struct port_config *port, const struct ini_section *section, struct error_list *errors)
+{
+	const char *interface = strstr(port->device, ",iface=");
+	size_t length = 0;
+
+	if (interface != NULL) {
+		interface += strlen(",iface=");
+		length = strcspn(interface, ",");
+	}
+	if (length == 0 || length >= sizeof(port->interface)) {
+		ini_wrong(errors, section, "device", NULL,
+			"'%s' names no interface of the kernel's; write interface = eth1 instead",
+			port->device);
+		return;
+	}
+	snprintf(port->interface, sizeof(port->interface), "%.*s", (int)length, interface);
+	snprintf(port->type, sizeof(port->type), "interface");
+	port->device[0] = '\0';
+}
+
 static void choose_uplink_type(
 	struct port_config *port, const struct ini_section *section, struct error_list *errors)
 {
@@ -268,6 +297,8 @@ static void choose_uplink_type(
 	if (!interface && !device)
 		ini_wrong(errors, section, "interface", NULL, "is missing; %s", what);
 	snprintf(port->type, sizeof(port->type), interface ? "interface" : "uplink");
+	if (!interface && is_af_packet(port->device))
+		replace_af_packet(port, section, errors);
 }
 
 static void read_uplink(

@@ -271,25 +271,8 @@ static void ethdev_detach(struct port *port)
 
 /* ---- the two types ---- */
 
-/* It counts as sent what the kernel refuses and tells neither of packets that it missed nor of a
- * link that is down; and large segments and unfinished checksums it takes for ordinary packets. */
-static int refuse_af_packet(const char *device, struct error *error)
-{
-	const char *interface = strstr(device, "iface=");
-
-	if (strncmp(device, "net_af_packet", 13) != 0 && strncmp(device, "eth_af_packet", 13) != 0)
-		return 0;
-	interface = interface == NULL ? "eth1" : interface + strlen("iface=");
-	return error_set(error,
-		"device: net_af_packet hides losses and a link that is down; write "
-		"interface = %.*s instead",
-		(int)strcspn(interface, ","), interface);
-}
-
 static int uplink_attach(struct port *port, struct error *error)
 {
-	if (refuse_af_packet(port->config.device, error) != 0)
-		return -1;
 	return attach_device(port, port->config.device, error);
 }
 

@@ -271,12 +271,6 @@ def test_missing_interface(lab, binary):
     assert "uplink phys" in line and "interface: " in line and "nowhere0" in line
 
 
-def test_a_driver_that_hides_losses(lab, binary):
-    """Refused, with the better word."""
-    line = complaint(lab, sound(lab).uplink(device="net_af_packet0,iface=up0"))
-    assert "uplink phys" in line and "interface = up0" in line
-
-
 def test_a_device_whose_name_is_not_ascii(lab, binary):
     """DPDK's own telemetry would tell of it."""
     line = complaint(lab, sound(lab).uplink(device="net_null0ß"))

@@ -47,6 +47,15 @@ def test_a_peer_that_offloads(lab, binary, version):
     traffic.messages(overlay.db, overlay.web, [1000], version=version)
 
 
+def test_dpdk_s_driver_for_it_is_replaced(lab, binary):
+    overlay = Overlay(lab)
+    overlay.config.section("uplink phys", interface=None, device="net_af_packet0,iface=up0")
+    overlay.start()
+    assert uplink(overlay)["type"] == "interface"
+    wait_for_status(overlay, 1, "interface up0 is up")
+    traffic.reachable(overlay.db, overlay.web.address())
+
+
 def assert_nothing_leaves(overlay):
     """What a container sends now is not counted as sent, but by name."""
     before = uplink(overlay), overlay.weft.drops()[("send", "uplink_down")]

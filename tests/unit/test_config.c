@@ -75,6 +75,20 @@ static void what_is_left_out_has_its_default(void **state)
 	config_free(config);
 }
 
+/* What configurations say that are older than uplinks of our own. */
+static void af_packet_is_an_interface(void **state)
+{
+	struct config *config =
+		read_good("[uplink e]\ndevice = net_af_packet0,qpairs=1,iface=eth1,blocksz=4096\n"
+			  "address = 192.0.2.1/24\n" NETWORK);
+
+	(void)state;
+	assert_string_equal(config->uplinks[0].port.type, "interface");
+	assert_string_equal(config->uplinks[0].port.interface, "eth1");
+	assert_string_equal(config->uplinks[0].port.device, "");
+	config_free(config);
+}
+
 static void every_key_is_read(void **state)
 {
 	struct config *config = read_good(
@@ -310,6 +324,11 @@ static const struct wrong wrongs[] = {
 		{"[uplink e]", "device:", "too"}},
 	{"[uplink e]\ninterface = sixteen-letters-\naddress = 192.0.2.1/24\n" NETWORK,
 		{"[uplink e]", "interface:", "15"}},
+	{"[uplink e]\ndevice = net_af_packet0\naddress = 192.0.2.1/24\n" NETWORK,
+		{"[uplink e]", "device:", "interface = eth1"}},
+	{"[uplink e]\ndevice = net_af_packet0,iface=sixteen-letters-\naddress = "
+	 "192.0.2.1/24\n" NETWORK,
+		{"[uplink e]", "device:", "interface = eth1"}},
 	{"[uplink e]\ndevice = x\n" NETWORK, {"[uplink e]", "address:", "missing"}},
 	{"[uplink e]\ndevice = x\naddress = 192.0.2.1\n" NETWORK, {"[uplink e]", "address:"}},
 	{"[uplink e]\ndevice = x\naddress = 192.0.2.1/33\n" NETWORK, {"[uplink e]", "address:"}},
@@ -830,6 +849,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_left_out_has_its_default),
+		TEST(af_packet_is_an_interface),
 		TEST(every_key_is_read),
 		TEST(a_pci_device_has_its_whole_address),
 		TEST(a_mode_of_ones_own_is_a_row),
