@@ -21,6 +21,7 @@
 #include <rte_tcp.h>
 #include <rte_vhost.h>
 
+#include "bytes.h"
 #include "ports/port.h"
 
 /*
@@ -193,22 +194,6 @@ static rte_be16_t pseudo_sum(bool ipv6, uint64_t flags)
 	return ipv6 ? rte_ipv6_phdr_cksum(ip, flags) : rte_ipv4_phdr_cksum(ip, flags);
 }
 
-static struct rte_mbuf *mbuf_of_frame(size_t length)
-{
-	struct rte_mbuf *head = rte_pktmbuf_alloc(pool);
-
-	for (size_t done = 0; done < length;) {
-		struct rte_mbuf *last = rte_pktmbuf_lastseg(head);
-		size_t part = RTE_MIN(length - done, (size_t)rte_pktmbuf_tailroom(last));
-
-		memcpy(rte_pktmbuf_append(head, part), frame + done, part);
-		done += part;
-		if (done < length)
-			assert_int_equal(rte_pktmbuf_chain(head, rte_pktmbuf_alloc(pool)), 0);
-	}
-	return head;
-}
-
 /* As the data path hands it over; `frame` is then as the container is to see it. */
 static struct rte_mbuf *make_large(size_t length, bool ipv6)
 {
@@ -218,7 +203,7 @@ static struct rte_mbuf *make_large(size_t length, bool ipv6)
 	*tcp = (struct rte_tcp_hdr){
 		.data_off = sizeof(*tcp) / 4 << 4, .tcp_flags = RTE_TCP_ACK_FLAG};
 	tcp->cksum = pseudo_sum(ipv6, RTE_MBUF_F_TX_TCP_SEG);
-	mbuf = mbuf_of_frame(length);
+	mbuf = mbuf_of_bytes(pool, frame, length);
 	tcp->cksum = pseudo_sum(ipv6, 0);
 	mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM |
 			  (ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
@@ -283,8 +268,8 @@ static void a_container_without_them_is_given_none(void **state)
 	assert_false(port.large_segments);
 	mbufs[1] = make_large(3000, false);
 	make_headers(1000, false);
-	mbufs[0] = mbuf_of_frame(1000);
-	mbufs[2] = mbuf_of_frame(1000);
+	mbufs[0] = mbuf_of_bytes(pool, frame, 1000);
+	mbufs[2] = mbuf_of_bytes(pool, frame, 1000);
 	assert_int_equal(vhost_port_ops.send(&port, 0, mbufs, 3), 1);
 	rte_pktmbuf_free_bulk(mbufs + 1, 2);
 	assert_got(container_got(), 1000, 0);
@@ -339,7 +324,7 @@ static struct rte_mbuf *mbuf_of_number(uint32_t number)
 
 	make_headers(100, false);
 	memcpy(frame + 100 - sizeof(number), &number, sizeof(number));
-	mbuf = mbuf_of_frame(100);
+	mbuf = mbuf_of_bytes(pool, frame, 100);
 	return mbuf;
 }
 
