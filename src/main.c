@@ -23,8 +23,8 @@
 #include "control/requests.h"
 #include "control/telemetry.h"
 #include "control/value.h"
-#include "core/dataplane.h"
-#include "core/lcore.h"
+#include "engine/dataplane.h"
+#include "engine/lcore.h"
 #include "ports/peer_memory.h"
 #include "virtual/run.h"
 

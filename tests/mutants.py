@@ -40,15 +40,15 @@ MICRO_FLOWS = "sim-micro_flows"
 FLOODS = "sim-floods"
 UNIT = "unit-virtual"
 PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000, FLOODS: 0, UNIT: 0}
-DOOR = "src/core/door.c"
-ENDING = "src/core/ending.c"
-FLOOD = "src/core/flood.c"
-MERGING = "src/core/merging.c"
+DOOR = "src/engine/door.c"
+ENDING = "src/engine/ending.c"
+FLOOD = "src/engine/flood.c"
+MERGING = "src/engine/merging.c"
 MERGE = "src/reorder/merge.c"
 MOVES = "src/steer/moves.c"
-OUTBOX = "src/core/outbox.c"
-STEERING = "src/core/steering.c"
-TRANSITION = "src/core/transition.c"
+OUTBOX = "src/engine/outbox.c"
+STEERING = "src/engine/steering.c"
+TRANSITION = "src/engine/transition.c"
 DRIVER = "src/virtual/driver.c"
 
 
@@ -80,7 +80,7 @@ BUGS = [
 	}
 	take(lcore, inbox""",
         "The first two packets of a burst from another lcore change places."),
-    Bug("mixed-group", "order", "src/core/leave.c",
+    Bug("mixed-group", "order", "src/engine/leave.c",
         """\
 	*n = left;
 """,
@@ -94,7 +94,7 @@ BUGS = [
 	*n = left;
 """,
         "What is left of a burst after one port's packets were taken out is no longer in order."),
-    Bug("hash-of-length", "order", "src/steer/flow_hash.c",
+    Bug("hash-of-length", "order", "src/base/flow_hash.c",
         "seed ^ ip->next_proto_id);", "seed ^ (ip->next_proto_id + ip->total_length));",
         "The flow hash differs between the packets of one flow."),
 
@@ -303,7 +303,7 @@ BUGS = [
     Bug("beyond-credits", "conservation", DOOR,
         "	return credits - RTE_MIN(credits_out(lcore), credits);", "	return credits;",
         "An lcore admits packets however many are on their way, until rings overflow."),
-    Bug("injected-at-wrong-door", "conservation", "src/core/dataplane.c",
+    Bug("injected-at-wrong-door", "conservation", "src/engine/dataplane.c",
         "packet->door = packet->first = main;", "packet->door = packet->first = 0;",
         "The control side's packets give credits to an lcore that has not admitted them."),
     Bug("detach-without-grace", "conservation", "src/control/ports.c",
@@ -320,7 +320,7 @@ BUGS = [
     Bug("credits-never-read", "progress", DOOR,
         "if (credits_out(lcore) + RECEIVE_BURST > credits)", "if (false)",
         "A door does not notice that its credits have come back."),
-    Bug("forgotten-inbox", "progress", "src/core/dataplane.c",
+    Bug("forgotten-inbox", "progress", "src/engine/dataplane.c",
         "	return inbox_add(to, outbox->ring);",
         "	return to->index == 1 ? 0 : inbox_add(to, outbox->ring);",
         "An lcore does not know of a ring that leads to it."),

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/spelling.h"
 #include "control/value.h"
-#include "core/spelling.h"
 
 /* The library's writer of JSON takes a byte as a signed index into a table, and leaves out most
  * control characters: so each text is spelt. */

@@ -9,9 +9,9 @@
 #include <rte_ip.h>
 #include <rte_telemetry.h>
 
+#include "base/error.h"
 #include "control/requests.h"
-#include "core/dataplane.h"
-#include "core/error.h"
+#include "engine/dataplane.h"
 
 /* What answers of telemetry commands are made of. Main lcore, in a request's handler. */
 

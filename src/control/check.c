@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/ipv4.h"
 #include "control/keys.h"
-#include "core/ipv4.h"
-#include "core/tables.h"
+#include "stages/tables.h"
 
 #define MAC_FORMAT "%02x:%02x:%02x:%02x:%02x:%02x"
 

@@ -2,9 +2,9 @@
 #ifndef WEFT_CHECK_H
 #define WEFT_CHECK_H
 
+#include "base/error.h"
 #include "control/config.h"
 #include "control/placement.h"
-#include "core/error.h"
 
 /*
  * What of a configuration can be known to be wrong before anything is opened: names that name

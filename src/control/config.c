@@ -9,14 +9,14 @@
 
 #include <rte_vxlan.h>
 
+#include "base/array.h"
+#include "base/ipv4.h"
 #include "control/ini.h"
 #include "control/keys.h"
 #include "control/mode.h"
 #include "control/value.h"
-#include "core/array.h"
-#include "core/ipv4.h"
-#include "core/tables.h"
 #include "reorder/merge.h"
+#include "stages/tables.h"
 #include "steer/moves.h"
 #include "steer/policy.h"
 

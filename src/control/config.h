@@ -8,9 +8,9 @@
 #include <rte_ether.h>
 #include <rte_ip.h>
 
-#include "core/error.h"
-#include "core/plan.h"
+#include "base/error.h"
 #include "ports/port.h"
+#include "steer/plan.h"
 #include "virtual/config.h"
 
 /*

@@ -10,13 +10,13 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
+#include "base/log.h"
 #include "control/fdb.h"
 #include "control/neighbours.h"
 #include "control/ports.h"
 #include "control/publish.h"
 #include "control/remotes.h"
-#include "core/lcore.h"
-#include "core/log.h"
+#include "engine/lcore.h"
 
 #define POOL_CACHE 256
 #define NOTICE_BURST 64

@@ -7,11 +7,11 @@
 
 #include <rte_ring.h>
 
+#include "base/error.h"
+#include "base/events.h"
 #include "control/config.h"
 #include "control/deferred.h"
-#include "core/dataplane.h"
-#include "core/error.h"
-#include "core/events.h"
+#include "engine/dataplane.h"
 
 /*
  * The control side: everything that is not done per packet, done by the main lcore alone, in

@@ -2,8 +2,8 @@
 #ifndef WEFT_EAL_OPTIONS_H
 #define WEFT_EAL_OPTIONS_H
 
+#include "base/error.h"
 #include "control/config.h"
-#include "core/error.h"
 
 /* What rte_eal_init() is given: argv ends with NULL. */
 struct eal_options {

@@ -6,7 +6,7 @@
 
 #include <rte_hash_crc.h>
 
-#include "core/log.h"
+#include "base/log.h"
 
 #define SAY_AGAIN_MS (10 * 60 * 1000)
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/array.h"
+#include "base/array.h"
 
 #define SIZE_MOST (64 << 20) /* bytes of a file */
 #define CHUNK 65536

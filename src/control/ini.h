@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "core/error.h"
+#include "base/error.h"
 
 /*
  * The form of INI files: "[kind]" or "[kind name]", "key = value", and comments, which begin with

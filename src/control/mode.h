@@ -3,7 +3,7 @@
 #define WEFT_CONTROL_MODE_H
 
 #include "control/ini.h"
-#include "core/plan.h"
+#include "steer/plan.h"
 
 /* Reads the keys of a section [mode NAME] into the row of *mode, whose name is set. Every stage
  * that is not named goes on inline; docs/configuration.md describes the words. What is wrong is

@@ -2,9 +2,9 @@
 #ifndef WEFT_PLACEMENT_H
 #define WEFT_PLACEMENT_H
 
+#include "base/error.h"
 #include "control/config.h"
-#include "core/dataplane.h"
-#include "core/error.h"
+#include "engine/dataplane.h"
 
 /*
  * Which lcore does what, by the configuration: it names lcores by EAL's ids, the data path by

@@ -10,10 +10,10 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
+#include "base/log.h"
 #include "control/check.h"
 #include "control/fdb.h"
 #include "control/placement.h"
-#include "core/log.h"
 
 /* ---- lcores and NUMA nodes ---- */
 

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "core/lcore.h"
+#include "engine/lcore.h"
 
 struct sample {
 	struct port_counters counters;

@@ -12,7 +12,7 @@
 #include "control/telemetry_elephants.h"
 #include "control/telemetry_steer.h"
 #include "control/value.h"
-#include "core/lcore.h"
+#include "engine/lcore.h"
 
 /* An answer holds 16 KB of JSON; these many rows fit. */
 #define PORTS_PAGE 20

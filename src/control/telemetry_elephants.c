@@ -6,7 +6,7 @@
 
 #include "control/answer.h"
 #include "control/telemetry_steer.h"
-#include "core/door.h"
+#include "engine/door.h"
 
 /* An answer holds 16 KB of JSON; these many rows fit. */
 #define ELEPHANTS_PAGE 32

@@ -6,8 +6,8 @@
 
 #include "control/answer.h"
 #include "control/mode.h"
-#include "core/door.h"
-#include "core/lcore.h"
+#include "engine/door.h"
+#include "engine/lcore.h"
 #include "steer/smooth.h"
 
 /* An answer holds 16 KB of JSON; these many rows fit. */

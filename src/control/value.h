@@ -8,7 +8,7 @@
 
 #include <rte_pci.h>
 
-#include "core/error.h"
+#include "base/error.h"
 
 /*
  * Values of keys. Each reader writes to `to`, or says in *error what would be right and returns -1.

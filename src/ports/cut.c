@@ -10,8 +10,8 @@
 #include <rte_udp.h>
 #include <rte_vxlan.h>
 
-#include "core/checksum.h"
-#include "core/frame.h"
+#include "base/checksum.h"
+#include "base/frame.h"
 
 /* Linux's virtio_net.h has had it since 6.2. */
 #define GSO_UDP_L4 5

@@ -20,8 +20,8 @@
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 
-#include "core/counters.h"
-#include "core/events.h"
+#include "base/counter.h"
+#include "base/events.h"
 #include "ports/packet_queue.h"
 #include "ports/port.h"
 

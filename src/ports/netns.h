@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "core/error.h"
+#include "base/error.h"
 
 /*
  * Network namespaces of containers: a name as `ip netns` knows it, or a path; empty is weft's own.

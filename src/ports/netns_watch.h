@@ -2,8 +2,8 @@
 #ifndef WEFT_NETNS_WATCH_H
 #define WEFT_NETNS_WATCH_H
 
-#include "core/error.h"
-#include "core/events.h"
+#include "base/error.h"
+#include "base/events.h"
 
 /*
  * Tells when it is worth while to look again at network namespaces and at devices in them. One for

@@ -22,8 +22,8 @@
 
 #include <rte_malloc.h>
 
-#include "core/counters.h"
-#include "core/frame.h"
+#include "base/counter.h"
+#include "base/frame.h"
 #include "ports/cut.h"
 
 #define BLOCK_SIZE (64 << 10)	     /* of the ring; a slot is in one block */

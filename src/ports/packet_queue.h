@@ -8,7 +8,7 @@
 #include <rte_ether.h>
 #include <rte_mbuf.h>
 
-#include "core/error.h"
+#include "base/error.h"
 
 /*
  * A receive and a transmit queue at a network interface of the kernel's: packet sockets, and a ring

@@ -8,8 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/counters.h"
-#include "core/log.h"
+#include "base/counter.h"
+#include "base/log.h"
 
 #define QUIESCE_STEP_US 50
 #define LINES_PER_SECOND 10 /* of a port's, in the log */

@@ -12,8 +12,9 @@
 #include <rte_mbuf.h>
 #include <rte_rcu_qsbr.h>
 
-#include "core/error.h"
-#include "core/events.h"
+#include "base/error.h"
+#include "base/events.h"
+#include "base/limits.h"
 
 /*
  * A port is a small table of functions. Uplinks (ports to the physical network) and container
@@ -33,7 +34,6 @@
 #define PORT_QUEUES_MAX 16
 #define PORT_MTU_MAX 9600 /* of what a configuration may say */
 #define PORT_ADDRESSES_MAX 8
-#define PORTS_MAX 2048
 #define PORT_STATUS_SIZE 128
 
 struct port;

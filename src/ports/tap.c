@@ -42,7 +42,7 @@
 #include <rte_malloc.h>
 #include <rte_tcp.h>
 
-#include "core/frame.h"
+#include "base/frame.h"
 #include "ports/large_segment.h"
 #include "ports/netns.h"
 #include "ports/netns_watch.h"

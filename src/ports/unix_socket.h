@@ -2,7 +2,7 @@
 #ifndef WEFT_UNIX_SOCKET_H
 #define WEFT_UNIX_SOCKET_H
 
-#include "core/error.h"
+#include "base/error.h"
 
 /*
  * Makes the directory of a socket if there is none, and those that it is in, for their owner alone

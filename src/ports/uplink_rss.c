@@ -4,7 +4,7 @@
 #include <rte_ethdev.h>
 #include <rte_flow.h>
 
-#include "core/log.h"
+#include "base/log.h"
 #include "ports/port.h"
 
 #define RSS_LEVEL_INNER 2

@@ -29,7 +29,7 @@
 
 #include <rte_branch_prediction.h>
 
-#include "core/counters.h"
+#include "base/counter.h"
 
 /* ---- making ---- */
 

@@ -7,7 +7,7 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
-#include "core/ipv4.h"
+#include "base/ipv4.h"
 
 /* ---- IPv4 ---- */
 

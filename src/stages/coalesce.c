@@ -19,8 +19,8 @@
 #include <rte_udp.h>
 #include <rte_vxlan.h>
 
-#include "core/frame.h"
-#include "core/ipv4.h"
+#include "base/frame.h"
+#include "base/ipv4.h"
 #include "stages/stage.h"
 
 #define IPV6_VERSION_BITS RTE_BE32(0xf0000000)

@@ -7,9 +7,9 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
-#include "core/frame.h"
+#include "base/flow_hash.h"
+#include "base/frame.h"
 #include "stages/stage.h"
-#include "steer/flow_hash.h"
 
 /* RFC 7348 wants the source port in 49152 to 65535. */
 static rte_be16_t source_port(uint32_t flow_hash)

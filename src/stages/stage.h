@@ -6,9 +6,9 @@
 
 #include <rte_mbuf.h>
 
-#include "core/notice.h"
-#include "core/packet.h"
-#include "core/tables.h"
+#include "stages/notice.h"
+#include "stages/packet.h"
+#include "stages/tables.h"
 
 /*
  * A stage takes a burst of mbufs and writes a verdict for each: the next stage, or a named drop.

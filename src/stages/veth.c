@@ -3,7 +3,7 @@
  * The last check before a container: the port is still there, in this network, and takes the size.
  * Packets that were coalesced become one large segment here, if the container takes such.
  */
-#include "core/followers.h"
+#include "stages/followers.h"
 #include "stages/stage.h"
 
 #define VLAN_TAG_SIZE 4

@@ -7,8 +7,8 @@
 #include <rte_icmp.h>
 #include <rte_ip.h>
 
-#include "core/checksum.h"
-#include "core/frame.h"
+#include "base/checksum.h"
+#include "base/frame.h"
 #include "stages/addressless.h"
 #include "stages/stage.h"
 

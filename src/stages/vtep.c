@@ -7,7 +7,7 @@
 #include <rte_icmp.h>
 #include <rte_ip.h>
 
-#include "core/checksum.h"
+#include "base/checksum.h"
 #include "stages/stage.h"
 
 #define REPLY_TTL 64

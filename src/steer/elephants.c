@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "core/counters.h"
+#include "base/counter.h"
 
 #define CALM_WINDOWS 8
 #define CALM_PART 2 /* of the rate: an elephant with less is calm */

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/packet.h"
+#include "stages/packet.h"
 #include "steer/heavy.h"
 #include "steer/moves.h"
 #include "steer/path.h"

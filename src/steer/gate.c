@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "steer/gate.h"
 
-#include "core/counters.h"
+#include "base/counter.h"
 #include "steer/smooth.h"
 
 #define MARGIN 100    /* permille that the average must be below the threshold, to open */

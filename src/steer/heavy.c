@@ -5,7 +5,7 @@
 
 #include <rte_malloc.h>
 
-#include "core/random.h"
+#include "base/random.h"
 
 struct heavy *heavy_create(int socket_id)
 {

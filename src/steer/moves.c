@@ -35,7 +35,7 @@
 
 #include <rte_mbuf_dyn.h>
 
-#include "core/counters.h"
+#include "base/counter.h"
 
 static int next_offset = -1;
 

@@ -7,7 +7,7 @@
 
 #include <rte_mbuf.h>
 
-#include "core/packet.h"
+#include "stages/packet.h"
 #include "steer/path.h"
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "steer/path.h"
 
-#include "steer/flow_hash.h"
+#include "base/flow_hash.h"
 
 /* Stands for the flows of a group, and a stage of theirs. Mixed, because the policies' hash is
  * linear: with a sum, the lcores of two stages would always be equally far apart. */

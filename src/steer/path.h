@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "core/plan.h"
-#include "core/tables.h"
+#include "base/limits.h"
+#include "steer/plan.h"
 #include "steer/policy.h"
 
 /* Which lcores steer, and how they are chosen. Written before the lcores start. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "core/counters.h"
+#include "base/counter.h"
 
 void split_begin(struct split *split, const struct merge *merge)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/random.h"
+#include "base/random.h"
 
 /* Within this file times are relative to the start, in 1/65536 of a cycle: 2^62 of these are more
  * than six hours. */

@@ -6,7 +6,7 @@
  * longer than its like is taken for one during which this thread was preempted, and costs what its
  * like do.
  */
-#include "core/random.h"
+#include "base/random.h"
 #include "virtual/private.h"
 
 /* A measured step is an outlier if it takes over so many times the median of its kind, and so many

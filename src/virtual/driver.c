@@ -6,7 +6,7 @@
 
 #include <rte_lcore.h>
 
-#include "core/random.h"
+#include "base/random.h"
 #include "virtual/private.h"
 
 #define NEVER UINT64_MAX

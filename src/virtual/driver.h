@@ -7,7 +7,7 @@
 
 #include <rte_mbuf.h>
 
-#include "core/dataplane.h"
+#include "engine/dataplane.h"
 #include "virtual/costs.h"
 
 /*

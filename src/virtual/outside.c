@@ -9,9 +9,9 @@
 #include <rte_lcore.h>
 #include <rte_thash.h>
 
+#include "base/ipv4.h"
+#include "base/random.h"
 #include "control/config.h"
-#include "core/ipv4.h"
-#include "core/random.h"
 
 #define NS_PER_SECOND 1000000000
 #define US_PER_SECOND 1000000

@@ -5,7 +5,7 @@
 /* What the files of the driver share: driver.c has the turns, wires.c what leads from one lcore to
  * another, clock.c what a step costs. */
 
-#include "core/lcore.h"
+#include "engine/lcore.h"
 #include "virtual/driver.h"
 
 /* A way from one lcore's outbox to another one's inbox, which are one ring on real lcores. */

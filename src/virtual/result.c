@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "control/config.h"
-#include "core/door.h"
-#include "core/lcore.h"
+#include "engine/door.h"
+#include "engine/lcore.h"
 
 #define NAME_SIZE 128
 #define BUSY_LIMIT 0.97 /* an lcore that is busy for more has nothing to spare */

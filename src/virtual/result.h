@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/counters.h"
-#include "core/error.h"
+#include "base/error.h"
+#include "engine/counters.h"
 #include "virtual/outside.h"
 #include "virtual/series.h"
 

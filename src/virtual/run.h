@@ -4,8 +4,8 @@
 
 #include <signal.h>
 
+#include "base/error.h"
 #include "control/config.h"
-#include "core/error.h"
 
 /*
  * `weft -- -c FILE --clock virtual`: a run on virtual lcores, with the traffic that the

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 
-#include "core/door.h"
+#include "engine/door.h"
 
 static void add_traffic(struct series_sample *sample, const struct outside *outside)
 {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "core/dataplane.h"
+#include "engine/dataplane.h"
 #include "virtual/outside.h"
 
 /*

@@ -11,8 +11,8 @@
 #include <rte_errno.h>
 #include <rte_mbuf_dyn.h>
 
-#include "core/door.h"
-#include "core/parcel.h"
+#include "engine/door.h"
+#include "engine/parcel.h"
 #include "virtual/private.h"
 
 #define MOVE_BURST 64

@@ -20,7 +20,7 @@
 #include <rte_lcore.h>
 
 #include "carry.h"
-#include "core/door.h"
+#include "engine/door.h"
 #include "rounds.h"
 
 #define ROUNDS_DEFAULT 20

@@ -27,8 +27,8 @@
 #include <rte_ring.h>
 
 #include "calibrate.h"
-#include "core/packet.h"
 #include "fixture.h"
+#include "stages/packet.h"
 
 #define CREDITS 512
 #define CHUNK 64  /* bursts; a figure is the median over chunks, as interrupted ones say nothing */

@@ -19,7 +19,7 @@
 #include <rte_lcore.h>
 
 #include "calibrate.h"
-#include "core/lcore.h"
+#include "engine/lcore.h"
 #include "fit.h"
 #include "fixture.h"
 

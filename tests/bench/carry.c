@@ -8,8 +8,8 @@
 #include <rte_cycles.h>
 #include <rte_lcore.h>
 
-#include "core/door.h"
-#include "core/lcore.h"
+#include "engine/door.h"
+#include "engine/lcore.h"
 
 #define POLL_US 200
 #define PATIENCE 50000 /* looks */

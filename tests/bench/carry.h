@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "core/dataplane.h"
+#include "engine/dataplane.h"
 #include "fixture.h"
 
 /*

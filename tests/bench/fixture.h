@@ -2,7 +2,7 @@
 #ifndef WEFT_BENCH_FIXTURE_H
 #define WEFT_BENCH_FIXTURE_H
 
-#include "core/dataplane.h"
+#include "engine/dataplane.h"
 
 /*
  * What the benchmarks of the data path share: an uplink, a container port, and tables that hold

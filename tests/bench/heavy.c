@@ -23,7 +23,7 @@
 #include <rte_malloc.h>
 #include <rte_member.h>
 
-#include "core/random.h"
+#include "base/random.h"
 #include "steer/heavy.h"
 
 #define ROUNDS_MAX 1000

@@ -18,7 +18,7 @@
 #include <rte_eal.h>
 #include <rte_lcore.h>
 
-#include "core/lcore.h"
+#include "engine/lcore.h"
 #include "fixture.h"
 
 #define CREDITS 512

@@ -17,11 +17,11 @@
 #include <rte_ring.h>
 #include <rte_service.h>
 
-#include "core/packet.h"
-#include "core/parcel.h"
-#include "core/random.h"
+#include "base/random.h"
+#include "engine/parcel.h"
 #include "fixture.h"
 #include "reorder/merge.h"
+#include "stages/packet.h"
 #include "steer/split.h"
 
 #define RING_SIZE 16384	      /* no ring can fill */

@@ -22,11 +22,11 @@
 
 #include <rte_lcore.h>
 
+#include "base/flow_hash.h"
 #include "carry.h"
-#include "core/door.h"
-#include "core/lcore.h"
+#include "engine/door.h"
+#include "engine/lcore.h"
 #include "rounds.h"
-#include "steer/flow_hash.h"
 
 #define PAIRS_DEFAULT 20
 #define PAIRS_LEAST 6 /* to print a variant */

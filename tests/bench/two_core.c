@@ -26,7 +26,7 @@
 #include <rte_lcore.h>
 
 #include "calibrate.h"
-#include "core/lcore.h"
+#include "engine/lcore.h"
 #include "fixture.h"
 #include "virtual/driver.h"
 

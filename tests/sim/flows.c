@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "flows.h"
 
-#include "core/random.h"
+#include "base/random.h"
 
 #define TOO_BIG 1700
 

@@ -6,7 +6,7 @@
 #include <rte_arp.h>
 #include <rte_cycles.h>
 
-#include "core/random.h"
+#include "base/random.h"
 
 #define RUN 8		 /* packets of a flow on end, on the average */
 #define STALL_ONE_IN 256 /* bursts */

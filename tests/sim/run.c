@@ -2,7 +2,7 @@
 /* A world on virtual lcores: its turns, its faults, its end. */
 #include <stdlib.h>
 
-#include "core/random.h"
+#include "base/random.h"
 #include "traffic/account.h"
 #include "world.h"
 

@@ -16,7 +16,7 @@
 #include <rte_hash_crc.h>
 #include <rte_malloc.h>
 
-#include "core/random.h"
+#include "base/random.h"
 #include "world.h"
 
 #define PORTS 300

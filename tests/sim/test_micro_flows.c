@@ -18,9 +18,9 @@
 
 #include <cmocka.h>
 
-#include "core/door.h"
-#include "core/random.h"
-#include "steer/flow_hash.h"
+#include "base/flow_hash.h"
+#include "base/random.h"
+#include "engine/door.h"
 #include "world.h"
 
 #define PACKETS 20000000 /* of the whole program, about */

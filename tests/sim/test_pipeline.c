@@ -18,8 +18,8 @@
 
 #include <cmocka.h>
 
-#include "core/random.h"
-#include "steer/flow_hash.h"
+#include "base/flow_hash.h"
+#include "base/random.h"
 #include "world.h"
 
 #define PACKETS 10000000 /* of the whole program */

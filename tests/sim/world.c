@@ -14,12 +14,12 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
+#include "base/random.h"
 #include "control/fdb.h"
 #include "control/ports.h"
 #include "control/publish.h"
 #include "control/remotes.h"
-#include "core/door.h"
-#include "core/random.h"
+#include "engine/door.h"
 #include "ports.h"
 
 #define POOL_SIZE 16383

@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #include "control/control.h"
-#include "core/dataplane.h"
-#include "core/lcore.h"
+#include "engine/dataplane.h"
+#include "engine/lcore.h"
 #include "flows.h"
 #include "traffic/checker.h"
 #include "virtual/costs.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
 
-#include "core/checksum.h"
+#include "base/checksum.h"
 
 /* RFC 1071, from the words of RFC 768 and 793: over pseudo header and segment. */
 static uint16_t reference(

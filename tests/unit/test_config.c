@@ -14,7 +14,7 @@
 #include "file.h"
 
 #include "control/check.h"
-#include "core/tables.h"
+#include "stages/tables.h"
 
 #define UPLINK "[uplink eth1]\ndevice = net_null0\naddress = 192.0.2.1/24\n"
 #define NETWORK "[network blue]\nvni = 100\n"

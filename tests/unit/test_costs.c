@@ -11,7 +11,7 @@
 
 #include "file.h"
 
-#include "core/random.h"
+#include "base/random.h"
 #include "virtual/costs.h"
 
 #define MACHINE "[machine]\nhz = 2600000000\ncpu = AMD EPYC\ndistance = 130\n"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "core/events.h"
+#include "base/events.h"
 #include "file.h"
 
 /* Pairs of sockets: ends[i][0] is watched, ends[i][1] is the peer's. */

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "steer/flow_hash.h"
+#include "base/flow_hash.h"
 
 #define FLOWS 6400
 

@@ -5,8 +5,8 @@
  */
 #include "segments.h"
 
-#include "core/followers.h"
 #include "ports/large_segment.h"
+#include "stages/followers.h"
 
 #define OUTER VXLAN_OVERHEAD
 

@@ -9,7 +9,7 @@
 
 #include <rte_common.h>
 
-#include "core/random.h"
+#include "base/random.h"
 #include "steer/gate.h"
 #include "steer/smooth.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <rte_lcore.h>
 
-#include "core/random.h"
+#include "base/random.h"
 #include "fixture.h"
 #include "steer/heavy.h"
 

@@ -25,8 +25,8 @@
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
+#include "base/events.h"
 #include "bytes.h"
-#include "core/events.h"
 #include "file.h"
 #include "ports/port.h"
 

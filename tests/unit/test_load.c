@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "core/random.h"
+#include "base/random.h"
 #include "steer/load.h"
 #include "steer/smooth.h"
 

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "core/random.h"
+#include "base/random.h"
 #include "reorder/merge.h"
 
 #define CREDITS_MAX 65536

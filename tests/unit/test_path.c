@@ -9,7 +9,7 @@
 
 #include <rte_common.h>
 
-#include "core/packet.h"
+#include "stages/packet.h"
 #include "steer/load.h"
 #include "steer/path.h"
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "core/plan.h"
+#include "steer/plan.h"
 
 static struct plan plan_of(const char *mode)
 {

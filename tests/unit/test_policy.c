@@ -9,9 +9,9 @@
 
 #include <rte_common.h>
 
-#include "core/packet.h"
-#include "core/random.h"
-#include "steer/flow_hash.h"
+#include "base/flow_hash.h"
+#include "base/random.h"
+#include "stages/packet.h"
 #include "steer/policy.h"
 
 #define CHOICES 100000

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "core/spelling.h"
+#include "base/spelling.h"
 
 static void assert_spelt(const char *text, size_t size, const char *expected)
 {

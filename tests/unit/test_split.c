@@ -2,7 +2,7 @@
 /* How an elephant is cut into micro-flows, and which branch gets each. */
 #include "fixture.h"
 
-#include "core/random.h"
+#include "base/random.h"
 #include "steer/split.h"
 
 #define BATCH 4

@@ -2,7 +2,7 @@
 /* What stands behind the bridge: wire, veth, encap, tx; and rx, which only passes on. */
 #include "fixture.h"
 
-#include "steer/flow_hash.h"
+#include "base/flow_hash.h"
 
 static struct rte_mbuf *mbuf_to(uint16_t network, uint16_t destination)
 {

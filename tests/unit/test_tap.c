@@ -31,8 +31,8 @@
 #include <rte_malloc.h>
 #include <rte_tcp.h>
 
+#include "base/events.h"
 #include "bytes.h"
-#include "core/events.h"
 #include "file.h"
 #include "ports/netns_watch.h"
 #include "ports/port.h"

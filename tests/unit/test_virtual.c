@@ -7,8 +7,8 @@
 #include <rte_lcore.h>
 #include <rte_mbuf_dyn.h>
 
-#include "core/lcore.h"
-#include "core/random.h"
+#include "base/random.h"
+#include "engine/lcore.h"
 #include "virtual/driver.h"
 
 #define LCORES 3

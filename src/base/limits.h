@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_LIMITS_H
+#define WEFT_LIMITS_H
+
+/* How many there may be of each in one weft: so many have room in tables and in indices. */
+#define LCORES_MAX 64
+#define UPLINKS_MAX 16
+#define PORTS_MAX 2048 /* with uplinks */
+#define NETWORKS_MAX 4096
+#define REMOTES_MAX 8192
+
+#endif

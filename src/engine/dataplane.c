@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/dataplane.h"
+
+#include <string.h>
+
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+
+#include "engine/door.h"
+#include "engine/lcore.h"
+#include "engine/parcel.h"
+#include "engine/steering.h"
+
+#define FROM_MAIN_SIZE 256
+
+/* Of its own memory: EAL's memzones are few, and many lcores have many rings. */
+static struct rte_ring *make_ring(size_t element, uint32_t size, unsigned int lcore_id)
+{
+	struct rte_ring *ring = rte_malloc_socket("ring", rte_ring_get_memsize_elem(element, size),
+		RTE_CACHE_LINE_SIZE, rte_lcore_to_socket_id(lcore_id));
+
+	if (ring != NULL && rte_ring_init(ring, "weft", size, RING_F_SP_ENQ | RING_F_SC_DEQ) == 0)
+		return ring;
+	rte_free(ring);
+	return NULL;
+}
+
+static void *zmalloc(const struct lcore *lcore, size_t size)
+{
+	return rte_zmalloc_socket(
+		"lcore", size, RTE_CACHE_LINE_SIZE, rte_lcore_to_socket_id(lcore->id));
+}
+
+/* What each lcore tells each door. */
+static int make_tallies(struct lcore *lcore, const struct dataplane *dataplane)
+{
+	uint16_t n_accounts = lcore->door->moves.n_accounts;
+
+	for (uint16_t door = 0; door < dataplane->n_lcores; door++) {
+		lcore->tallies[door] = zmalloc(lcore, n_accounts * sizeof(*lcore->tallies[door]));
+		if (lcore->tallies[door] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+static int make_door(struct lcore *lcore, struct dataplane *dataplane, bool receives)
+{
+	lcore->door = zmalloc(lcore, sizeof(*lcore->door));
+	if (lcore->door == NULL || steering_init(lcore->door, dataplane, receives,
+					   rte_lcore_to_socket_id(lcore->id)) != 0)
+		return -1;
+	dataplane->paths[lcore->index] = lcore->door->moves.paths;
+	dataplane->merges[lcore->index] = lcore->door->merges;
+	return 0;
+}
+
+static int make_lcore(
+	struct dataplane *dataplane, const struct dataplane_config *config, uint16_t index)
+{
+	unsigned int id = config->lcore_ids[index];
+	bool receives = config->doors == 0 || config->doors >> index & 1;
+	int socket = rte_lcore_to_socket_id(id);
+	struct lcore *lcore =
+		rte_zmalloc_socket("lcore", sizeof(*lcore), RTE_CACHE_LINE_SIZE, socket);
+
+	dataplane->lcores[index] = lcore;
+	if (lcore == NULL)
+		return -1;
+	lcore->index = index;
+	lcore->id = id;
+	lcore->dataplane = dataplane;
+	load_begin(&lcore->load, clock_read(&dataplane->clock), dataplane->clock.hz);
+	lcore->notices = make_ring(sizeof(struct notice), NOTICE_RING_SIZE, id);
+	lcore->outboxes = zmalloc(lcore, dataplane->n_lcores * sizeof(*lcore->outboxes));
+	lcore->flood.behind = make_ring(
+		sizeof(void *), rte_align32pow2(dataplane->credits * dataplane->n_lcores + 1), id);
+	if (lcore->notices == NULL || lcore->outboxes == NULL || lcore->flood.behind == NULL ||
+		make_door(lcore, dataplane, receives) != 0)
+		return -1;
+	dataplane->notices[index] = lcore->notices;
+	return make_tallies(lcore, dataplane);
+}
+
+static int inbox_add(struct lcore *lcore, struct rte_ring *ring)
+{
+	if (ring == NULL)
+		return -1;
+	lcore->inbox[lcore->n_inbox++].ring = ring;
+	return 0;
+}
+
+static int link_lcores(struct lcore *from, struct lcore *to)
+{
+	const struct dataplane *dataplane = from->dataplane;
+	struct outbox *outbox = &from->outboxes[to->index];
+	/* A packet, or the mark that it left, and the label before it. */
+	uint32_t words = 2 * dataplane->credits * dataplane->n_lcores;
+
+	outbox->receiver = to->index;
+	outbox->ring = make_ring(sizeof(void *), rte_align32pow2(words + 1), to->id);
+	return inbox_add(to, outbox->ring);
+}
+
+static int link_all(struct dataplane *dataplane)
+{
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
+		struct lcore *lcore = dataplane->lcores[i];
+
+		for (uint16_t to = 0; to < dataplane->n_lcores; to++)
+			if (to != i && link_lcores(lcore, dataplane->lcores[to]) != 0)
+				return -1;
+		dataplane->from_main[i] = make_ring(sizeof(void *), FROM_MAIN_SIZE, lcore->id);
+		if (inbox_add(lcore, dataplane->from_main[i]) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+void dataplane_link_credits(struct dataplane *dataplane)
+{
+	for (uint16_t door = 0; door < dataplane->n_lcores; door++)
+		for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
+			dataplane->lcores[door]->finished_at[i] =
+				&dataplane->lcores[i]->finished[door];
+			dataplane->lcores[door]->door->moves.tallies[i] =
+				dataplane->lcores[i]->tallies[door];
+		}
+}
+
+static int make_lcores(struct dataplane *dataplane, const struct dataplane_config *config)
+{
+	for (uint16_t i = 0; i < config->n_lcores; i++)
+		if (make_lcore(dataplane, config, i) != 0)
+			return -1;
+	dataplane_link_credits(dataplane);
+	return link_all(dataplane);
+}
+
+/* All lcores, if none are named. */
+static void set_steering(struct dataplane *dataplane, const struct steering *steering)
+{
+	dataplane->steering = *steering;
+	if (steering->n > 0)
+		return;
+	dataplane->steering.policy = policy_find("static");
+	dataplane->steering.threshold = LOAD_FULL;
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		dataplane->steering.lcores[dataplane->steering.n++] = i;
+}
+
+/* All lcores, if none are named. */
+static void set_micro_flows(struct dataplane *dataplane, const struct micro_flows *micro_flows)
+{
+	dataplane->micro_flows = *micro_flows;
+	if (micro_flows->n_branches == 0)
+		dataplane->micro_flows = (struct micro_flows){.batch = 1, .n_branches = 1};
+	if (micro_flows->n > 0)
+		return;
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		dataplane->micro_flows.lcores[dataplane->micro_flows.n++] = i;
+}
+
+static int make_rcu(struct dataplane *dataplane)
+{
+	size_t size = rte_rcu_qsbr_get_memsize(LCORES_MAX);
+
+	dataplane->rcu = rte_zmalloc("rcu", size, RTE_CACHE_LINE_SIZE);
+	return dataplane->rcu == NULL ? -1 : rte_rcu_qsbr_init(dataplane->rcu, LCORES_MAX);
+}
+
+static int set_plan(struct dataplane *dataplane, const struct plan *plan)
+{
+	struct plan *copy = rte_malloc("plan", sizeof(*copy), RTE_CACHE_LINE_SIZE);
+
+	if (copy == NULL)
+		return -1;
+	*copy = *plan;
+	copy->number = ++dataplane->plans;
+	__atomic_store_n(&dataplane->plan, copy, __ATOMIC_RELEASE);
+	return 0;
+}
+
+struct dataplane *dataplane_create(const struct dataplane_config *config, struct error *error)
+{
+	struct dataplane *dataplane =
+		rte_zmalloc("dataplane", sizeof(*dataplane), RTE_CACHE_LINE_SIZE);
+
+	if (dataplane != NULL) {
+		dataplane->clock = config->clock;
+		dataplane->n_lcores = config->n_lcores;
+		dataplane->credits = config->credits;
+		memcpy(dataplane->lcore_ids, config->lcore_ids, sizeof(dataplane->lcore_ids));
+		set_steering(dataplane, &config->steering);
+		set_micro_flows(dataplane, &config->micro_flows);
+		if (moves_register() == 0 && make_rcu(dataplane) == 0 &&
+			make_lcores(dataplane, config) == 0 &&
+			set_plan(dataplane, &config->plan) == 0)
+			return dataplane;
+		dataplane_free(dataplane);
+	}
+	error_set(error,
+		"not enough memory for %u lcores with %u 'credits' each ([weft]), and for %u "
+		"'elephants' of %u 'branches' at each that receives ([micro-flows]); lower them, "
+		"or "
+		"give EAL more (-m, huge pages)",
+		config->n_lcores, config->credits, config->micro_flows.n_elephants,
+		config->micro_flows.n_branches);
+	return NULL;
+}
+
+static void free_lcore(struct lcore *lcore)
+{
+	for (uint16_t i = 0; i < lcore->n_inbox; i++)
+		rte_free(lcore->inbox[i].ring);
+	for (uint16_t i = 0; i < LCORES_MAX; i++)
+		rte_free(lcore->tallies[i]);
+	if (lcore->door != NULL)
+		steering_free(lcore->door);
+	rte_free(lcore->flood.behind);
+	rte_free(lcore->outboxes);
+	rte_free(lcore->door);
+	rte_free(lcore->notices);
+	rte_free(lcore);
+}
+
+void dataplane_free(struct dataplane *dataplane)
+{
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		if (dataplane->lcores[i] != NULL)
+			free_lcore(dataplane->lcores[i]);
+	rte_free(dataplane->plan);
+	rte_free(dataplane->rcu);
+	rte_free(dataplane);
+}
+
+struct tables *dataplane_publish(struct dataplane *dataplane, struct tables *tables)
+{
+	struct tables *old = dataplane->tables;
+
+	__atomic_store_n(&dataplane->tables, tables, __ATOMIC_RELEASE);
+	return old;
+}
+
+struct plan *dataplane_set_plan(struct dataplane *dataplane, const struct plan *plan)
+{
+	struct plan *old = dataplane->plan;
+
+	return set_plan(dataplane, plan) == 0 ? old : NULL;
+}
+
+int dataplane_inject(struct dataplane *dataplane, struct rte_mbuf *mbuf, uint16_t uplink)
+{
+	uint16_t main = dataplane_main(dataplane);
+	uint16_t owner = dataplane->tables->exits[uplink][main].owner;
+	struct packet *packet = packet_of(mbuf);
+
+	mbuf->port = uplink;
+	packet->group = GROUP_NONE;
+	packet->followers = 0;
+	packet->door = packet->first = main;
+	packet->network = NETWORK_NONE;
+	packet->source = PLACE_NONE;
+	packet->destination = uplink;
+	if (rte_ring_sp_enqueue(dataplane->from_main[owner], parcel_make(mbuf, STAGE_SEND)) != 0) {
+		rte_pktmbuf_free(mbuf);
+		return -1;
+	}
+	counter_add(&dataplane->main_created, 1);
+	return 0;
+}
+
+static uint64_t received(const struct dataplane *dataplane)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
+		const struct lcore_counters *counters = &dataplane->lcores[i]->counters;
+
+		/* A refused replica was created, but never admitted. */
+		sum += counter_read(&counters->admitted) - counter_read(&counters->created) +
+		       counter_read(&counters->drops[DROP_FLOOD_REFUSED]);
+	}
+	return sum;
+}
+
+struct conservation dataplane_conservation(const struct dataplane *dataplane)
+{
+	struct conservation sum = {
+		.received = received(dataplane), .created = counter_read(&dataplane->main_created)};
+
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
+		const struct lcore_counters *counters = &dataplane->lcores[i]->counters;
+
+		sum.created += counter_read(&counters->created);
+		sum.delivered += counter_read(&counters->delivered);
+		sum.consumed += counter_read(&counters->consumed);
+		sum.coalesced += counter_read(&counters->coalesced);
+	}
+	for (unsigned int drop = 0; drop < DROP_COUNT; drop++)
+		sum.dropped += dataplane_drops(dataplane, drop);
+	return sum;
+}
+
+int64_t conservation_in_flight(const struct conservation *sum)
+{
+	return sum->received + sum->created - sum->delivered - sum->dropped - sum->consumed -
+	       sum->coalesced;
+}
+
+bool dataplane_drains(const struct dataplane *dataplane, struct drain *drain)
+{
+	struct conservation sum = dataplane_conservation(dataplane);
+
+	drain->rounds = memcmp(&sum, &drain->sum, sizeof(sum)) == 0 ? drain->rounds + 1 : 0;
+	drain->sum = sum;
+	return drain->rounds < DRAIN_ROUNDS;
+}
+
+uint64_t dataplane_drops(const struct dataplane *dataplane, enum drop drop)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		sum += counter_read(&dataplane->lcores[i]->counters.drops[drop]);
+	return sum;
+}

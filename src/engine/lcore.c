@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/lcore.h"
+
+#include "engine/outbox.h"
+#include "engine/steering.h"
+#include "engine/transition.h"
+
+/* False if there is no room: the ring keeps some for neighbours, as the list does. */
+static bool send_notice(struct lcore *lcore, const struct notice *notice)
+{
+	if (notice->kind != NOTICE_NEIGHBOUR &&
+		rte_ring_free_count(lcore->notices) <= NOTICES_RESERVED)
+		return false;
+	return rte_ring_sp_enqueue_elem(
+		       lcore->notices, (void *)(uintptr_t)notice, sizeof(*notice)) == 0;
+}
+
+static void housekeep(struct lcore *lcore)
+{
+	struct notice_list *notices = &lcore->context.notices;
+	uint64_t lost = notices->lost;
+
+	if (notices->n == 0 && lost == 0)
+		return;
+	for (uint16_t i = 0; i < notices->n; i++)
+		lost += !send_notice(lcore, &notices->list[i]);
+	counter_add(&lcore->counters.notices_lost, lost);
+	notices->n = 0;
+	notices->lost = 0;
+	lcore_account(lcore, &lcore->counters.time.housekeeping);
+}
+
+/* Packets that wait for this lcore. */
+static uint32_t depth(const struct lcore *lcore)
+{
+	uint32_t sum = 0;
+
+	/* As rte_ring_count(), which reads the producer's word as if nobody wrote it. */
+	for (uint16_t i = 0; i < lcore->n_inbox; i++) {
+		const struct rte_ring *ring = lcore->inbox[i].ring;
+		uint32_t end = __atomic_load_n(&ring->prod.tail, __ATOMIC_RELAXED);
+
+		sum += (end - ring->cons.tail) & ring->mask;
+	}
+	return sum;
+}
+
+static void look_around(struct lcore *lcore)
+{
+	load_update(&lcore->load, lcore->mark, lcore->counters.time.working, depth(lcore));
+	steering_look_around(lcore);
+	lcore_account(lcore, &lcore->counters.time.housekeeping);
+}
+
+/* The turn's time, from its begin to the mark that the last step left, or to now. */
+static void account_turn(struct lcore *lcore, uint64_t begin, uint16_t moved, bool refused)
+{
+	struct time_counters *time = &lcore->counters.time;
+	uint64_t now = clock_read(&lcore->dataplane->clock);
+
+	lcore->mark = now;
+	if (moved > 0)
+		counter_add(&time->working, now - begin);
+	else if (refused)
+		counter_add(&time->back_pressured, now - begin);
+	else
+		counter_add(&time->idle, now - begin);
+}
+
+/* What the main lcore has published, for the whole turn. */
+static void look_up(struct lcore *lcore)
+{
+	struct dataplane *dataplane = lcore->dataplane;
+
+	lcore->context.tables = __atomic_load_n(&dataplane->tables, __ATOMIC_ACQUIRE);
+	lcore->context.seconds = __atomic_load_n(&dataplane->seconds, __ATOMIC_RELAXED);
+	lcore->plan = __atomic_load_n(&dataplane->plan, __ATOMIC_ACQUIRE);
+	if (unlikely(lcore->plan->number != lcore->door->plan))
+		steering_adopt(lcore);
+}
+
+bool lcore_poll(struct lcore *lcore)
+{
+	struct dataplane *dataplane = lcore->dataplane;
+	uint64_t begin = lcore->mark;
+	bool refused = false;
+	uint16_t moved;
+
+	/* Between two turns nothing of the tables is held. */
+	rte_rcu_qsbr_quiescent(dataplane->rcu, lcore->index);
+	look_up(lcore);
+	lcore->flood.created = lcore->counters.created;
+	moved = unlikely(lcore->flood.waits) && flood_poll(lcore);
+	moved += transition_poll_inbox(lcore);
+	if (lcore->door->moves.n_moving > 0 || steering_waits(lcore->door))
+		moved += steering_poll(lcore);
+	if (!__atomic_load_n(&dataplane->closing, __ATOMIC_RELAXED))
+		moved += door_poll_queues(lcore, &refused);
+	outbox_flush_all(lcore);
+	account_turn(lcore, begin, moved, refused);
+	housekeep(lcore);
+	if (load_is_due(&lcore->load, lcore->mark))
+		look_around(lcore);
+	return moved > 0;
+}
+
+/* ---- the driver of real lcores ---- */
+
+void lcore_begin(struct lcore *lcore)
+{
+	rte_rcu_qsbr_thread_register(lcore->dataplane->rcu, lcore->index);
+	rte_rcu_qsbr_thread_online(lcore->dataplane->rcu, lcore->index);
+	lcore->mark = clock_read(&lcore->dataplane->clock);
+}
+
+void lcore_end(struct lcore *lcore)
+{
+	rte_rcu_qsbr_thread_offline(lcore->dataplane->rcu, lcore->index);
+	rte_rcu_qsbr_thread_unregister(lcore->dataplane->rcu, lcore->index);
+}
+
+int lcore_run(void *argument)
+{
+	struct lcore *lcore = argument;
+
+	lcore_begin(lcore);
+	while (!__atomic_load_n(&lcore->dataplane->stop, __ATOMIC_RELAXED))
+		lcore_poll(lcore);
+	lcore_end(lcore);
+	return 0;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_LCORE_H
+#define WEFT_LCORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "engine/counters.h"
+#include "engine/dataplane.h"
+#include "engine/flood.h"
+#include "engine/parcel.h"
+#include "stages/stage.h"
+#include "steer/load.h"
+#include "steer/moves.h"
+
+/*
+ * One lcore of the data path. lcore_poll() does one turn: floods that wait, its inbox, then the
+ * queues it owns; then it flushes its outboxes. All state hangs off struct lcore, so any thread may
+ * drive any number of them, one turn at a time.
+ *
+ * Between lcores: each (sender, receiver) is a ring with one producer and one consumer, so nothing
+ * ever waits for another lcore. Its elements are parcels: a packet and the step that it waits for.
+ * Packets are admitted against credits: an lcore that has dataplane.credits packets on their way
+ * receives nothing more until some are finished. A ring holds the credits of all doors, so it
+ * cannot fill, and no circle of full rings can stand still.
+ */
+
+#define RECEIVE_BURST 32
+#define NOTICE_RING_SIZE 1024
+
+/* Packets waiting for a stage, within a turn. */
+struct vector {
+	uint16_t n;
+	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
+};
+
+static_assert(LCORES_MAX <= 1 << LABEL_FIRST_BITS, "a label has room for any lcore");
+
+/* A burst, and a label. */
+#define OUTBOX_SIZE (STAGE_BURST_MAX + 1)
+
+/* Packets for another lcore, collected within a turn; or for the lcore's own merges, collected
+ * within a step. */
+struct outbox {
+	struct rte_ring *ring; /* NULL: to itself */
+	union label label;     /* of the last parcels */
+	uint16_t receiver;
+	bool dirty; /* in the lcore's list of those to flush */
+	uint16_t n;
+	void *parcels[OUTBOX_SIZE];
+};
+
+struct inbox {
+	struct rte_ring *ring; /* NULL: from itself */
+	union label label;     /* of the parcels that come next */
+};
+
+struct lcore {
+	uint16_t index;	 /* among the dataplane's lcores */
+	unsigned int id; /* EAL's */
+	struct dataplane *dataplane;
+	struct stage_context context;
+	const struct plan *plan; /* this turn's */
+	uint64_t mark;		 /* the clock when cycles were last accounted for */
+	uint64_t returned;	 /* credits known to have come back */
+	/* Where each lcore tells how many packets of this door ended there. */
+	const uint64_t *finished_at[LCORES_MAX];
+	uint16_t n_dirty;
+	uint16_t n_flushed;		  /* of the same list, at the end of the last turn */
+	struct outbox *dirty[LCORES_MAX]; /* outboxes with packets */
+	struct vector vectors[STEP_COUNT];
+	uint16_t n_inbox;
+	struct inbox inbox[LCORES_MAX + 1]; /* from each lcore, and from the main lcore */
+	struct outbox *outboxes;	    /* [receiver] */
+	struct rte_ring *notices;	    /* to the main lcore: dataplane.notices */
+	struct door *door;		    /* what it knows as the first lcore of paths */
+	struct flood flood;
+
+	struct load load __rte_cache_aligned;
+	struct lcore_counters counters __rte_cache_aligned;
+	/* Packets of each door that ended here; doors sum these up. Written by this lcore only. */
+	uint64_t finished[LCORES_MAX + 1] __rte_cache_aligned;
+	struct tally *tallies[LCORES_MAX]; /* [door][account]: the same */
+	/* How often each tally has changed: this lcore's own, for a driver that hands on copies. */
+	uint32_t tally_changes[LCORES_MAX];
+};
+
+/* Before the first and after the last turn, by the driver. */
+void lcore_begin(struct lcore *lcore);
+void lcore_end(struct lcore *lcore);
+
+/* One turn. True if it moved packets. Only one thread at a time per lcore. The clock is read after
+ * each step of the turn, when the step's packets and bursts are counted, and at its end. */
+bool lcore_poll(struct lcore *lcore);
+
+/* Real lcores: turns until dataplane.stop. For rte_eal_remote_launch. */
+int lcore_run(void *lcore);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/leave.h"
+
+#include "base/flow_hash.h"
+#include "engine/ending.h"
+#include "engine/transition.h"
+#include "ports/large_segment.h"
+#include "stages/followers.h"
+
+static enum drop refusal(const struct port *port)
+{
+	if (port->ops->is_up(port))
+		return port->uplink ? DROP_UPLINK_FULL : DROP_PORT_FULL;
+	return port->uplink ? DROP_UPLINK_DOWN : DROP_PORT_DOWN;
+}
+
+static void count_sent(struct lcore *lcore, struct port_counters *counters,
+	const struct endings *endings, uint16_t sent, uint32_t bytes)
+{
+	endings_finish(lcore, endings, sent);
+	counter_add(&counters->tx_packets, sent);
+	counter_add(&counters->tx_bytes, bytes);
+	counter_add(&lcore->counters.delivered, sent);
+	counter_add(&lcore->counters.coalesced, endings_count(endings, 0, sent) - sent);
+}
+
+/* Drops all n that were not sent, or the first alone if that is why. Returns how many. */
+static uint16_t drop_refused(
+	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	enum drop reason = refusal(port);
+
+	if (port->ops->too_big != NULL && port->ops->too_big(port, queue, mbufs[0])) {
+		reason = port->uplink ? DROP_UPLINK_TOO_BIG : DROP_PORT_TOO_BIG;
+		n = 1;
+	}
+	counter_add(&port->queues[queue].counters.tx_refused, n);
+	ending_drop(lcore, mbufs, n, reason);
+	return n;
+}
+
+/* Returns how many have ended: been sent or dropped. */
+static uint16_t send_some(
+	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct endings endings;
+	uint32_t bytes = bytes_of(mbufs, n);
+	uint16_t sent, refused = 0;
+
+	endings_read(mbufs, n, &endings);
+	sent = port->ops->send(port, queue, mbufs, n);
+	if (unlikely(sent < n)) {
+		bytes -= bytes_of(mbufs + sent, n - sent);
+		refused = drop_refused(lcore, port, queue, mbufs + sent, n - sent);
+	}
+	count_sent(lcore, &port->queues[queue].counters, &endings, sent, bytes);
+	return sent + refused;
+}
+
+static void send_burst(
+	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	for (uint16_t ended = 0; ended < n;)
+		ended += send_some(lcore, port, queue, mbufs + ended, n - ended);
+}
+
+/* Packets that hang behind others leave by themselves, unless they were made one with them. */
+static void send_apart(
+	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct rte_mbuf *burst[STAGE_BURST_MAX];
+	uint16_t filled = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		for (struct rte_mbuf *mbuf = mbufs[i], *next; mbuf != NULL; mbuf = next) {
+			next = large_segment_is(mbuf) ? NULL : followers_take(mbuf);
+			burst[filled++] = mbuf;
+			if (filled < STAGE_BURST_MAX)
+				continue;
+			send_burst(lcore, port, queue, burst, filled);
+			filled = 0;
+		}
+	}
+	if (filled > 0)
+		send_burst(lcore, port, queue, burst, filled);
+}
+
+/* Which of its port's queues a packet leaves by. */
+static uint16_t queue_of(
+	const struct lcore *lcore, enum stage stage, const struct port *port, struct rte_mbuf *mbuf)
+{
+	if (stage == STAGE_SEND)
+		return lcore->context.tables->exits[port->index][lcore->index].queue;
+	return port->n_queues == 1 ? 0 : flow_hash(mbuf) % port->n_queues;
+}
+
+/* Packets of a burst that leave by the same queue. */
+struct leaving {
+	uint16_t n;
+	uint16_t followers; /* not 0 if any has some */
+	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
+};
+
+/* Takes the packets that leave by the same queue as the first out of mbufs[0..*n), in order. */
+static void take_group(const struct lcore *lcore, enum stage stage, const struct port *port,
+	uint16_t queue, struct rte_mbuf **mbufs, uint16_t *n, struct leaving *leaving)
+{
+	uint16_t taken = 0, left = 0, followers = 0;
+
+	for (uint16_t i = 0; i < *n; i++) {
+		const struct packet *packet = packet_of(mbufs[i]);
+
+		if (packet->destination == port->index &&
+			queue_of(lcore, stage, port, mbufs[i]) == queue) {
+			followers |= packet->followers;
+			leaving->mbufs[taken++] = mbufs[i];
+		} else {
+			mbufs[left++] = mbufs[i];
+		}
+	}
+	*n = left;
+	leaving->n = taken;
+	leaving->followers = followers;
+}
+
+void leave(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct leaving leaving;
+
+	while (n > 0) {
+		struct port *port = lcore->context.tables->ports[packet_of(mbufs[0])->destination];
+		uint16_t queue;
+
+		/* A port can go while its packets are on their way to the owner. */
+		if (unlikely(port == NULL)) {
+			ending_drop(lcore, mbufs, 1, DROP_PORT_GONE);
+			mbufs++;
+			n--;
+			continue;
+		}
+		queue = queue_of(lcore, stage, port, mbufs[0]);
+		take_group(lcore, stage, port, queue, mbufs, &n, &leaving);
+		if (unlikely(leaving.followers > 0))
+			send_apart(lcore, port, queue, leaving.mbufs, leaving.n);
+		else
+			send_burst(lcore, port, queue, leaving.mbufs, leaving.n);
+	}
+}

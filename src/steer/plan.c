@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "steer/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Every way on from a stage that is not named goes inline. */
+static const struct mode modes[] = {
+	{.name = "vanilla"},
+	{.name = "linux-overlay",
+		.n_replacements = 1,
+		.replacements = {{STAGE_BRIDGE, STAGE_WIRE}}},
+	{.name = "native",
+		.n_replacements = 3,
+		.replacements = {{STAGE_GRO, STAGE_WIRE}, {STAGE_BRIDGE, STAGE_WIRE},
+			{STAGE_ENCAP, STAGE_TX}}},
+	{.name = "rps", .row = {[STAGE_VXLAN] = {.kind = TRANSITION_FLOW}}},
+	{.name = "falcon-dev",
+		.gated = true,
+		.row = {[STAGE_VXLAN] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_BRIDGE] = {.kind = TRANSITION_FLOW_STAGE}}},
+	{.name = "falcon-func",
+		.gated = true,
+		.row = {[STAGE_GRO] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_VXLAN] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_BRIDGE] = {.kind = TRANSITION_FLOW_STAGE}}},
+	{.name = "mflow-device",
+		.row = {[STAGE_VXLAN] = {.kind = TRANSITION_SPLIT},
+			[STAGE_BRIDGE] = {.kind = TRANSITION_MERGE}}},
+	{.name = "mflow-full",
+		.row = {[STAGE_RX] = {.kind = TRANSITION_SPLIT},
+			[STAGE_VETH] = {.kind = TRANSITION_MERGE}}},
+};
+
+const enum stage plan_way[PLAN_WAY_STAGES] = {
+	STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH};
+
+const struct mode *plan_mode(unsigned int i)
+{
+	return i < RTE_DIM(modes) ? &modes[i] : NULL;
+}
+
+const struct mode *plan_mode_find(const char *name)
+{
+	for (unsigned int i = 0; i < RTE_DIM(modes); i++)
+		if (strcmp(modes[i].name, name) == 0)
+			return &modes[i];
+	return NULL;
+}
+
+int mode_find_transition(const struct mode *mode, enum transition_kind kind)
+{
+	for (int stage = 0; stage < STAGE_COUNT; stage++)
+		if (mode->row[stage].kind == kind)
+			return stage;
+	return -1;
+}
+
+static enum sorting sorting_of(const struct mode *mode)
+{
+	if (mode->row[STAGE_RX].kind == TRANSITION_SPLIT)
+		return SORTING_OUTER;
+	for (int stage = 0; stage < STAGE_COUNT; stage++)
+		if (mode->row[stage].kind != TRANSITION_INLINE)
+			return SORTING_INNER;
+	return SORTING_NONE;
+}
+
+/* Flows that are no elephants go as `rps`, as all do while the gate is closed. */
+static void set_rows(struct plan *plan, const struct mode *mode)
+{
+	const struct mode *rps = plan_mode_find("rps");
+	const struct mode *open = plan->splits ? rps : mode;
+	const struct mode *closed = mode->gated ? rps : open;
+
+	memcpy(plan->open, open->row, sizeof(plan->open));
+	memcpy(plan->closed, closed->row, sizeof(plan->closed));
+	memcpy(plan->elephant, mode->row, sizeof(plan->elephant));
+}
+
+void plan_set(struct plan *plan, const struct mode *mode)
+{
+	*plan = (struct plan){.gated = mode->gated,
+		.sorting = sorting_of(mode),
+		.splits = mode_find_transition(mode, TRANSITION_SPLIT) >= 0};
+	snprintf(plan->mode, sizeof(plan->mode), "%s", mode->name);
+	set_rows(plan, mode);
+	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++) {
+		plan->instead[stage] = stage;
+		plan->lcore[stage] = LCORE_INLINE;
+		plan->balances |= plan->open[stage].kind == TRANSITION_FLOW_STAGE;
+	}
+	for (unsigned int i = 0; i < mode->n_replacements; i++)
+		plan->instead[mode->replacements[i].stage] = mode->replacements[i].by;
+}
