@@ -5,20 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
-#include <rte_mbuf.h>
 
 #include "base/log.h"
-#include "control/fdb.h"
 #include "control/neighbours.h"
+#include "control/overlay.h"
 #include "control/ports.h"
 #include "control/publish.h"
 #include "control/remotes.h"
 #include "engine/lcore.h"
 
-#define POOL_CACHE 256
 #define NOTICE_BURST 64
 #define VNI_BUCKET_ENTRIES 8
 
@@ -54,51 +51,16 @@ struct port *control_port(const struct control *control, const char *name)
 
 /* ---- pools ---- */
 
-static int make_pool(struct control *control, int socket, struct error *error)
-{
-	const struct weft_config *config = &control->config->weft;
-	char name[RTE_MEMPOOL_NAMESIZE];
-
-	if (control->pools[socket] != NULL)
-		return 0;
-	snprintf(name, sizeof(name), "weft_mbufs_%d", socket);
-	control->pools[socket] = rte_pktmbuf_pool_create(
-		name, config->mbufs, POOL_CACHE, 0, config->mbuf_size, socket);
-	if (control->pools[socket] != NULL)
-		return 0;
-	return error_set(error,
-		"[weft]: mbufs: not enough memory on NUMA node %d for %u of %u bytes (%s); lower "
-		"it, or "
-		"give EAL more: `scripts/setup` prepares huge pages, `--no-huge -m 512` does "
-		"without",
-		socket, config->mbufs, config->mbuf_size, rte_strerror(rte_errno));
-}
-
 static int make_pools(struct control *control, struct error *error)
 {
-	for (uint16_t i = 0; i < control->dataplane->n_lcores; i++)
-		if (make_pool(control, rte_lcore_to_socket_id(control->dataplane->lcore_ids[i]),
-			    error) != 0)
+	const struct weft_config *config = &control->config->weft;
+	const struct dataplane *dataplane = control->dataplane;
+
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		if (pools_add(&control->pools, rte_lcore_to_socket_id(dataplane->lcore_ids[i]),
+			    config->mbufs, config->mbuf_size, error) != 0)
 			return -1;
 	return 0;
-}
-
-static void free_pools(struct control *control)
-{
-	for (int i = 0; i < RTE_MAX_NUMA_NODES; i++)
-		rte_mempool_free(control->pools[i]);
-}
-
-void control_mbufs(const struct control *control, uint64_t *all, uint64_t *free)
-{
-	*all = 0;
-	*free = 0;
-	for (int i = 0; i < RTE_MAX_NUMA_NODES; i++) {
-		if (control->pools[i] == NULL)
-			continue;
-		*all += control->pools[i]->size;
-		*free += rte_mempool_avail_count(control->pools[i]);
-	}
 }
 
 /* ---- networks ---- */
@@ -158,6 +120,8 @@ static int add_network(struct control *control, uint16_t index, struct error *er
 	if (choose_mtu(control, state, error) != 0)
 		return -1;
 	control->n_networks++;
+	fdb_add_network(&control->fdb, index, state->config->name, state->config->ageing,
+		state->config->addresses);
 	if (rte_fbk_hash_add_key(control->networks_by_vni, state->config->vni, index) != 0)
 		return error_set(
 			error, "vni: the table of networks has no room for %u", state->config->vni);
@@ -215,7 +179,7 @@ static int add_containers(struct control *control, struct error *error)
 static int add_entries(struct control *control, struct error *error)
 {
 	for (uint32_t i = 0; i < control->config->n_fdb; i++)
-		if (fdb_add_configured(control, &control->config->fdb[i], error) != 0)
+		if (overlay_add_entry(control, &control->config->fdb[i], error) != 0)
 			return error_prefix(error, "[fdb %s]: ", control->config->fdb[i].network);
 	return 0;
 }
@@ -231,7 +195,9 @@ static int make_events(struct control *control, struct error *error)
 static int build(struct control *control, struct error *error)
 {
 	if (make_events(control, error) != 0 || make_pools(control, error) != 0 ||
-		make_vni_table(control, error) != 0 || fdb_create(control, error) != 0 ||
+		make_vni_table(control, error) != 0 ||
+		fdb_create(&control->fdb, control->config->weft.fdb_size, control->dataplane->rcu,
+			error) != 0 ||
 		remotes_create(control, error) != 0)
 		return -1;
 	if (add_uplinks(control, error) != 0 || add_networks(control, error) != 0 ||
@@ -269,9 +235,9 @@ void control_free(struct control *control)
 	if (control->dataplane->tables != NULL)
 		publish_free(dataplane_publish(control->dataplane, NULL));
 	remotes_free(control);
-	fdb_free(control);
+	fdb_free(&control->fdb);
 	rte_fbk_hash_free(control->networks_by_vni);
-	free_pools(control);
+	pools_free(&control->pools);
 	events_free(control->events);
 	free(control);
 }
@@ -332,24 +298,6 @@ int control_set_mode(struct control *control, const char *name, struct error *er
 
 /* ---- the round ---- */
 
-static void handle_notice(struct control *control, const struct notice *notice)
-{
-	struct error error;
-
-	switch (notice->kind) {
-	case NOTICE_ADDRESS:
-		fdb_heard(control, notice->network, &notice->mac, notice->place);
-		break;
-	case NOTICE_NEIGHBOUR:
-		neighbour_heard(control, notice->place, notice->address, &notice->mac);
-		break;
-	case NOTICE_REMOTE:
-		/* No route, or no room: then it is heard, but its addresses are not learned. */
-		remote_add(control, notice->network, notice->address, false, &error);
-		break;
-	}
-}
-
 /* All that is there now, but no more than a ring holds: an lcore may go on filling it. */
 static void drain_lcore(struct control *control, struct rte_ring *ring)
 {
@@ -360,7 +308,7 @@ static void drain_lcore(struct control *control, struct rte_ring *ring)
 		n = rte_ring_sc_dequeue_burst_elem(
 			ring, notices, sizeof(notices[0]), NOTICE_BURST, NULL);
 		for (unsigned int j = 0; j < n; j++)
-			handle_notice(control, &notices[j]);
+			overlay_heard(control, &notices[j]);
 		if (n < NOTICE_BURST)
 			return;
 	}
@@ -382,7 +330,7 @@ void control_poll(struct control *control)
 	ports_housekeep(control);
 	control->changed |= publish_coalesces(control) != control->dataplane->tables->coalesce;
 	neighbours_refresh(control);
-	fdb_age(control);
+	fdb_age(&control->fdb, control_now_ms(control));
 	if (control->changed && publish_tables(control, &error) != 0)
 		RTE_LOG(ERR, weft, "changes wait: %s\n", error.text);
 	deferred_run(&control->deferred, control->dataplane->rcu);

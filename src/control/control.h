@@ -11,6 +11,8 @@
 #include "base/events.h"
 #include "control/config.h"
 #include "control/deferred.h"
+#include "control/fdb.h"
+#include "control/pools.h"
 #include "engine/dataplane.h"
 
 /*
@@ -20,7 +22,6 @@
  */
 
 #define NEIGHBOURS_MAX REMOTES_MAX /* each VTEP may be its own next hop */
-#define FDB_SCAN 1024		   /* entries looked at for ageing in one poll */
 
 enum neighbour_state {
 	NEIGHBOUR_UNRESOLVED,
@@ -42,9 +43,6 @@ struct network_state {
 	struct network_config *config;
 	uint16_t uplink; /* port index */
 	uint16_t mtu;
-	uint32_t n_learned;
-	uint64_t refused;	 /* notices of addresses that were not learned for want of room */
-	uint64_t quiet_until_ms; /* the log has been told of it */
 };
 
 struct remote_state {
@@ -59,8 +57,8 @@ struct control {
 	struct config *config;
 	struct dataplane *dataplane;
 	struct events *events; /* what wakes the main lcore */
-	struct rte_mempool *pools[RTE_MAX_NUMA_NODES];
-	struct rte_hash *fdb;
+	struct pools pools;
+	struct fdb fdb;
 	struct rte_hash *remotes_by_address;
 	struct rte_fbk_hash_table *networks_by_vni;
 	struct port *ports[PORTS_MAX]; /* by index: uplinks first */
@@ -75,12 +73,7 @@ struct control {
 	struct neighbour neighbours[NEIGHBOURS_MAX];
 	bool changed; /* the tables are to be published again */
 	struct deferred_list deferred;
-	uint64_t started;	 /* clock at start */
-	uint32_t n_entries;	 /* of the FDB */
-	uint64_t quiet_until_ms; /* the log has been told that the FDB is full */
-	uint64_t scanned_ms;
-	uint32_t fdb_cursor;
-	bool fdb_scanning;
+	uint64_t started; /* clock at start */
 };
 
 /* Resolves the configuration's names, makes pools, hash tables and ports, and publishes the first
@@ -110,8 +103,5 @@ uint32_t control_now_seconds(const struct control *control);
 uint16_t control_network(const struct control *control, const char *name);
 /* A port by its name, or NULL. */
 struct port *control_port(const struct control *control, const char *name);
-
-/* mbufs in all pools together, and those of them that are free now. */
-void control_mbufs(const struct control *control, uint64_t *all, uint64_t *free);
 
 #endif

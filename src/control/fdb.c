@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/fdb.h"
 
-#include <arpa/inet.h>
-#include <inttypes.h>
-
 #include <rte_hash_crc.h>
+#include <rte_lcore.h>
 
 #include "base/log.h"
+#include "stages/tables.h"
 
 #define SAY_AGAIN_MS (10 * 60 * 1000)
 
-int fdb_create(struct control *control, struct error *error)
+int fdb_create(struct fdb *fdb, uint32_t size, struct rte_rcu_qsbr *rcu, struct error *error)
 {
-	uint32_t size = control->config->weft.fdb_size;
 	struct rte_hash_parameters parameters = {
 		.name = "weft_fdb",
 		/* A full hash table refuses entries before its last. */
@@ -22,13 +20,14 @@ int fdb_create(struct control *control, struct error *error)
 		.socket_id = rte_socket_id(),
 		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
 	};
-	struct rte_hash_rcu_config rcu = {
-		.v = control->dataplane->rcu,
+	struct rte_hash_rcu_config deletion = {
+		.v = rcu,
 		.mode = RTE_HASH_QSBR_MODE_DQ,
 	};
 
-	control->fdb = rte_hash_create(&parameters);
-	if (control->fdb == NULL || rte_hash_rcu_qsbr_add(control->fdb, &rcu) != 0)
+	fdb->size = size;
+	fdb->hash = rte_hash_create(&parameters);
+	if (fdb->hash == NULL || rte_hash_rcu_qsbr_add(fdb->hash, &deletion) != 0)
 		return error_set(error,
 			"[weft]: fdb-size: not enough memory for %u entries; lower it, or give EAL "
 			"more (-m)",
@@ -36,228 +35,179 @@ int fdb_create(struct control *control, struct error *error)
 	return 0;
 }
 
-void fdb_free(struct control *control)
+void fdb_free(struct fdb *fdb)
 {
-	rte_hash_free(control->fdb);
+	rte_hash_free(fdb->hash);
 }
 
-static bool find(const struct control *control, uint64_t key, union fdb_value *value)
+void fdb_add_network(
+	struct fdb *fdb, uint16_t network, const char *name, uint32_t ageing, uint32_t addresses)
 {
-	return rte_hash_lookup_data(control->fdb, &key, &value->word) >= 0;
+	fdb->networks[network] =
+		(struct fdb_network){.name = name, .ageing = ageing, .addresses = addresses};
 }
 
-static void count(struct control *control, uint64_t key, const union fdb_value *value, int change)
+static bool find(const struct fdb *fdb, uint64_t key, union fdb_value *value)
 {
-	control->n_entries += change;
+	return rte_hash_lookup_data(fdb->hash, &key, &value->word) >= 0;
+}
+
+static void count(struct fdb *fdb, uint64_t key, const union fdb_value *value, int change)
+{
+	fdb->n_entries += change;
 	if (!value->fixed)
-		control->networks[key >> 48].n_learned += change;
+		fdb->networks[key >> 48].n_learned += change;
 }
 
-static bool is_full(const struct control *control)
+static bool is_full(const struct fdb *fdb)
 {
-	return control->n_entries >= control->config->weft.fdb_size;
+	return fdb->n_entries >= fdb->size;
 }
 
-static int store(struct control *control, uint64_t key, union fdb_value value)
+static int store(struct fdb *fdb, uint64_t key, union fdb_value value)
 {
 	union fdb_value old;
-	bool known = find(control, key, &old);
+	bool known = find(fdb, key, &old);
 
-	if (!known && is_full(control))
+	if (!known && is_full(fdb))
 		return -1;
-	if (rte_hash_add_key_data(control->fdb, &key, value.word) != 0)
+	if (rte_hash_add_key_data(fdb->hash, &key, value.word) != 0)
 		return -1;
 	if (known)
-		count(control, key, &old, -1);
-	count(control, key, &value, 1);
+		count(fdb, key, &old, -1);
+	count(fdb, key, &value, 1);
 	return 0;
 }
 
-static void erase(struct control *control, uint64_t key, const union fdb_value *value)
+static void erase(struct fdb *fdb, uint64_t key, const union fdb_value *value)
 {
-	rte_hash_del_key(control->fdb, &key);
-	count(control, key, value, -1);
+	rte_hash_del_key(fdb->hash, &key);
+	count(fdb, key, value, -1);
 }
 
 /* What was learned can be learned again. -1 if nothing was. */
-static int forget_one(struct control *control)
+static int forget_one(struct fdb *fdb)
 {
 	const void *key;
 	union fdb_value value;
 	uint32_t next = 0;
 
-	while (rte_hash_iterate(control->fdb, &key, &value.word, &next) >= 0)
+	while (rte_hash_iterate(fdb->hash, &key, &value.word, &next) >= 0)
 		if (!value.fixed) {
-			erase(control, *(const uint64_t *)key, &value);
+			erase(fdb, *(const uint64_t *)key, &value);
 			return 0;
 		}
 	return -1;
 }
 
-int fdb_add_static(struct control *control, uint16_t network, const struct rte_ether_addr *mac,
+int fdb_add_static(struct fdb *fdb, uint16_t network, const struct rte_ether_addr *mac,
 	uint16_t place, struct error *error)
 {
 	uint64_t key = fdb_key(network, mac);
 	union fdb_value value = {.place = place, .fixed = true};
 	union fdb_value old;
-	bool known = find(control, key, &old);
+	bool known = find(fdb, key, &old);
 
 	if (known && old.fixed && old.place != place)
 		return error_set(error,
 			RTE_ETHER_ADDR_PRT_FMT
 			": network %s has this address at another place already",
-			RTE_ETHER_ADDR_BYTES(mac), control->networks[network].config->name);
-	if ((!known && is_full(control) && forget_one(control) != 0) ||
-		store(control, key, value) != 0)
+			RTE_ETHER_ADDR_BYTES(mac), fdb->networks[network].name);
+	if ((!known && is_full(fdb) && forget_one(fdb) != 0) || store(fdb, key, value) != 0)
 		return error_set(error,
 			"the FDB has no room for one more static entry; raise 'fdb-size' of "
 			"[weft] (%u)",
-			control->config->weft.fdb_size);
+			fdb->size);
 	return 0;
 }
 
-static uint16_t place_of(
-	const struct control *control, const struct fdb_config *entry, uint16_t network)
-{
-	const struct port *port = control_port(control, entry->port);
-
-	if (entry->port[0] != '\0')
-		return port != NULL && !port->uplink && port->network == network ? port->index
-										 : PLACE_NONE;
-	for (uint16_t i = 0; i < control->n_remotes; i++)
-		if (control->remotes[i].network == network &&
-			control->remotes[i].address == entry->vtep)
-			return PLACE_REMOTE | i;
-	return PLACE_NONE;
-}
-
-static int unknown_place(const struct fdb_config *entry, struct error *error)
-{
-	char vtep[INET_ADDRSTRLEN];
-
-	inet_ntop(AF_INET, &entry->vtep, vtep, sizeof(vtep));
-	if (entry->port[0] != '\0')
-		return error_set(error, RTE_ETHER_ADDR_PRT_FMT ": network %s has no port '%s'",
-			RTE_ETHER_ADDR_BYTES(&entry->mac), entry->network, entry->port);
-	return error_set(error,
-		RTE_ETHER_ADDR_PRT_FMT ": %s is no VTEP in the 'vteps' of network %s",
-		RTE_ETHER_ADDR_BYTES(&entry->mac), vtep, entry->network);
-}
-
-int fdb_add_configured(struct control *control, const struct fdb_config *entry, struct error *error)
-{
-	uint16_t network = control_network(control, entry->network);
-	uint16_t place;
-
-	if (network == NETWORK_NONE)
-		return error_set(error, "no network is called '%s'", entry->network);
-	place = place_of(control, entry, network);
-	if (place == PLACE_NONE)
-		return unknown_place(entry, error);
-	return fdb_add_static(control, network, &entry->mac, place, error);
-}
-
-int fdb_delete(struct control *control, uint16_t network, const struct rte_ether_addr *mac)
+int fdb_delete(struct fdb *fdb, uint16_t network, const struct rte_ether_addr *mac)
 {
 	uint64_t key = fdb_key(network, mac);
 	union fdb_value value;
 
-	if (!find(control, key, &value))
+	if (!find(fdb, key, &value))
 		return -1;
-	erase(control, key, &value);
+	erase(fdb, key, &value);
 	return 0;
 }
 
-void fdb_forget_place(struct control *control, uint16_t place)
+void fdb_forget_place(struct fdb *fdb, uint16_t place)
 {
 	const void *key;
 	union fdb_value value;
 	uint32_t next = 0;
 
-	while (rte_hash_iterate(control->fdb, &key, &value.word, &next) >= 0)
+	while (rte_hash_iterate(fdb->hash, &key, &value.word, &next) >= 0)
 		if (value.place == place)
-			erase(control, *(const uint64_t *)key, &value);
-}
-
-static bool place_exists(const struct control *control, uint16_t network, uint16_t place)
-{
-	if (place_is_remote(place))
-		return (place & ~PLACE_REMOTE) < control->n_remotes;
-	return control->ports[place] != NULL && control->ports[place]->network == network;
+			erase(fdb, *(const uint64_t *)key, &value);
 }
 
 /* What fills a table does so again and again. */
-static bool is_due(const struct control *control, uint64_t *quiet_until_ms)
+static bool is_due(uint64_t *quiet_until_ms, uint64_t now_ms)
 {
-	uint64_t now = control_now_ms(control);
-
-	if (now < *quiet_until_ms)
+	if (now_ms < *quiet_until_ms)
 		return false;
-	*quiet_until_ms = now + SAY_AGAIN_MS;
+	*quiet_until_ms = now_ms + SAY_AGAIN_MS;
 	return true;
 }
 
-static void refuse(struct control *control, struct network_state *state)
+static void refuse(struct fdb *fdb, struct fdb_network *network, uint64_t now_ms)
 {
-	state->refused++;
-	if (state->n_learned >= state->config->addresses) {
-		if (is_due(control, &state->quiet_until_ms))
+	network->refused++;
+	if (network->n_learned >= network->addresses) {
+		if (is_due(&network->quiet_until_ms, now_ms))
 			RTE_LOG(WARNING, weft,
 				"network %s: has its %u 'addresses' and learns no more until some "
 				"have aged\n",
-				state->config->name, state->n_learned);
-	} else if (is_due(control, &control->quiet_until_ms)) {
+				network->name, network->n_learned);
+	} else if (is_due(&fdb->quiet_until_ms, now_ms)) {
 		RTE_LOG(WARNING, weft,
 			"the FDB is full (%u entries of all networks): no more addresses are "
 			"learned until some have aged; 'fdb-size' of [weft] gives it room\n",
-			control->n_entries);
+			fdb->n_entries);
 	}
 }
 
-void fdb_heard(
-	struct control *control, uint16_t network, const struct rte_ether_addr *mac, uint16_t place)
+void fdb_heard(struct fdb *fdb, uint16_t index, const struct rte_ether_addr *mac, uint16_t place,
+	uint64_t now_ms)
 {
-	struct network_state *state = &control->networks[network];
-	union fdb_value value = {.place = place, .heard = control_now_seconds(control)};
-	uint64_t key = fdb_key(network, mac);
+	struct fdb_network *network = &fdb->networks[index];
+	union fdb_value value = {.place = place, .heard = now_ms / 1000};
+	uint64_t key = fdb_key(index, mac);
 	union fdb_value old;
-	bool known = find(control, key, &old);
+	bool known = find(fdb, key, &old);
 
 	if (known && (old.fixed || old.word == value.word))
 		return;
-	/* The notice may have waited while its port was removed. */
-	if (!place_exists(control, network, place))
-		return;
-	if ((!known && state->n_learned >= state->config->addresses) ||
-		store(control, key, value) != 0)
-		refuse(control, state);
+	if ((!known && network->n_learned >= network->addresses) || store(fdb, key, value) != 0)
+		refuse(fdb, network, now_ms);
 }
 
-static void age(struct control *control, uint64_t key, const union fdb_value *value)
+static void age(struct fdb *fdb, uint64_t key, const union fdb_value *value, uint64_t now_ms)
 {
-	uint32_t ageing = control->networks[key >> 48].config->ageing;
+	uint32_t seconds = now_ms / 1000;
 
-	if (!value->fixed && control_now_seconds(control) - value->heard > ageing)
-		erase(control, key, value);
+	if (!value->fixed && seconds - value->heard > fdb->networks[key >> 48].ageing)
+		erase(fdb, key, value);
 }
 
-void fdb_age(struct control *control)
+void fdb_age(struct fdb *fdb, uint64_t now_ms)
 {
-	uint64_t now = control_now_ms(control);
 	const void *key;
 	union fdb_value value;
 
-	if (!control->fdb_scanning && now - control->scanned_ms < 1000)
+	if (!fdb->scanning && now_ms - fdb->scanned_ms < 1000)
 		return;
-	if (!control->fdb_scanning)
-		control->scanned_ms = now;
-	control->fdb_scanning = true;
-	for (int i = 0; i < FDB_SCAN && control->fdb_scanning; i++) {
-		if (rte_hash_iterate(control->fdb, &key, &value.word, &control->fdb_cursor) >= 0) {
-			age(control, *(const uint64_t *)key, &value);
+	if (!fdb->scanning)
+		fdb->scanned_ms = now_ms;
+	fdb->scanning = true;
+	for (int i = 0; i < FDB_SCAN && fdb->scanning; i++) {
+		if (rte_hash_iterate(fdb->hash, &key, &value.word, &fdb->cursor) >= 0) {
+			age(fdb, *(const uint64_t *)key, &value, now_ms);
 		} else {
-			control->fdb_scanning = false;
-			control->fdb_cursor = 0;
+			fdb->scanning = false;
+			fdb->cursor = 0;
 		}
 	}
 }

@@ -12,7 +12,6 @@
 
 #include "base/log.h"
 #include "control/check.h"
-#include "control/fdb.h"
 #include "control/placement.h"
 
 /* ---- lcores and NUMA nodes ---- */
@@ -62,13 +61,14 @@ static void warn_of_distance(const struct control *control, const struct port *p
 
 static void set_environment(const struct control *control, struct port *port, int socket)
 {
-	struct rte_mempool *pool = control->pools[socket];
+	struct rte_mempool *pool = control->pools.by_socket[socket];
 
 	port->environment.socket_id = socket;
 	port->environment.rcu = control->dataplane->rcu;
 	port->environment.events = control->events;
 	/* A node that no lcore is on has no pool of its own. */
-	port->environment.pool = pool != NULL ? pool : control->pools[socket_of_lcore(control, 0)];
+	port->environment.pool =
+		pool != NULL ? pool : control->pools.by_socket[socket_of_lcore(control, 0)];
 }
 
 /* ---- coming ---- */
@@ -204,10 +204,10 @@ static int prepare(struct control *control, struct port *port,
 
 static int bring_up(struct control *control, struct port *port, struct error *error)
 {
-	if (fdb_add_static(control, port->network, &port->mac, port->index, error) != 0)
+	if (fdb_add_static(&control->fdb, port->network, &port->mac, port->index, error) != 0)
 		return error_prefix(error, "mac: ");
 	if (port->ops->attach(port, error) != 0) {
-		fdb_delete(control, port->network, &port->mac);
+		fdb_delete(&control->fdb, port->network, &port->mac);
 		return -1;
 	}
 	control->ports[port->index] = port;
@@ -284,7 +284,7 @@ int ports_remove(struct control *control, const char *name, deferred_function do
 		return error_set(error, "no port is called '%s'", name);
 	if (port->uplink)
 		return error_set(error, "%s is an uplink, which stays as long as weft runs", name);
-	fdb_forget_place(control, port->index);
+	fdb_forget_place(&control->fdb, port->index);
 	control->ports[port->index] = NULL;
 	control->changed = true;
 	deferred_add(&control->deferred, detach, port);

@@ -5,8 +5,6 @@
 #include <rte_udp.h>
 #include <rte_vxlan.h>
 
-#include "control/fdb.h"
-
 /* ---- networks ---- */
 
 static uint16_t count_places(const struct control *control, uint16_t network)
@@ -255,7 +253,7 @@ int publish_tables(struct control *control, struct error *error)
 
 	if (tables == NULL)
 		return error_set(error, "not enough memory for the tables; give EAL more (-m)");
-	tables->fdb = control->fdb;
+	tables->fdb = control->fdb.hash;
 	tables->coalesce = publish_coalesces(control);
 	tables->newest_port = control->n_ports_ever;
 	build_ports(control, tables);

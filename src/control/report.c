@@ -72,7 +72,7 @@ bool report_mbufs(const struct control *control)
 {
 	uint64_t all, free;
 
-	control_mbufs(control, &all, &free);
+	pools_count(&control->pools, &all, &free);
 	printf("mbufs: %" PRIu64 " of %" PRIu64 " are back: %s\n", free, all,
 		all == free ? "whole" : "LEAK");
 	return all == free;

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "control/answer.h"
-#include "control/fdb.h"
 #include "control/neighbours.h"
+#include "control/overlay.h"
 #include "control/ports.h"
 #include "control/requests.h"
 #include "control/telemetry_elephants.h"
@@ -198,6 +198,7 @@ static void show_drops(struct control *control, struct request *request)
 static void add_network(const struct control *control, struct answer_list *list, uint16_t index)
 {
 	const struct network_state *state = &control->networks[index];
+	const struct fdb_network *fdb = &control->fdb.networks[index];
 	const struct network_config *config = state->config;
 	struct rte_tel_data *row = answer_add_row(list);
 	uint64_t ports = 0;
@@ -215,9 +216,9 @@ static void add_network(const struct control *control, struct answer_list *list,
 	rte_tel_data_add_dict_u64(row, "ageing", config->ageing);
 	rte_tel_data_add_dict_u64(row, "vtep_guard", config->vtep_guard);
 	rte_tel_data_add_dict_u64(row, "source_guard", config->source_guard);
-	rte_tel_data_add_dict_u64(row, "addresses", state->n_learned);
+	rte_tel_data_add_dict_u64(row, "addresses", fdb->n_learned);
 	rte_tel_data_add_dict_u64(row, "addresses_max", config->addresses);
-	rte_tel_data_add_dict_u64(row, "refused", state->refused);
+	rte_tel_data_add_dict_u64(row, "refused", fdb->refused);
 }
 
 static void show_networks(struct control *control, struct request *request)
@@ -263,7 +264,7 @@ static void show_fdb(struct control *control, struct request *request)
 	union fdb_value value;
 	int rows = 0;
 
-	while (rte_hash_iterate(control->fdb, &key, &value.word, &next) >= 0) {
+	while (rte_hash_iterate(control->fdb.hash, &key, &value.word, &next) >= 0) {
 		const char *name = network_name(control, *(const uint64_t *)key >> 48);
 
 		if (length > 0 &&
@@ -303,7 +304,7 @@ static void show_conservation(struct control *control, struct request *request)
 	struct conservation sum = dataplane_conservation(control->dataplane);
 	uint64_t mbufs, mbufs_free;
 
-	control_mbufs(control, &mbufs, &mbufs_free);
+	pools_count(&control->pools, &mbufs, &mbufs_free);
 	rte_tel_data_start_dict(request->data);
 	rte_tel_data_add_dict_u64(request->data, "received", sum.received);
 	rte_tel_data_add_dict_u64(request->data, "created", sum.created);
@@ -401,7 +402,7 @@ static void fdb_add(struct control *control, struct request *request)
 	if (split(copy, parts, 3) != 3)
 		error_set(&error, "fdb add takes a network, an address and a VTEP or 'port NAME'");
 	else if (config_read_fdb(parts[0], parts[1], parts[2], &entry, &error) == 0 &&
-		 fdb_add_configured(control, &entry, &error) == 0)
+		 overlay_add_entry(control, &entry, &error) == 0)
 		return answer_done(request, "added", parts[1]);
 	answer_error(request, &error);
 }
@@ -438,7 +439,7 @@ static void fdb_del(struct control *control, struct request *request)
 		error_set(&error, "%s is a port's own address; `port del` removes both", parts[1]);
 		return answer_error(request, &error);
 	}
-	if (fdb_delete(control, network, &mac) != 0) {
+	if (fdb_delete(&control->fdb, network, &mac) != 0) {
 		error_set(&error, "network %s has no address %s", parts[0], parts[1]);
 		return answer_error(request, &error);
 	}

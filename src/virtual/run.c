@@ -314,7 +314,7 @@ static bool check_account(const struct run *run)
 		account.given += run->outside.devices.list[i].given;
 		account.taken += run->outside.devices.list[i].taken;
 	}
-	control_mbufs(run->control, &account.mbufs, &account.mbufs_free);
+	pools_count(&run->control->pools, &account.mbufs, &account.mbufs_free);
 	if (account_check(&account, text, sizeof(text)))
 		return true;
 	printf("  account: %s\n", text);

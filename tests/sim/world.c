@@ -415,7 +415,7 @@ static void add_container(struct world *world, struct sim_peer *peer)
 	choose_container_owner(world, peer);
 	for (uint16_t i = 0; i < port->n_queues; i++)
 		port->queues[i].owner = peer->owner;
-	if (fdb_add_static(control, port->network, &port->mac, port->index, &error) != 0)
+	if (fdb_add_static(&control->fdb, port->network, &port->mac, port->index, &error) != 0)
 		world_fail(world, "fdb_add_static: %s", error.text);
 	control->ports[port->index] = port;
 	control->changed = true;
@@ -432,6 +432,8 @@ static int add_network(struct world *world, uint16_t index, struct error *error)
 		.uplink = index % world->config.n_uplinks,
 		.mtu = UPLINK_MTU - VXLAN_OVERHEAD};
 	control->n_networks++;
+	fdb_add_network(&control->fdb, index, network->config->name, network->config->ageing,
+		network->config->addresses);
 	network->config->learning = true;
 	if (rte_fbk_hash_add_key(control->networks_by_vni, network->config->vni, index) != 0)
 		return error_set(error, "rte_fbk_hash_add_key");
@@ -440,7 +442,7 @@ static int add_network(struct world *world, uint16_t index, struct error *error)
 
 		if (remote_add(control, index, sim_vtep(network->uplink, 1 + i), true, error) != 0)
 			return -1;
-		if (!world->config.learning && fdb_add_static(control, index, &mac,
+		if (!world->config.learning && fdb_add_static(&control->fdb, index, &mac,
 						       PLACE_REMOTE | (first + i), error) != 0)
 			return -1;
 	}
@@ -454,7 +456,9 @@ static int make_tables(struct world *world, struct error *error)
 		.name = "sim_vnis", .entries = 256, .entries_per_bucket = 4};
 
 	control->networks_by_vni = rte_fbk_hash_create(&vnis);
-	if (control->networks_by_vni == NULL || fdb_create(control, error) != 0 ||
+	if (control->networks_by_vni == NULL ||
+		fdb_create(&control->fdb, world->settings.weft.fdb_size, world->dataplane->rcu,
+			error) != 0 ||
 		remotes_create(control, error) != 0)
 		return error_set(error, "no memory");
 	for (uint16_t i = 0; i < world->config.n_uplinks; i++)
@@ -973,7 +977,7 @@ static void check_learned(struct world *world, uint16_t network, uint16_t remote
 
 	if (!has_sent(world, network, SIM_CONTAINERS + remote))
 		return;
-	if (rte_hash_lookup_data(world->control->fdb, &key, &value.word) < 0 ||
+	if (rte_hash_lookup_data(world->control->fdb.hash, &key, &value.word) < 0 ||
 		value.place != place || value.fixed)
 		world_fail(world, "host %u of network %u was not learned", remote, network);
 }

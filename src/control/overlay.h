@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_OVERLAY_H
+#define WEFT_OVERLAY_H
+
+#include "control/control.h"
+#include "stages/notice.h"
+
+/* What of the overlay takes more than one owner. Main lcore. */
+
+/* An entry as the configuration or `weftctl fdb add` gives it. */
+int overlay_add_entry(struct control *control, const struct fdb_config *entry, struct error *error);
+
+/* What the data path has heard. */
+void overlay_heard(struct control *control, const struct notice *notice);
+
+#endif
