@@ -10,17 +10,17 @@
 #include "control/keys.h"
 #include "control/value.h"
 
-/* Which stages another may be stacked on, and only on those further up than itself (key->max). */
+/* A stage may be stacked on any that is further up the way than itself (key->max). */
 static int read_with(
 	const struct key *key, const char *name, struct transition *transition, struct error *error)
 {
-	static const enum stage stages[] = {STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE};
-	char list[64] = "";
+	struct plan_way way = plan_way();
+	char list[128] = "";
 
-	for (size_t i = 0; i < RTE_DIM(stages) && stages[i] < key->max; i++) {
-		const char *stage = stage_table[stages[i]].name;
+	for (unsigned int i = 0; i < way.n && way.stages[i] < key->max; i++) {
+		const char *stage = stage_table[way.stages[i]].name;
 
-		*transition = (struct transition){TRANSITION_WITH, stages[i]};
+		*transition = (struct transition){TRANSITION_WITH, way.stages[i]};
 		if (strcmp(stage, name) == 0)
 			return 0;
 		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
@@ -70,29 +70,43 @@ static int value_transition(const struct key *key, const char *value, void *to, 
 	return unknown_way(key, value, error);
 }
 
-#define STEERED                                                                                    \
-	(1 << TRANSITION_INLINE | 1 << TRANSITION_FLOW | 1 << TRANSITION_FLOW_STAGE |              \
-		1 << TRANSITION_WITH)
-#define SPLIT (1 << TRANSITION_SPLIT)
-#define MERGE (1 << TRANSITION_MERGE)
-#define WAY_TO(name, NAME, ways)                                                                   \
-	{                                                                                          \
-		name, value_transition, offsetof(struct mode, row[STAGE_##NAME]), ways,            \
-			STAGE_##NAME, 0                                                            \
-	}
-static const struct key mode_keys[] = {
-	WAY_TO("rx", RX, 1 << TRANSITION_INLINE | SPLIT),
-	WAY_TO("gro", GRO, STEERED | SPLIT),
-	WAY_TO("vxlan", VXLAN, STEERED | SPLIT | MERGE),
-	WAY_TO("bridge", BRIDGE, STEERED | SPLIT | MERGE),
-	WAY_TO("veth", VETH, STEERED | MERGE),
-	{"gate", value_bool, offsetof(struct mode, gated), 0, 0, 0},
-	{0},
-};
-#undef WAY_TO
-#undef MERGE
-#undef SPLIT
-#undef STEERED
+/* ---- the keys ---- */
+
+#define WAY(kind) (UINT64_C(1) << TRANSITION_##kind)
+
+/* How packets may get to the i-th stage of the way. The lcore that receives runs the first one, but
+ * for elephants, which may be split before that. What is merged has been worked on since the split:
+ * the first stage only hands packets on. */
+static uint64_t ways_to(const struct plan_way *way, unsigned int i)
+{
+	uint64_t ways = WAY(INLINE);
+
+	if (i > 0)
+		ways |= WAY(FLOW) | WAY(FLOW_STAGE) | WAY(WITH);
+	if (i + 1 < way->n)
+		ways |= WAY(SPLIT);
+	if (i > 1)
+		ways |= WAY(MERGE);
+	return ways;
+}
+
+/* A key for each stage of the way, and those behind them. */
+#define OTHER_KEYS 1
+#define KEYS_MAX (STAGE_COUNT + OTHER_KEYS + 1)
+
+static void make_keys(struct key keys[KEYS_MAX])
+{
+	static const struct key others[OTHER_KEYS] = {
+		{"gate", value_bool, offsetof(struct mode, gated), 0, 0, 0}};
+	struct plan_way way = plan_way();
+
+	for (unsigned int i = 0; i < way.n; i++)
+		keys[i] = (struct key){stage_table[way.stages[i]].name, value_transition,
+			offsetof(struct mode, row) + way.stages[i] * sizeof(struct transition),
+			ways_to(&way, i), way.stages[i], 0};
+	memcpy(&keys[way.n], others, sizeof(others));
+	keys[way.n + OTHER_KEYS] = (struct key){0};
+}
 
 /* ---- rows that split ---- */
 
@@ -153,6 +167,7 @@ static void check_split(const struct row_check *check)
 {
 	int split = mode_find_transition(check->mode, TRANSITION_SPLIT);
 	int merge = mode_find_transition(check->mode, TRANSITION_MERGE);
+	struct plan_way way = plan_way();
 
 	if (check_once(check, TRANSITION_SPLIT) != 0 || check_once(check, TRANSITION_MERGE) != 0)
 		return;
@@ -160,8 +175,9 @@ static void check_split(const struct row_check *check)
 		return;
 	if (merge < 0)
 		WRONG(check, split,
-			"'split': has no merge; a stage further down, up to veth, would have to be "
-			"merge");
+			"'split': has no merge; a stage further down, up to %s, would have to be "
+			"merge",
+			stage_table[way.stages[way.n - 1]].name);
 	else if (split < 0 || split > merge)
 		WRONG(check, merge,
 			"'merge': has no split; a stage further up would have to be split");
@@ -176,12 +192,28 @@ static bool has_transition(const struct mode *mode, enum transition_kind kind)
 	return mode_find_transition(mode, kind) >= 0;
 }
 
+/* Writes those that may be steered: "gro, vxlan, bridge and veth". */
+static void list_steered(char *text, size_t size)
+{
+	struct plan_way way = plan_way();
+
+	text[0] = '\0';
+	for (unsigned int i = 1; i < way.n; i++)
+		snprintf(text + strlen(text), size - strlen(text), "%s%s",
+			i == 1		 ? ""
+			: i + 1 == way.n ? " and "
+					 : ", ",
+			stage_table[way.stages[i]].name);
+}
+
 static void set_gate(
 	struct mode *mode, const struct ini_section *section, struct error_list *errors)
 {
 	bool by_stage = has_transition(mode, TRANSITION_FLOW_STAGE);
 	bool splits = has_transition(mode, TRANSITION_SPLIT);
+	char steered[128];
 
+	list_steered(steered, sizeof(steered));
 	if (!keys_given(section, "gate"))
 		mode->gated = by_stage && !splits;
 	if (mode->gated && splits)
@@ -190,15 +222,18 @@ static void set_gate(
 			"other flows go as rps anyway");
 	else if (mode->gated && !by_stage && !has_transition(mode, TRANSITION_FLOW))
 		ini_wrong(errors, section, "gate", NULL,
-			"is on, but nothing is steered; one of gro, vxlan, bridge and veth would "
-			"have to be flow or flow+stage");
+			"is on, but nothing is steered; one of %s would have to be flow or "
+			"flow+stage",
+			steered);
 }
 
 void mode_read(struct mode *mode, const struct ini_section *section, struct error_list *errors)
 {
 	const struct row_check check = {mode, section, errors};
+	struct key keys[KEYS_MAX];
 
-	if (keys_read(mode_keys, section, mode, errors) != 0)
+	make_keys(keys);
+	if (keys_read(keys, section, mode, errors) != 0)
 		return;
 	check_split(&check);
 	set_gate(mode, section, errors);

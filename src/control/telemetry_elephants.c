@@ -40,12 +40,13 @@ static uint8_t state_of(const struct slot *slot)
 static void write_branch(const struct slot *slot, const struct path *path, char *text, size_t size)
 {
 	const struct dataplane *dataplane = slot->dataplane;
+	struct plan_way way = plan_way();
 	uint16_t here = LCORE_INLINE;
 	bool on_branch = !dataplane->plan->splits; /* the mode has just changed */
 
 	text[0] = '\0';
-	for (unsigned int i = 0; i < PLAN_WAY_STAGES; i++) {
-		enum stage stage = plan_way[i];
+	for (unsigned int i = 0; i < way.n; i++) {
+		enum stage stage = way.stages[i];
 		uint16_t lcore = number_read16(&path->lcore[stage]);
 
 		if (stage == number_read16(&path->merge))

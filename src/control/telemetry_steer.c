@@ -97,11 +97,13 @@ static uint64_t lcores_of(const struct walk *walk, const struct transition *tran
 static uint64_t stage_lcores(const struct control *control, const struct transition *row, int stage)
 {
 	struct walk walk = {.control = control, .here = steer_doors(control)};
+	struct plan_way way = plan_way();
 
-	for (unsigned int i = 0; i < PLAN_WAY_STAGES; i++) {
-		const struct transition *transition = &row[plan_way[i]];
+	for (unsigned int i = 0; i < way.n; i++) {
+		enum stage stage = way.stages[i];
+		const struct transition *transition = &row[stage];
 
-		walk.here = walk.lcores[plan_way[i]] = lcores_of(&walk, transition, plan_way[i]);
+		walk.here = walk.lcores[stage] = lcores_of(&walk, transition, stage);
 		if (transition->kind == TRANSITION_SPLIT)
 			walk.on_branch = true;
 		if (transition->kind == TRANSITION_MERGE)

@@ -32,8 +32,11 @@ static const struct mode modes[] = {
 			[STAGE_VETH] = {.kind = TRANSITION_MERGE}}},
 };
 
-const enum stage plan_way[PLAN_WAY_STAGES] = {
-	STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH};
+struct plan_way plan_way(void)
+{
+	return (struct plan_way){
+		.n = 5, .stages = {STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH}};
+}
 
 const struct mode *plan_mode(unsigned int i)
 {

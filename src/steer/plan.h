@@ -73,9 +73,13 @@ struct plan {
 /* Fills *plan with a row; every inline stage runs where the stage before it ran. */
 void plan_set(struct plan *plan, const struct mode *mode);
 
-/* The stages that a packet from an uplink passes, in order; those that a row is about. */
-#define PLAN_WAY_STAGES 5
-extern const enum stage plan_way[PLAN_WAY_STAGES];
+/* The stages that a packet from an uplink passes, in order, which is that of the table; those that
+ * a row is about. */
+struct plan_way {
+	unsigned int n;
+	enum stage stages[STAGE_COUNT];
+};
+struct plan_way plan_way(void);
 
 /* The first stage that a row gets to in that way, or -1. */
 int mode_find_transition(const struct mode *mode, enum transition_kind kind);

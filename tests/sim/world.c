@@ -753,12 +753,13 @@ static void make_row(struct mode *mode, unsigned int i)
 	enum stage split = splits[i % RTE_DIM(splits)].split;
 	enum stage merge = splits[i % RTE_DIM(splits)].merge;
 	bool pipelined = i / RTE_DIM(splits) % 2, spread = i / RTE_DIM(splits) / 2;
+	struct plan_way way = plan_way();
 
 	snprintf(mode->name, sizeof(mode->name), "%s-%s%s%s", stage_table[split].name,
 		stage_table[merge].name, pipelined ? " pipelined" : "", spread ? " spread" : "");
-	for (unsigned int j = 0; j < PLAN_WAY_STAGES; j++)
-		if (plan_way[j] < merge ? pipelined && plan_way[j] > split : spread)
-			mode->row[plan_way[j]].kind = TRANSITION_FLOW_STAGE;
+	for (unsigned int j = 0; j < way.n; j++)
+		if (way.stages[j] < merge ? pipelined && way.stages[j] > split : spread)
+			mode->row[way.stages[j]].kind = TRANSITION_FLOW_STAGE;
 	mode->row[split].kind = TRANSITION_SPLIT;
 	mode->row[merge].kind = TRANSITION_MERGE;
 }
