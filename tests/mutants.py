@@ -325,14 +325,8 @@ BUGS = [
         "	return to->index == 1 ? 0 : inbox_add(to, outbox->ring);",
         "An lcore does not know of a ring that leads to it."),
     Bug("neighbour-not-published", "progress", "src/control/neighbours.c",
-        """\
-		control->changed = true;
-	neighbour->mac = *mac;
-""",
-        """\
-		;
-	neighbour->mac = *mac;
-""",
+        "	neighbour->due_ms = now_ms + REFRESH_MS;\n	return changed;",
+        "	neighbour->due_ms = now_ms + REFRESH_MS;\n	return false;",
         "The control side learns a next hop, and the lcores are not told."),
 
     # virtual time

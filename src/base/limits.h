@@ -7,6 +7,7 @@
 #define UPLINKS_MAX 16
 #define PORTS_MAX 2048 /* with uplinks */
 #define NETWORKS_MAX 4096
-#define REMOTES_MAX 8192
+#define VTEPS_MAX 8192
+#define REMOTES_MAX VTEPS_MAX /* VTEPs of all networks: each may be in one alone */
 
 #endif

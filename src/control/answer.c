@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/answer.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,12 +51,11 @@ void answer_add_mac(struct rte_tel_data *row, const char *name, const struct rte
 	answer_add_text(row, name, text);
 }
 
-void answer_add_ipv4(struct rte_tel_data *row, const char *name, rte_be32_t address)
+void answer_add_address(struct rte_tel_data *row, const char *name, const struct address *address)
 {
-	char text[INET_ADDRSTRLEN];
+	char text[ADDRESS_TEXT_SIZE];
 
-	inet_ntop(AF_INET, &address, text, sizeof(text));
-	answer_add_text(row, name, text);
+	answer_add_text(row, name, address_format(address, text));
 }
 
 void answer_add_lcores(struct rte_tel_data *row, const char *name,

@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 #include <rte_ether.h>
-#include <rte_ip.h>
 #include <rte_telemetry.h>
 
+#include "base/address.h"
 #include "base/error.h"
 #include "control/requests.h"
 #include "engine/dataplane.h"
@@ -32,7 +32,7 @@ struct answer_list answer_start_list(struct request *request);
 struct rte_tel_data *answer_add_row(struct answer_list *list);
 
 void answer_add_mac(struct rte_tel_data *row, const char *name, const struct rte_ether_addr *mac);
-void answer_add_ipv4(struct rte_tel_data *row, const char *name, rte_be32_t address);
+void answer_add_address(struct rte_tel_data *row, const char *name, const struct address *address);
 
 /* Ids of the lcores in a set, which has bit i for the lcore of index i: "1 2". */
 void answer_add_lcores(struct rte_tel_data *row, const char *name,

@@ -9,11 +9,11 @@
 #include <rte_malloc.h>
 
 #include "base/log.h"
-#include "control/neighbours.h"
 #include "control/overlay.h"
 #include "control/ports.h"
 #include "control/publish.h"
 #include "control/remotes.h"
+#include "control/solicit.h"
 #include "engine/lcore.h"
 
 #define NOTICE_BURST 64
@@ -320,6 +320,14 @@ static void drain_notices(struct control *control)
 		drain_lcore(control, control->dataplane->notices[i]);
 }
 
+/* Nobody needs a next hop where nothing is encapsulated (mode native). */
+static void refresh_neighbours(struct control *control)
+{
+	if (control->dataplane->plan->instead[STAGE_ENCAP] == STAGE_ENCAP)
+		control->changed |= neighbours_refresh(
+			&control->neighbours, control_now_ms(control), solicit, control);
+}
+
 void control_poll(struct control *control)
 {
 	struct error error;
@@ -329,7 +337,7 @@ void control_poll(struct control *control)
 	drain_notices(control);
 	ports_housekeep(control);
 	control->changed |= publish_coalesces(control) != control->dataplane->tables->coalesce;
-	neighbours_refresh(control);
+	refresh_neighbours(control);
 	fdb_age(&control->fdb, control_now_ms(control));
 	if (control->changed && publish_tables(control, &error) != 0)
 		RTE_LOG(ERR, weft, "changes wait: %s\n", error.text);

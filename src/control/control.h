@@ -12,6 +12,7 @@
 #include "control/config.h"
 #include "control/deferred.h"
 #include "control/fdb.h"
+#include "control/neighbours.h"
 #include "control/pools.h"
 #include "engine/dataplane.h"
 
@@ -20,24 +21,6 @@
  * control_poll(). It owns the ports, the FDB's contents, the neighbours and the tables; the data
  * path reads the tables and sends notices. Telemetry's threads reach it through requests.
  */
-
-#define NEIGHBOURS_MAX REMOTES_MAX /* each VTEP may be its own next hop */
-
-enum neighbour_state {
-	NEIGHBOUR_UNRESOLVED,
-	NEIGHBOUR_REACHABLE,
-	NEIGHBOUR_PROBING, /* was reachable; asked again, no answer yet */
-};
-
-/* A next hop on the underlay. */
-struct neighbour {
-	rte_be32_t address;
-	uint16_t uplink; /* port index */
-	enum neighbour_state state;
-	struct rte_ether_addr mac;
-	uint32_t tries;
-	uint64_t due_ms; /* when something is to be done about it */
-};
 
 struct network_state {
 	struct network_config *config;
@@ -69,8 +52,7 @@ struct control {
 	struct network_state networks[NETWORKS_MAX];
 	uint16_t n_remotes;
 	struct remote_state remotes[REMOTES_MAX];
-	uint16_t n_neighbours;
-	struct neighbour neighbours[NEIGHBOURS_MAX];
+	struct neighbours neighbours;
 	bool changed; /* the tables are to be published again */
 	struct deferred_list deferred;
 	uint64_t started; /* clock at start */

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 
 #include "control/fdb.h"
-#include "control/neighbours.h"
 #include "control/remotes.h"
 
 /* ---- entries of the FDB ---- */
@@ -61,6 +60,7 @@ static bool place_exists(const struct control *control, uint16_t network, uint16
 
 void overlay_heard(struct control *control, const struct notice *notice)
 {
+	struct address address;
 	struct error error;
 
 	switch (notice->kind) {
@@ -71,7 +71,9 @@ void overlay_heard(struct control *control, const struct notice *notice)
 				control_now_ms(control));
 		break;
 	case NOTICE_NEIGHBOUR:
-		neighbour_heard(control, notice->place, notice->address, &notice->mac);
+		address = address_of_ipv4(notice->address);
+		control->changed |= neighbours_heard(&control->neighbours, notice->place, &address,
+			&notice->mac, control_now_ms(control));
 		break;
 	case NOTICE_REMOTE:
 		/* No route, or no room: then it is heard, but its addresses are not learned. */

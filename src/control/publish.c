@@ -100,7 +100,7 @@ static void build_header(
 	static_assert(
 		sizeof(*ether) + sizeof(*ip) + sizeof(*udp) + sizeof(*vxlan) == VXLAN_OVERHEAD,
 		"the outer headers");
-	ether->dst_addr = control->neighbours[state->neighbour].mac;
+	ether->dst_addr = control->neighbours.list[state->neighbour].mac;
 	ether->src_addr = control->ports[network->uplink]->mac;
 	ether->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
 	ip->version_ihl = RTE_IPV4_VHL_DEF;
@@ -118,7 +118,7 @@ static void build_header(
 /* A remote is immutable once published: it is made anew when it has changed. */
 static int build_remote(struct control *control, struct remote_state *state)
 {
-	bool resolved = control->neighbours[state->neighbour].state != NEIGHBOUR_UNRESOLVED;
+	bool resolved = control->neighbours.list[state->neighbour].state != NEIGHBOUR_UNRESOLVED;
 	struct remote *remote = rte_zmalloc("remote", sizeof(*remote), RTE_CACHE_LINE_SIZE);
 
 	if (remote == NULL)
@@ -136,7 +136,7 @@ static int build_remote(struct control *control, struct remote_state *state)
 
 static bool remote_is_current(const struct control *control, const struct remote_state *state)
 {
-	const struct neighbour *neighbour = &control->neighbours[state->neighbour];
+	const struct neighbour *neighbour = &control->neighbours.list[state->neighbour];
 	const struct remote *remote = state->published;
 
 	return remote != NULL && remote->resolved == (neighbour->state != NEIGHBOUR_UNRESOLVED) &&

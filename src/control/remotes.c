@@ -6,7 +6,7 @@
 #include <rte_hash_crc.h>
 #include <rte_malloc.h>
 
-#include "control/neighbours.h"
+#include "control/check.h"
 
 int remotes_create(struct control *control, struct error *error)
 {
@@ -46,6 +46,18 @@ static int check_address(
 	return 0;
 }
 
+/* The neighbour on the way to a VTEP. */
+static int next_hop(
+	struct control *control, uint16_t uplink, rte_be32_t address, struct error *error)
+{
+	struct address hop;
+
+	if (check_route(&control->config->uplinks[uplink], address, &address, error) != 0)
+		return -1;
+	hop = address_of_ipv4(address);
+	return neighbours_add(&control->neighbours, uplink, &hop, error);
+}
+
 static int add(struct control *control, uint16_t network, rte_be32_t address, bool listed,
 	struct error *error)
 {
@@ -55,7 +67,7 @@ static int add(struct control *control, uint16_t network, rte_be32_t address, bo
 
 	if (check_address(control, network, address, error) != 0)
 		return -1;
-	neighbour = neighbour_towards(control, control->networks[network].uplink, address, error);
+	neighbour = next_hop(control, control->networks[network].uplink, address, error);
 	if (neighbour < 0)
 		return -1;
 	if (rte_hash_add_key_data(control->remotes_by_address, &key, (void *)index) != 0)

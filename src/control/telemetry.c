@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "control/answer.h"
-#include "control/neighbours.h"
 #include "control/overlay.h"
 #include "control/ports.h"
 #include "control/requests.h"
@@ -240,14 +239,17 @@ static void add_entry(const struct control *control, struct answer_list *list, u
 {
 	struct rte_tel_data *row = answer_add_row(list);
 	struct rte_ether_addr mac;
+	struct address address;
 
 	memcpy(&mac, &key, sizeof(mac));
 	answer_add_text(row, "network", network_name(control, key >> 48));
 	answer_add_mac(row, "mac", &mac);
-	if (place_is_remote(value->place))
-		answer_add_ipv4(row, "to", control->remotes[value->place & ~PLACE_REMOTE].address);
-	else
+	if (place_is_remote(value->place)) {
+		address = address_of_ipv4(control->remotes[value->place & ~PLACE_REMOTE].address);
+		answer_add_address(row, "to", &address);
+	} else {
 		answer_add_text(row, "to", control->ports[value->place]->config.name);
+	}
 	answer_add_text(row, "kind", value->fixed ? "static" : "learned");
 	rte_tel_data_add_dict_u64(
 		row, "age", value->fixed ? 0 : control_now_seconds(control) - value->heard);
@@ -281,10 +283,10 @@ static void show_fdb(struct control *control, struct request *request)
 static void show_neighbours(struct control *control, struct request *request)
 {
 	struct answer_list list = answer_start_list(request);
-	uint32_t first = answer_first_row(request->parameters, control->n_neighbours);
+	uint32_t first = answer_first_row(request->parameters, control->neighbours.n);
 
-	for (uint32_t i = first; i < control->n_neighbours; i++) {
-		const struct neighbour *neighbour = &control->neighbours[i];
+	for (uint32_t i = first; i < control->neighbours.n; i++) {
+		const struct neighbour *neighbour = &control->neighbours.list[i];
 		struct rte_tel_data *row;
 
 		if (i == first + NEIGHBOURS_PAGE) {
@@ -292,7 +294,7 @@ static void show_neighbours(struct control *control, struct request *request)
 			return;
 		}
 		row = answer_add_row(&list);
-		answer_add_ipv4(row, "address", neighbour->address);
+		answer_add_address(row, "address", &neighbour->address);
 		answer_add_text(row, "uplink", control->ports[neighbour->uplink]->config.name);
 		answer_add_mac(row, "mac", &neighbour->mac);
 		answer_add_text(row, "state", neighbour_state_name(neighbour->state));

@@ -240,10 +240,7 @@ static bool is_resolved(const struct control *control)
 {
 	if (control->dataplane->plan->instead[STAGE_ENCAP] != STAGE_ENCAP)
 		return true;
-	for (uint16_t i = 0; i < control->n_neighbours; i++)
-		if (control->neighbours[i].state == NEIGHBOUR_UNRESOLVED)
-			return false;
-	return !control->changed;
+	return neighbours_are_resolved(&control->neighbours) && !control->changed;
 }
 
 /* No traffic before weft knows its next hops. */

@@ -130,8 +130,8 @@ void world_make_driver(struct world *world)
 /* Every lcore sees them, too. */
 bool world_is_resolved(const struct world *world)
 {
-	for (uint16_t i = 0; i < world->control->n_neighbours; i++)
-		if (world->control->neighbours[i].state != NEIGHBOUR_REACHABLE)
+	for (uint16_t i = 0; i < world->control->neighbours.n; i++)
+		if (world->control->neighbours.list[i].state != NEIGHBOUR_REACHABLE)
 			return false;
 	return !world->control->changed && world->control->deferred.first == NULL;
 }
