@@ -18,14 +18,17 @@
 #include "control/config.h"
 #include "control/control.h"
 #include "control/eal_options.h"
+#include "control/mode.h"
 #include "control/placement.h"
 #include "control/report.h"
 #include "control/requests.h"
+#include "control/sections/sections.h"
 #include "control/telemetry.h"
 #include "control/value.h"
 #include "engine/dataplane.h"
 #include "engine/lcore.h"
 #include "ports/peer_memory.h"
+#include "virtual/config.h"
 #include "virtual/run.h"
 
 #define ROUND_MS 5 /* the main lcore looks for notices and timers this often */
@@ -383,10 +386,12 @@ static void set_mode(struct config *config, const char *mode, struct error_list 
 static struct config *read_config(const struct options *options, int argc, char **argv)
 {
 	struct error_list errors = {.file = options->file};
-	struct config *config = config_read(&errors);
+	struct config *config = config_create(options->file);
 
-	if (config != NULL) {
-		config->virtual_clock = options->virtual;
+	config_register(config, control_sections);
+	config_register(config, virtual_sections);
+	config->virtual_clock = options->virtual;
+	if (config_read(config, &errors) == 0) {
 		if (options->mode != NULL)
 			set_mode(config, options->mode, &errors);
 		check_config(config, &errors);

@@ -2,7 +2,9 @@
 #ifndef WEFT_ARRAY_H
 #define WEFT_ARRAY_H
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Makes room for one more element of `size` bytes behind the n that are there, in an array that is
  * only ever made so (NULL at first; free() it). The room doubles, so that filling it is linear.
@@ -15,6 +17,16 @@ static inline void *array_grow(void *array, unsigned int n, size_t size)
 	if (array == NULL)
 		abort();
 	return array;
+}
+
+/* Adds an element of zeroes to an array that array_grow() makes, and counts it in *n. */
+static inline void *array_add(void *array, uint32_t *n, size_t size)
+{
+	char *grown = array_grow(array, *n, size);
+
+	memset(grown + *n * size, 0, size);
+	++*n;
+	return grown;
 }
 
 #endif

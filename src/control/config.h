@@ -9,14 +9,15 @@
 #include <rte_ip.h>
 
 #include "base/error.h"
+#include "control/section.h"
 #include "ports/port.h"
 #include "steer/plan.h"
-#include "virtual/config.h"
 
 /*
- * The configuration as it was read, section by section. What spans sections (names that name
- * nothing, two of what there may be one of) is not looked at here but in control/check.h.
- * docs/configuration.md describes the words. Main lcore only.
+ * The configuration as it was read, section by section; which sections there may be is what was
+ * registered (control/section.h). What can be wrong only between sections (names that name nothing,
+ * two of what there may be one of) is looked at by control/check.h. docs/configuration.md describes
+ * the words. Main lcore only.
  */
 
 #define CONFIG_NETWORK_VTEPS_MAX 256
@@ -97,9 +98,19 @@ struct fdb_config {
 
 struct ini;
 
+/* A kind that was registered, and what there is of it. */
+struct config_kind {
+	const struct section_kind *kind;
+	uint32_t n_read; /* sections; counted up to kind->most */
+	uint32_t n;	 /* of `settings`, kind->size each */
+	void *settings;
+};
+
 struct config {
 	char *file;
 	struct ini *ini; /* what was read, for the lines that errors name */
+	uint32_t n_kinds;
+	struct config_kind *kinds; /* in the order of registration */
 	struct weft_config weft;
 	struct steering_config steering;
 	struct micro_flows_config micro_flows;
@@ -112,32 +123,35 @@ struct config {
 	struct container_config *containers;
 	struct fdb_config *fdb;
 	bool virtual_clock; /* set by who runs it: nothing but [virtual]'s files is opened */
-	struct virtual_settings virtual;
-	uint32_t n_traffic;
-	struct traffic_settings *traffic;
 };
 
-/* Reads errors->file and adds to *errors what is wrong with it; what is missing or wrong is as if
- * it had not been given. Of uplinks, networks and ports one more than there may be is read. NULL if
- * the file cannot be read at all. config_free() takes NULL, too. */
-struct config *config_read(struct error_list *errors);
+/* An empty configuration for the file of that name. Its owner registers the sections that there may
+ * be, and reads it. config_free() takes NULL, too. */
+struct config *config_create(const char *file);
 void config_free(struct config *config);
 
-/* A mode of weft's or of the file's own, by its name. NULL and *error, which lists what there is.
- */
-const struct mode *config_mode(const struct config *config, const char *name, struct error *error);
+/* Each row once; the last is NULL. Errors list the kinds in this order. */
+void config_register(struct config *config, const struct section_kind *const *kinds);
 
-/* By name; NULL if the file has none. */
-const struct network_config *config_network(const struct config *config, const char *name);
-const struct container_config *config_container(const struct config *config, const char *name);
+/* Reads errors->file and adds to *errors what is wrong with it; what is missing or wrong is as if
+ * it had not been given. -1 if the file cannot be read at all. */
+int config_read(struct config *config, struct error_list *errors);
 
-/* One container port from the words of `weftctl port add`: "key=value,key=value". -1 and all that
- * is wrong with them in *error. */
-int config_read_container(const char *name, const char *words, struct container_config *container,
-	struct error *error);
+/* For the owner of a kind with a `size`. One section's settings more, of zeroes; how many there
+ * are, 0 if the kind was not registered; the i-th of them. They move when one is added. */
+void *config_add(struct config *config, const struct section_kind *kind);
+uint32_t config_count(const struct config *config, const struct section_kind *kind);
+void *config_settings(const struct config *config, const struct section_kind *kind, uint32_t i);
 
-/* "02:00:00:00:00:07", "192.0.2.3" or "port web" -> *entry. */
-int config_read_fdb(const char *network, const char *mac, const char *to, struct fdb_config *entry,
-	struct error *error);
+/* Whether a section, and so a port, a network or an uplink, may have this name: 0, or -1. */
+int config_check_name(const char *name, struct error *error);
+
+/* The file's section, or one of that kind and name which is not in the file. */
+struct ini_section config_section(const struct config *config, const char *kind, const char *name);
+
+/* ini_wrong() for the section of that kind and name. Returns -1. */
+int config_wrong(const struct config *config, struct error_list *errors, const char *kind,
+	const char *name, const char *key, const char *value, const char *format, ...)
+	__attribute__((format(printf, 7, 8)));
 
 #endif

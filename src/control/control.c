@@ -9,6 +9,7 @@
 #include <rte_malloc.h>
 
 #include "base/log.h"
+#include "control/mode.h"
 #include "control/overlay.h"
 #include "control/ports.h"
 #include "control/publish.h"

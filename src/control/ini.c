@@ -307,7 +307,13 @@ int ini_wrong(struct error_list *errors, const struct ini_section *section, cons
 	va_list arguments;
 
 	va_start(arguments, format);
-	add_wrong(errors, find_line(section, key, value), section, key, format, arguments);
+	ini_wrong_v(errors, section, key, value, format, arguments);
 	va_end(arguments);
 	return -1;
+}
+
+void ini_wrong_v(struct error_list *errors, const struct ini_section *section, const char *key,
+	const char *value, const char *format, va_list arguments)
+{
+	add_wrong(errors, find_line(section, key, value), section, key, format, arguments);
 }

@@ -2,6 +2,7 @@
 #ifndef WEFT_INI_H
 #define WEFT_INI_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "base/error.h"
@@ -53,5 +54,8 @@ int ini_wrong_entry(struct error_list *errors, const struct ini_section *section
  */
 int ini_wrong(struct error_list *errors, const struct ini_section *section, const char *key,
 	const char *value, const char *format, ...) __attribute__((format(printf, 5, 6)));
+void ini_wrong_v(struct error_list *errors, const struct ini_section *section, const char *key,
+	const char *value, const char *format, va_list arguments)
+	__attribute__((format(printf, 5, 0)));
 
 #endif

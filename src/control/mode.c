@@ -3,11 +3,15 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_common.h>
 
+#include "base/array.h"
+#include "control/config.h"
 #include "control/keys.h"
+#include "control/sections/sections.h"
 #include "control/value.h"
 
 /* A stage may be stacked on any that is further up the way than itself (key->max). */
@@ -227,7 +231,8 @@ static void set_gate(
 			steered);
 }
 
-void mode_read(struct mode *mode, const struct ini_section *section, struct error_list *errors)
+static void read_row(
+	struct mode *mode, const struct ini_section *section, struct error_list *errors)
 {
 	const struct row_check check = {mode, section, errors};
 	struct key keys[KEYS_MAX];
@@ -238,3 +243,60 @@ void mode_read(struct mode *mode, const struct ini_section *section, struct erro
 	check_split(&check);
 	set_gate(mode, section, errors);
 }
+
+/* Of the file's own modes. */
+static const struct mode *find_mode(const struct config *config, const char *name)
+{
+	for (uint32_t i = 0; i < config->n_modes; i++)
+		if (strcmp(config->modes[i].name, name) == 0)
+			return &config->modes[i];
+	return NULL;
+}
+
+static void read_mode(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
+{
+	struct mode *mode;
+
+	if (plan_mode_find(section->name) != NULL) {
+		ini_wrong(errors, section, NULL, NULL,
+			"is one of weft's own modes; choose another name");
+		return;
+	}
+	config->modes = array_add(config->modes, &config->n_modes, sizeof(*mode));
+	mode = &config->modes[config->n_modes - 1];
+	snprintf(mode->name, sizeof(mode->name), "%s", section->name);
+	read_row(mode, section, errors);
+}
+
+static int unknown_mode(const struct config *config, const char *name, struct error *error)
+{
+	char list[sizeof(error->text)] = "";
+
+	for (unsigned int i = 0; plan_mode(i) != NULL; i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
+			plan_mode(i)->name);
+	for (uint32_t i = 0; i < config->n_modes; i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), ", %s",
+			config->modes[i].name);
+	return error_set(error, "no mode is called '%s'; there are %s", name, list);
+}
+
+const struct mode *config_mode(const struct config *config, const char *name, struct error *error)
+{
+	const struct mode *mode = plan_mode_find(name);
+
+	if (mode == NULL)
+		mode = find_mode(config, name);
+	if (mode == NULL)
+		unknown_mode(config, name, error);
+	return mode;
+}
+
+static void free_modes(struct config *config)
+{
+	free(config->modes);
+}
+
+const struct section_kind mode_section = {
+	.name = "mode", .names = "NAME", .read = read_mode, .free = free_modes};

@@ -2,13 +2,19 @@
 #ifndef WEFT_CONTROL_MODE_H
 #define WEFT_CONTROL_MODE_H
 
-#include "control/ini.h"
+#include "base/error.h"
 #include "steer/plan.h"
 
-/* Reads the keys of a section [mode NAME] into the row of *mode, whose name is set. Every stage
- * that is not named goes on inline; docs/configuration.md describes the words. What is wrong is
- * added to *errors. */
-void mode_read(struct mode *mode, const struct ini_section *section, struct error_list *errors);
+/*
+ * Modes in the configuration's words. A section [mode NAME] is a row of the user's own: every stage
+ * that it does not name goes on inline; docs/configuration.md describes the words.
+ */
+
+struct config;
+
+/* A mode of weft's or of the file's own, by its name. NULL and *error, which lists what there is.
+ */
+const struct mode *config_mode(const struct config *config, const char *name, struct error *error);
 
 /* A way on in the configuration's words: "flow+stage", "with gro". */
 #define MODE_WAY_SIZE 32

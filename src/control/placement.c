@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/placement.h"
 
+#include "control/mode.h"
 #include "steer/load.h"
 
 int placement_lcore(const struct workers *workers, uint32_t id)

@@ -11,8 +11,8 @@
 #include <rte_malloc.h>
 
 #include "base/log.h"
-#include "control/check.h"
 #include "control/placement.h"
+#include "control/sections/port.h"
 
 /* ---- lcores and NUMA nodes ---- */
 

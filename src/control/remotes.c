@@ -6,7 +6,7 @@
 #include <rte_hash_crc.h>
 #include <rte_malloc.h>
 
-#include "control/check.h"
+#include "control/sections/uplink.h"
 
 int remotes_create(struct control *control, struct error *error)
 {
@@ -52,7 +52,7 @@ static int next_hop(
 {
 	struct address hop;
 
-	if (check_route(&control->config->uplinks[uplink], address, &address, error) != 0)
+	if (uplink_next_hop(&control->config->uplinks[uplink], address, &address, error) != 0)
 		return -1;
 	hop = address_of_ipv4(address);
 	return neighbours_add(&control->neighbours, uplink, &hop, error);

@@ -8,6 +8,8 @@
 #include "control/overlay.h"
 #include "control/ports.h"
 #include "control/requests.h"
+#include "control/sections/fdb.h"
+#include "control/sections/port.h"
 #include "control/telemetry_elephants.h"
 #include "control/telemetry_steer.h"
 #include "control/value.h"

@@ -122,3 +122,17 @@ int value_ipv4(const struct key *key, const char *value, void *to, struct error 
 		return error_set(error, "'%s' is no IPv4 address such as 192.0.2.1", value);
 	return 0;
 }
+
+int value_words(const char *value, word_reader read, void *to, struct error *error)
+{
+	char *copy = strdup(value), *rest = copy, *word;
+	int status = 0;
+
+	if (copy == NULL)
+		abort();
+	while (status == 0 && (word = strsep(&rest, " \t")) != NULL)
+		if (*word != '\0')
+			status = read(word, to, error);
+	free(copy);
+	return status;
+}

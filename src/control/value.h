@@ -40,6 +40,10 @@ int value_mac(const struct key *key, const char *value, void *to, struct error *
 int value_device(const struct key *key, const char *value, void *to, struct error *error);
 int value_ipv4(const struct key *key, const char *value, void *to, struct error *error);
 
+/* A value that is a list of words: each in turn, until one is wrong. */
+typedef int (*word_reader)(const char *word, void *to, struct error *error);
+int value_words(const char *value, word_reader read, void *to, struct error *error);
+
 /* Whether just these characters are a PCI device's address, with or without its domain. */
 bool parse_pci(const char *text, size_t length, struct rte_pci_addr *address);
 

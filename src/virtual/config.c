@@ -10,6 +10,8 @@
 
 #include "control/config.h"
 #include "control/keys.h"
+#include "control/sections/network.h"
+#include "control/sections/port.h"
 #include "traffic/frames.h"
 
 #define NS_PER_SECOND 1000000000
@@ -279,15 +281,33 @@ static const struct key traffic_keys[] = {
 };
 #undef TRAFFIC
 
-struct virtual_settings virtual_settings_default(void)
+static const struct section_kind virtual_section, traffic_section;
+
+const struct virtual_settings *virtual_settings(const struct config *config)
 {
-	return (struct virtual_settings){.lcores = 1, .ns = NS_PER_SECOND, .seed = 1};
+	return config_settings(config, &virtual_section, 0);
 }
 
-void virtual_settings_read(struct virtual_settings *settings, const struct ini_section *section,
-	struct error_list *errors)
+uint32_t traffic_count(const struct config *config)
 {
-	keys_read(virtual_keys, section, settings, errors);
+	return config_count(config, &traffic_section);
+}
+
+const struct traffic_settings *traffic_settings(const struct config *config, uint32_t i)
+{
+	return config_settings(config, &traffic_section, i);
+}
+
+static void init_virtual(struct config *config)
+{
+	*(struct virtual_settings *)config_settings(config, &virtual_section, 0) =
+		(struct virtual_settings){.lcores = 1, .ns = NS_PER_SECOND, .seed = 1};
+}
+
+static void read_virtual(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
+{
+	keys_read(virtual_keys, section, config_settings(config, &virtual_section, 0), errors);
 }
 
 /* A key that only one kind of arrivals has. */
@@ -331,9 +351,11 @@ static void check_ends(const struct traffic_settings *settings, const struct ini
 		ini_wrong(errors, section, "to", NULL, "is the port that it comes from");
 }
 
-void traffic_settings_read(struct traffic_settings *settings, const struct ini_section *section,
-	struct error_list *errors)
+static void read_traffic(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
 {
+	struct traffic_settings *settings = config_add(config, &traffic_section);
+
 	*settings = (struct traffic_settings){.section = section,
 		.flows = 1,
 		.exponent = 110,
@@ -348,14 +370,6 @@ void traffic_settings_read(struct traffic_settings *settings, const struct ini_s
 
 /* ---- names ---- */
 
-static bool has_vtep(const struct network_config *network, rte_be32_t vtep)
-{
-	for (uint16_t i = 0; i < network->n_vteps; i++)
-		if (network->vteps[i] == vtep)
-			return true;
-	return false;
-}
-
 static void check_end(const struct config *config, const struct network_config *network,
 	const struct traffic_end *end, const struct ini_section *section, const char *key,
 	struct error_list *errors)
@@ -365,7 +379,7 @@ static void check_end(const struct config *config, const struct network_config *
 
 	if (end->port[0] == '\0') {
 		inet_ntop(AF_INET, &end->vtep, address, sizeof(address));
-		if (end->vtep != 0 && !has_vtep(network, end->vtep))
+		if (end->vtep != 0 && !network_lists_vtep(network, end->vtep))
 			ini_wrong(errors, section, key, NULL,
 				"[network %s] does not list the VTEP %s", network->name, address);
 	} else if (container == NULL) {
@@ -394,7 +408,7 @@ static void check_traffic(const struct config *config, const struct traffic_sett
 
 static void check_pauses(const struct config *config, struct error_list *errors)
 {
-	const struct virtual_settings *settings = &config->virtual;
+	const struct virtual_settings *settings = virtual_settings(config);
 	const struct ini_section *section = ini_find(config->ini, "virtual", "");
 
 	for (uint16_t i = 0; i < settings->n_pauses; i++)
@@ -403,13 +417,12 @@ static void check_pauses(const struct config *config, struct error_list *errors)
 				"no port is called '%s'", settings->pauses[i].port);
 }
 
-void virtual_settings_check(const struct config *config, struct error_list *errors)
+static void check_all_traffic(const struct config *config, struct error_list *errors)
 {
 	uint64_t flows = 0;
 
-	check_pauses(config, errors);
-	for (uint32_t i = 0; i < config->n_traffic; i++) {
-		const struct traffic_settings *traffic = &config->traffic[i];
+	for (uint32_t i = 0; i < traffic_count(config); i++) {
+		const struct traffic_settings *traffic = traffic_settings(config, i);
 
 		check_traffic(config, traffic, errors);
 		/* Frames name their flow in 16 bits. */
@@ -419,3 +432,19 @@ void virtual_settings_check(const struct config *config, struct error_list *erro
 		flows += traffic->flows;
 	}
 }
+
+/* ---- the rows ---- */
+
+static const struct section_kind virtual_section = {.name = "virtual",
+	.size = sizeof(struct virtual_settings),
+	.init = init_virtual,
+	.read = read_virtual,
+	.check = check_pauses};
+
+static const struct section_kind traffic_section = {.name = "traffic",
+	.names = "NAME",
+	.size = sizeof(struct traffic_settings),
+	.read = read_traffic,
+	.check = check_all_traffic};
+
+const struct section_kind *const virtual_sections[] = {&virtual_section, &traffic_section, NULL};

@@ -7,7 +7,7 @@
 
 #include <rte_ip.h>
 
-#include "control/ini.h"
+#include "control/section.h"
 #include "ports/port.h"
 #include "traffic/arrivals.h"
 #include "virtual/driver.h"
@@ -19,8 +19,6 @@
 
 #define VIRTUAL_PAUSES_MAX 16
 #define VIRTUAL_FILE_SIZE 256
-
-struct config;
 
 /* A container reads nothing from its ring for a while. */
 struct pause_settings {
@@ -64,15 +62,12 @@ struct traffic_settings {
 	uint64_t jump_rate;
 };
 
-struct virtual_settings virtual_settings_default(void);
+/* The rows of both, for config_register(). */
+extern const struct section_kind *const virtual_sections[];
 
-/* Each reads a section, and adds to *errors what is wrong with it. */
-void virtual_settings_read(struct virtual_settings *settings, const struct ini_section *section,
-	struct error_list *errors);
-void traffic_settings_read(struct traffic_settings *settings, const struct ini_section *section,
-	struct error_list *errors);
-
-/* When the whole file has been read: do the names in these sections name something? */
-void virtual_settings_check(const struct config *config, struct error_list *errors);
+/* What the file says in [virtual], and in the i-th [traffic NAME] of them. The configuration's. */
+const struct virtual_settings *virtual_settings(const struct config *config);
+uint32_t traffic_count(const struct config *config);
+const struct traffic_settings *traffic_settings(const struct config *config, uint32_t i);
 
 #endif

@@ -12,6 +12,9 @@
 #include "base/ipv4.h"
 #include "base/random.h"
 #include "control/config.h"
+#include "control/sections/fdb.h"
+#include "control/sections/network.h"
+#include "control/sections/port.h"
 
 #define NS_PER_SECOND 1000000000
 #define US_PER_SECOND 1000000
@@ -195,29 +198,30 @@ static int make_flows(
 static void add_entry(struct config *config, const struct traffic_settings *settings,
 	const struct traffic_end *end, uint32_t section)
 {
+	struct fdb_config *entry;
+
 	if (end->port[0] != '\0')
 		return;
-	config->fdb = realloc(config->fdb, (config->n_fdb + 1) * sizeof(*config->fdb));
-	if (config->fdb == NULL)
-		abort(); /* a few bytes, before anything runs */
-	config->fdb[config->n_fdb] =
-		(struct fdb_config){.mac = remote_mac(section), .vtep = end->vtep};
-	snprintf(config->fdb[config->n_fdb].network, PORT_NAME_SIZE, "%s", settings->network);
-	config->n_fdb++;
+	entry = config_add_fdb(config);
+	entry->mac = remote_mac(section);
+	entry->vtep = end->vtep;
+	snprintf(entry->network, sizeof(entry->network), "%s", settings->network);
 }
 
 static void add_entries(struct config *config)
 {
-	for (uint32_t i = 0; i < config->n_traffic; i++) {
-		add_entry(config, &config->traffic[i], &config->traffic[i].from, i);
-		add_entry(config, &config->traffic[i], &config->traffic[i].to, i);
+	for (uint32_t i = 0; i < traffic_count(config); i++) {
+		const struct traffic_settings *settings = traffic_settings(config, i);
+
+		add_entry(config, settings, &settings->from, i);
+		add_entry(config, settings, &settings->to, i);
 	}
 }
 
 static int make_traffic(struct outside *outside, uint32_t section, struct error *error)
 {
 	struct outside_traffic *traffic = &outside->traffic[section];
-	const struct traffic_settings *settings = &outside->config->traffic[section];
+	const struct traffic_settings *settings = traffic_settings(outside->config, section);
 	const struct network_config *network = config_network(outside->config, settings->network);
 	const struct uplink_config *uplink = find_uplink(outside, network);
 
@@ -245,7 +249,7 @@ static int make_sections(struct outside *outside, struct error *error)
 		outside->traffic[i].first_flow = flows;
 		if (make_traffic(outside, i, error) != 0)
 			return error_prefix(
-				error, "[traffic %s]: ", outside->config->traffic[i].name);
+				error, "[traffic %s]: ", outside->traffic[i].settings->name);
 		flows += outside->traffic[i].settings->flows;
 	}
 	return flows;
@@ -276,12 +280,12 @@ int outside_create(struct outside *outside, struct config *config, const struct 
 	outside->config = config;
 	outside->costs = costs;
 	outside->native = strcmp(config->weft.mode, "native") == 0;
-	outside->traffic = calloc(config->n_traffic + 1, sizeof(*outside->traffic));
+	outside->traffic = calloc(traffic_count(config) + 1, sizeof(*outside->traffic));
 	if (outside->traffic == NULL)
 		return error_set(error, "not enough memory");
 	if (devices_create(&outside->devices, config, costs, error) != 0)
 		return -1;
-	outside->n_traffic = config->n_traffic;
+	outside->n_traffic = traffic_count(config);
 	n_flows = make_sections(outside, error);
 	if (n_flows < 0)
 		return -1;
@@ -531,7 +535,7 @@ static uint64_t end_of_pause(const struct outside *outside, const struct pause_s
 
 static bool is_paused(const struct outside *outside, const struct device *device, uint64_t now)
 {
-	const struct virtual_settings *settings = &outside->config->virtual;
+	const struct virtual_settings *settings = virtual_settings(outside->config);
 
 	if (device->uplink || !outside->sending)
 		return false;
@@ -562,7 +566,7 @@ static uint64_t next_end_of_pause(const struct outside *outside)
 {
 	uint64_t next = NEVER;
 
-	for (uint16_t i = 0; i < outside->config->virtual.n_pauses; i++)
+	for (uint16_t i = 0; i < virtual_settings(outside->config)->n_pauses; i++)
 		if (outside->pause_ends[i] < next)
 			next = outside->pause_ends[i];
 	return next;
@@ -570,7 +574,7 @@ static uint64_t next_end_of_pause(const struct outside *outside)
 
 static void end_pauses(struct outside *outside, uint64_t now)
 {
-	for (uint16_t i = 0; i < outside->config->virtual.n_pauses; i++)
+	for (uint16_t i = 0; i < virtual_settings(outside->config)->n_pauses; i++)
 		if (outside->pause_ends[i] <= now)
 			outside->pause_ends[i] = NEVER;
 	read_again(outside, now);
@@ -673,13 +677,14 @@ static struct arrivals_config arrivals_of(
 		.jump_at = cycles_of(outside, settings->jump_ns, NS_PER_SECOND),
 		.jump_rate = settings->jump_rate,
 		.start = outside->start,
-		.seed = random_mix(outside->config->virtual.seed + ((uint64_t)section << 48)),
+		.seed = random_mix(
+			virtual_settings(outside->config)->seed + ((uint64_t)section << 48)),
 	};
 }
 
 int outside_start(struct outside *outside, uint64_t start, uint64_t end)
 {
-	const struct virtual_settings *settings = &outside->config->virtual;
+	const struct virtual_settings *settings = virtual_settings(outside->config);
 
 	outside->start = start;
 	outside->end = end;

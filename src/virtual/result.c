@@ -300,7 +300,7 @@ static bool print_verdicts(const struct result *result, int64_t n_lost)
 
 static void print_steps(const struct result *result)
 {
-	if (result->outside->config->virtual.measured)
+	if (virtual_settings(result->outside->config)->measured)
 		printf("\n  measured %" PRIu64 " steps, %" PRIu64 " rejected as preempted\n",
 			result->counters->steps, result->counters->outliers);
 }
@@ -431,7 +431,7 @@ static void write_row(FILE *file, const struct result *result, const struct figu
 
 static void write_machine(FILE *file, const struct result *result)
 {
-	const struct virtual_settings *settings = &result->outside->config->virtual;
+	const struct virtual_settings *settings = virtual_settings(result->outside->config);
 
 	fprintf(file,
 		"  \"machine\": {\"hz\": %" PRIu64 ", \"steps\": \"%s\", \"seed\": %" PRIu64

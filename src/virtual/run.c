@@ -36,7 +36,7 @@ struct run {
 /* A relative name begins where the configuration is; free() it. */
 static char *name_costs(const struct config *config)
 {
-	const char *costs = config->virtual.costs, *slash = strrchr(config->file, '/');
+	const char *costs = virtual_settings(config)->costs, *slash = strrchr(config->file, '/');
 	char *path;
 
 	if (costs[0] == '/' || slash == NULL)
@@ -78,7 +78,7 @@ static void check_costs(const struct config *config, struct error_list *errors)
 {
 	struct costs costs;
 
-	if (config->virtual.costs[0] != '\0')
+	if (virtual_settings(config)->costs[0] != '\0')
 		read_costs(config, &costs, errors);
 	else
 		error_list_add(errors, 0,
@@ -90,7 +90,7 @@ static void check_virtual_lcores(const struct config *config, struct error_list 
 {
 	unsigned int ids[LCORES_MAX];
 	char no_such[96];
-	const struct workers workers = {ids, config->virtual.lcores, no_such};
+	const struct workers workers = {ids, virtual_settings(config)->lcores, no_such};
 
 	snprintf(no_such, sizeof(no_such), "is no virtual lcore; [virtual] lcores makes %s%u",
 		workers.n > 1 ? "1 to " : "", workers.n);
@@ -118,7 +118,7 @@ static void control_round(void *argument)
 static int make_driver(struct run *run, struct error *error)
 {
 	static const struct clock tsc = {.read = clock_tsc};
-	const struct virtual_settings *settings = &run->config->virtual;
+	const struct virtual_settings *settings = virtual_settings(run->config);
 	const struct virtual_config config = {
 		.costs = &run->costs,
 		.measured = settings->measured ? &tsc : NULL,
@@ -141,7 +141,7 @@ static int make_dataplane(struct run *run, struct error *error)
 {
 	struct dataplane_config config = {
 		.clock = virtual_clock(run->driver),
-		.n_lcores = run->config->virtual.lcores,
+		.n_lcores = virtual_settings(run->config)->lcores,
 		.credits = run->config->weft.credits,
 	};
 
@@ -254,8 +254,8 @@ static void warm_up(struct run *run)
 static int send_traffic(struct run *run)
 {
 	uint64_t start = virtual_now(run->driver);
-	uint64_t end = start +
-		       (unsigned __int128)run->config->virtual.ns * run->costs.hz / NS_PER_SECOND;
+	uint64_t end = start + (unsigned __int128)virtual_settings(run->config)->ns *
+				       run->costs.hz / NS_PER_SECOND;
 
 	if (outside_start(&run->outside, start, end) != 0)
 		return -1;

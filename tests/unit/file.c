@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 #include "control/check.h"
+#include "control/sections/sections.h"
+#include "virtual/config.h"
 
 char file[64];
 
@@ -40,13 +42,23 @@ void file_write(const char *bytes, size_t length)
 	fclose(stream);
 }
 
+struct config *file_read_all(struct error_list *errors)
+{
+	struct config *config = config_create(file);
+
+	errors->file = file;
+	config_register(config, control_sections);
+	config_register(config, virtual_sections);
+	if (config_read(config, errors) == 0)
+		check_config(config, errors);
+	return config;
+}
+
 struct config *file_read_config(struct error *error)
 {
-	struct error_list errors = {.file = file};
-	struct config *config = config_read(&errors);
+	struct error_list errors = {0};
+	struct config *config = file_read_all(&errors);
 
-	if (config != NULL)
-		check_config(config, &errors);
 	if (errors.n > 0) {
 		error_list_join(&errors, error);
 		config_free(config);

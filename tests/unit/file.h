@@ -22,4 +22,8 @@ struct config;
 struct error;
 struct config *file_read_config(struct error *error);
 
+/* The same as far as it is right, with a line in *errors for all that is not. */
+struct error_list;
+struct config *file_read_all(struct error_list *errors);
+
 #endif

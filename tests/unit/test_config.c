@@ -14,6 +14,11 @@
 #include "file.h"
 
 #include "control/check.h"
+#include "control/keys.h"
+#include "control/mode.h"
+#include "control/sections/fdb.h"
+#include "control/sections/port.h"
+#include "control/sections/sections.h"
 #include "stages/tables.h"
 
 #define UPLINK "[uplink eth1]\ndevice = net_null0\naddress = 192.0.2.1/24\n"
@@ -584,7 +589,7 @@ static void all_errors_are_told_with_their_lines(void **state)
 		":9: [network blue]: vteps: 192.0.2.2 is given twice",
 		":11: [port web]: network: no network is called 'red'",
 	};
-	struct error_list errors = {.file = file};
+	struct error_list errors = {0};
 	struct config *config;
 	char *said, *line;
 	size_t size;
@@ -592,8 +597,7 @@ static void all_errors_are_told_with_their_lines(void **state)
 
 	(void)state;
 	file_write(text, strlen(text));
-	config = config_read(&errors);
-	check_config(config, &errors);
+	config = file_read_all(&errors);
 	error_list_print(&errors, "weft:", stream);
 	fclose(stream);
 	assert_int_equal(errors.n, RTE_DIM(lines));
@@ -611,17 +615,162 @@ static void all_errors_are_told_with_their_lines(void **state)
 	config_free(config);
 }
 
+/* ---- who registers sections ---- */
+
+/* A section of some module's, as one that comes later may have it. */
+struct rule {
+	char name[PORT_NAME_SIZE];
+	uint32_t limit;
+};
+
+static const struct section_kind rule_section, limits_section;
+static const struct section_kind *const rule_sections[] = {&rule_section, &limits_section, NULL};
+static int rules_freed;
+
+static const struct key rule_keys[] = {
+	{"limit", value_u32, offsetof(struct rule, limit), 1, 1000, KEY_REQUIRED},
+	{0},
+};
+
+static void read_rule(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
+{
+	struct rule *rule = config_add(config, &rule_section);
+
+	snprintf(rule->name, sizeof(rule->name), "%s", section->name);
+	keys_read(rule_keys, section, rule, errors);
+}
+
+static void check_rules(const struct config *config, struct error_list *errors)
+{
+	const uint32_t *most = config_settings(config, &limits_section, 0);
+
+	for (uint32_t i = 0; i < config_count(config, &rule_section); i++) {
+		const struct rule *rule = config_settings(config, &rule_section, i);
+
+		if (rule->limit > *most)
+			config_wrong(config, errors, "rule", rule->name, "limit", NULL,
+				"is above %u", *most);
+	}
+}
+
+static void check_rule_lcores(
+	const struct config *config, const struct workers *workers, struct error_list *errors)
+{
+	config_wrong(config, errors, "rule", "a", NULL, NULL, "%s", workers->no_such);
+}
+
+static void free_rules(struct config *config)
+{
+	rules_freed += config_count(config, &rule_section);
+}
+
+static const struct section_kind rule_section = {.name = "rule",
+	.names = "NAME",
+	.most = 2,
+	.size = sizeof(struct rule),
+	.read = read_rule,
+	.check = check_rules,
+	.check_lcores = check_rule_lcores,
+	.free = free_rules};
+
+static void init_limits(struct config *config)
+{
+	*(uint32_t *)config_settings(config, &limits_section, 0) = 10;
+}
+
+static void read_limits(
+	struct config *config, const struct ini_section *section, struct error_list *errors)
+{
+	keys_read((const struct key[]){{"most", value_u32, 0, 1, 1000, 0}, {0}}, section,
+		config_settings(config, &limits_section, 0), errors);
+}
+
+static const struct section_kind limits_section = {
+	.name = "limits", .size = sizeof(uint32_t), .init = init_limits, .read = read_limits};
+
+static struct config *read_with_rules(const char *text, struct error_list *errors)
+{
+	struct config *config = config_create(file);
+
+	file_write(text, strlen(text));
+	*errors = (struct error_list){.file = file};
+	config_register(config, control_sections);
+	config_register(config, rule_sections);
+	assert_int_equal(config_read(config, errors), 0);
+	check_config(config, errors);
+	return config;
+}
+
+static void assert_joined(struct error_list *errors, const char *part)
+{
+	struct error error = {""};
+
+	error_list_join(errors, &error);
+	error_list_free(errors);
+	if (strstr(error.text, part) == NULL)
+		fail_msg("no '%s' in: %s", part, error.text);
+}
+
+static void a_module_registers_sections_of_its_own(void **state)
+{
+	struct error_list errors;
+	struct config *config = read_with_rules(GOOD
+		"[rule a]\nlimit = 9\n[rule b]\nlimit = 20\n[limits]\nmost = 30\n"
+		"[rule c]\nlimit = 5\n",
+		&errors);
+	const struct rule *rule = config_settings(config, &rule_section, 1);
+	const struct workers workers = {.no_such = "is told of lcores"};
+
+	(void)state;
+	assert_int_equal(errors.n, 0);
+	assert_int_equal(config_count(config, &rule_section), 2); /* the third is one too many */
+	assert_string_equal(rule->name, "b");
+	assert_int_equal(rule->limit, 20);
+	check_lcores(config, &workers, &errors);
+	assert_joined(&errors, "[rule a]: is told of lcores");
+	rules_freed = 0;
+	config_free(config);
+	assert_int_equal(rules_freed, 2);
+}
+
+static void registered_sections_check_their_own(void **state)
+{
+	struct error_list errors;
+	struct config *config = read_with_rules(GOOD "[rule a]\nlimit = 11\n", &errors);
+
+	(void)state;
+	assert_int_equal(errors.n, 1);
+	assert_int_equal(errors.lines[0].number, 7);
+	assert_joined(&errors, "[rule a]: limit: is above 10");
+	config_free(config);
+}
+
+/* Who leaves the virtual clock's out has none. */
+static void what_nobody_registers_is_no_section(void **state)
+{
+	struct error_list errors;
+	struct config *config = read_with_rules(GOOD "[virtual]\nlcores = 2\n", &errors);
+
+	(void)state;
+	assert_int_equal(errors.n, 1);
+	assert_joined(&errors,
+		"[virtual]: no such section; there are [weft], [uplink NAME], [network NAME], "
+		"[port NAME], [steering], [micro-flows], [mode NAME], [pipeline], [fdb NETWORK], "
+		"[rule NAME], [limits]");
+	config_free(config);
+}
+
 /* How many errors the text has. */
 static size_t count_errors(char *text, size_t size)
 {
-	struct error_list errors = {.file = file};
+	struct error_list errors = {0};
 	struct config *config;
 	size_t n;
 
 	file_write(text, size);
 	free(text);
-	config = config_read(&errors);
-	check_config(config, &errors);
+	config = file_read_all(&errors);
 	n = errors.n;
 	error_list_free(&errors);
 	config_free(config);
@@ -865,6 +1014,9 @@ int main(void)
 		TEST(a_line_may_be_long),
 		TEST(errors_are_printable_and_whole),
 		TEST(all_errors_are_told_with_their_lines),
+		TEST(a_module_registers_sections_of_its_own),
+		TEST(registered_sections_check_their_own),
+		TEST(what_nobody_registers_is_no_section),
 		TEST(many_ports_that_clash_are_told_once_each),
 		TEST(many_networks_that_clash_are_told_once_each),
 		TEST(many_wrong_lines_are_told_once_each),

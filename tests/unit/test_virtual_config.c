@@ -13,6 +13,7 @@
 #include "file.h"
 
 #include "control/config.h"
+#include "virtual/config.h"
 #include "virtual/run.h"
 
 #define GOOD                                                                                       \
@@ -42,8 +43,8 @@ static struct config *read_good(const char *text)
 static void what_is_left_out_has_its_default(void **state)
 {
 	struct config *config = read_good(GOOD TRAFFIC "rate = 1000\n");
-	const struct virtual_settings *settings = &config->virtual;
-	const struct traffic_settings *traffic = &config->traffic[0];
+	const struct virtual_settings *settings = virtual_settings(config);
+	const struct traffic_settings *traffic = traffic_settings(config, 0);
 
 	(void)state;
 	assert_int_equal(settings->lcores, 1);
@@ -51,7 +52,7 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(settings->seed, 1);
 	assert_false(settings->measured);
 	assert_int_equal(settings->order, VIRTUAL_BY_COST);
-	assert_int_equal(config->n_traffic, 1);
+	assert_int_equal(traffic_count(config), 1);
 	assert_string_equal(traffic->name, "elephant");
 	assert_string_equal(traffic->to.port, "web");
 	assert_int_equal(traffic->from.vtep, inet_addr("192.0.2.2"));
@@ -70,7 +71,7 @@ static void every_key_of_virtual_is_read(void **state)
 		GOOD "[virtual]\nlcores = 20\nseconds = 0.05\nseed = 18446744073709551615\n"
 		     "costs = costs.ini\nsteps = measured\norder = adversarial\n"
 		     "stop-reading = web 0 0.000000001\nstop-reading = db 1.5 2\n");
-	const struct virtual_settings *settings = &config->virtual;
+	const struct virtual_settings *settings = virtual_settings(config);
 
 	(void)state;
 	assert_int_equal(settings->lcores, 20);
@@ -95,8 +96,8 @@ static void every_key_of_traffic_is_read(void **state)
 		     "law = heavy-tailed\nexponent = 0.95\nsize = 64-1450\njump = 0.25 5000\n"
 		     "[traffic tcp]\nnetwork = blue\nfrom = 192.0.2.2\nto = web\n"
 		     "arrivals = window\nwindow = 64\nround-trip = 200\nsize = 1450\n");
-	const struct traffic_settings *bursts = &config->traffic[0];
-	const struct traffic_settings *tcp = &config->traffic[1];
+	const struct traffic_settings *bursts = traffic_settings(config, 0);
+	const struct traffic_settings *tcp = traffic_settings(config, 1);
 
 	(void)state;
 	assert_int_equal(bursts->flows, 65000);

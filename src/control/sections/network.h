@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_SECTION_NETWORK_H
+#define WEFT_SECTION_NETWORK_H
+
+#include <stdbool.h>
+
+#include <rte_ip.h>
+
+struct config;
+struct network_config;
+
+/* By name; NULL if the file has none. */
+const struct network_config *config_network(const struct config *config, const char *name);
+
+/* Whether it is among the network's `vteps`. */
+bool network_lists_vtep(const struct network_config *network, rte_be32_t vtep);
+
+#endif
