@@ -13,12 +13,10 @@
 #include "control/overlay.h"
 #include "control/ports.h"
 #include "control/publish.h"
-#include "control/remotes.h"
 #include "control/solicit.h"
 #include "engine/lcore.h"
 
 #define NOTICE_BURST 64
-#define VNI_BUCKET_ENTRIES 8
 
 /* ---- names and time ---- */
 
@@ -32,14 +30,6 @@ uint64_t control_now_ms(const struct control *control)
 uint32_t control_now_seconds(const struct control *control)
 {
 	return control_now_ms(control) / 1000;
-}
-
-uint16_t control_network(const struct control *control, const char *name)
-{
-	for (uint16_t i = 0; i < control->n_networks; i++)
-		if (strcmp(control->networks[i].config->name, name) == 0)
-			return i;
-	return NETWORK_NONE;
 }
 
 struct port *control_port(const struct control *control, const char *name)
@@ -64,90 +54,6 @@ static int make_pools(struct control *control, struct error *error)
 	return 0;
 }
 
-/* ---- networks ---- */
-
-static int find_uplink(
-	const struct control *control, const char *name, uint16_t *index, struct error *error)
-{
-	*index = 0;
-	if (name[0] == '\0')
-		return 0;
-	for (uint32_t i = 0; i < control->config->n_uplinks; i++) {
-		if (strcmp(control->config->uplinks[i].port.name, name) == 0) {
-			*index = i;
-			return 0;
-		}
-	}
-	return error_set(error, "uplink: no uplink is called '%s'", name);
-}
-
-/* The outer Ethernet header is not part of the uplink's MTU, but the inner one is: so what the
- * outer headers take away is just their size. Mode native has none. */
-static int choose_mtu(
-	const struct control *control, struct network_state *state, struct error *error)
-{
-	bool native = strcmp(control->dataplane->plan->mode, "native") == 0;
-	uint16_t uplink_mtu = control->ports[state->uplink]->mtu;
-	uint16_t most = uplink_mtu - (native ? 0 : VXLAN_OVERHEAD);
-
-	state->mtu = state->config->mtu == 0 ? most : state->config->mtu;
-	if (state->mtu > most)
-		return error_set(error,
-			"mtu: %u is more than the uplink's %u less %d for the outer headers leaves "
-			"(%u)",
-			state->mtu, uplink_mtu, VXLAN_OVERHEAD, most);
-	return 0;
-}
-
-static int add_vteps(struct control *control, uint16_t index, struct error *error)
-{
-	const struct network_config *config = control->networks[index].config;
-
-	for (uint16_t i = 0; i < config->n_vteps; i++)
-		if (remote_add(control, index, config->vteps[i], true, error) != 0)
-			return error_prefix(error, "vteps: ");
-	return 0;
-}
-
-static int add_network(struct control *control, uint16_t index, struct error *error)
-{
-	struct network_state *state = &control->networks[index];
-
-	state->config = &control->config->networks[index];
-	if (rte_fbk_hash_lookup(control->networks_by_vni, state->config->vni) >= 0)
-		return error_set(error, "vni: another network has %u already", state->config->vni);
-	if (find_uplink(control, state->config->uplink, &state->uplink, error) != 0)
-		return -1;
-	if (choose_mtu(control, state, error) != 0)
-		return -1;
-	control->n_networks++;
-	fdb_add_network(&control->fdb, index, state->config->name, state->config->ageing,
-		state->config->addresses);
-	if (rte_fbk_hash_add_key(control->networks_by_vni, state->config->vni, index) != 0)
-		return error_set(
-			error, "vni: the table of networks has no room for %u", state->config->vni);
-	RTE_LOG(NOTICE, weft, "network %s: containers may use an MTU of %u\n", state->config->name,
-		state->mtu);
-	return add_vteps(control, index, error);
-}
-
-/* Buckets of eight, 8192 of them: that nine of 4096 VNIs meet in one happens to one set of VNIs in
- * 30,000. */
-static int make_vni_table(struct control *control, struct error *error)
-{
-	struct rte_fbk_hash_params parameters = {
-		.name = "weft_vnis",
-		.entries = 16 * NETWORKS_MAX,
-		.entries_per_bucket = VNI_BUCKET_ENTRIES,
-		.socket_id = rte_socket_id(),
-	};
-
-	control->networks_by_vni = rte_fbk_hash_create(&parameters);
-	if (control->networks_by_vni == NULL)
-		return error_set(error, "not enough memory; give EAL more (-m, huge pages)");
-	return 0;
-}
-
 /* ---- from the configuration ---- */
 
 static int add_uplinks(struct control *control, struct error *error)
@@ -162,7 +68,7 @@ static int add_uplinks(struct control *control, struct error *error)
 static int add_networks(struct control *control, struct error *error)
 {
 	for (uint32_t i = 0; i < control->config->n_networks; i++)
-		if (add_network(control, i, error) != 0)
+		if (overlay_add_network(control, &control->config->networks[i], error) != 0)
 			return error_prefix(
 				error, "[network %s]: ", control->config->networks[i].name);
 	return 0;
@@ -196,10 +102,10 @@ static int make_events(struct control *control, struct error *error)
 static int build(struct control *control, struct error *error)
 {
 	if (make_events(control, error) != 0 || make_pools(control, error) != 0 ||
-		make_vni_table(control, error) != 0 ||
+		networks_create(&control->networks, error) != 0 ||
 		fdb_create(&control->fdb, control->config->weft.fdb_size, control->dataplane->rcu,
 			error) != 0 ||
-		remotes_create(control, error) != 0)
+		remotes_create(&control->remotes, error) != 0)
 		return -1;
 	if (add_uplinks(control, error) != 0 || add_networks(control, error) != 0 ||
 		add_containers(control, error) != 0 || add_entries(control, error) != 0)
@@ -235,9 +141,9 @@ void control_free(struct control *control)
 	control_detach(control);
 	if (control->dataplane->tables != NULL)
 		publish_free(dataplane_publish(control->dataplane, NULL));
-	remotes_free(control);
+	remotes_free(&control->remotes);
 	fdb_free(&control->fdb);
-	rte_fbk_hash_free(control->networks_by_vni);
+	networks_free(&control->networks);
 	pools_free(&control->pools);
 	events_free(control->events);
 	free(control);

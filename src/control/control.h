@@ -13,7 +13,9 @@
 #include "control/deferred.h"
 #include "control/fdb.h"
 #include "control/neighbours.h"
+#include "control/networks.h"
 #include "control/pools.h"
+#include "control/remotes.h"
 #include "engine/dataplane.h"
 
 /*
@@ -22,38 +24,20 @@
  * path reads the tables and sends notices. Telemetry's threads reach it through requests.
  */
 
-struct network_state {
-	struct network_config *config;
-	uint16_t uplink; /* port index */
-	uint16_t mtu;
-};
-
-struct remote_state {
-	rte_be32_t address;
-	uint16_t network;
-	uint16_t neighbour; /* index of the next hop */
-	bool listed;
-	struct remote *published;
-};
-
 struct control {
 	struct config *config;
 	struct dataplane *dataplane;
 	struct events *events; /* what wakes the main lcore */
 	struct pools pools;
 	struct fdb fdb;
-	struct rte_hash *remotes_by_address;
-	struct rte_fbk_hash_table *networks_by_vni;
+	struct neighbours neighbours;
+	struct remotes remotes;
+	struct networks networks;
 	struct port *ports[PORTS_MAX]; /* by index: uplinks first */
 	uint64_t n_ports_ever;	       /* attached so far, and numbered so */
 	uint16_t next_port;	       /* index to try first, so that one is not used again soon */
 	uint16_t next_lcore;	       /* for container ports, in turn */
-	uint16_t n_networks;
-	struct network_state networks[NETWORKS_MAX];
-	uint16_t n_remotes;
-	struct remote_state remotes[REMOTES_MAX];
-	struct neighbours neighbours;
-	bool changed; /* the tables are to be published again */
+	bool changed;		       /* the tables are to be published again */
 	struct deferred_list deferred;
 	uint64_t started; /* clock at start */
 };
@@ -81,8 +65,6 @@ int control_set_mode(struct control *control, const char *name, struct error *er
 uint64_t control_now_ms(const struct control *control);
 uint32_t control_now_seconds(const struct control *control);
 
-/* Index of a network by its name, or NETWORK_NONE. */
-uint16_t control_network(const struct control *control, const char *name);
 /* A port by its name, or NULL. */
 struct port *control_port(const struct control *control, const char *name);
 

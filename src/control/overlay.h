@@ -7,6 +7,10 @@
 
 /* What of the overlay takes more than one owner. Main lcore. */
 
+/* The network, with its VTEPs. The uplinks are there. */
+int overlay_add_network(
+	struct control *control, const struct network_config *config, struct error *error);
+
 /* An entry as the configuration or `weftctl fdb add` gives it. */
 int overlay_add_entry(struct control *control, const struct fdb_config *entry, struct error *error);
 

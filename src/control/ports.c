@@ -166,18 +166,19 @@ static int check_mode(const struct control *control, uint16_t network, struct er
 		return error_set(error,
 			"mode linux-overlay has one container port in a network; "
 			"this would be the second in %s",
-			control->networks[network].config->name);
+			control->networks.list[network].config->name);
 	return 0;
 }
 
 int ports_fit_mode(const struct control *control, const char *mode, struct error *error)
 {
-	for (uint16_t i = 0; i < control->n_networks && strcmp(mode, "linux-overlay") == 0; i++)
+	for (uint16_t i = 0; i < control->networks.n && strcmp(mode, "linux-overlay") == 0; i++)
 		if (count_containers(control, i) > 1)
 			return error_set(error,
 				"mode linux-overlay has one container port in a network; there are "
 				"%u in %s",
-				count_containers(control, i), control->networks[i].config->name);
+				count_containers(control, i),
+				control->networks.list[i].config->name);
 	return 0;
 }
 
@@ -185,14 +186,14 @@ int ports_fit_mode(const struct control *control, const char *mode, struct error
 static int prepare(struct control *control, struct port *port,
 	const struct container_config *config, struct error *error)
 {
-	port->network = control_network(control, config->network);
+	port->network = networks_find(&control->networks, config->network);
 	if (check_mode(control, port->network, error) != 0)
 		return -1;
 	choose_owner(control, port, config->lcore);
 	port->number = ++control->n_ports_ever;
 	if (choose_index(control, &port->index) != 0)
 		return error_set(error, "there are %d ports already", PORTS_MAX);
-	port->mtu = control->networks[port->network].mtu;
+	port->mtu = control->networks.list[port->network].mtu;
 	port->config.mtu = port->mtu;
 	port->n_addresses4 = config->n_addresses4;
 	port->n_addresses6 = config->n_addresses6;
@@ -211,6 +212,7 @@ static int bring_up(struct control *control, struct port *port, struct error *er
 		return -1;
 	}
 	control->ports[port->index] = port;
+	networks_add_place(&control->networks, port->network, port->index);
 	control->changed = true;
 	return 0;
 }
@@ -241,7 +243,7 @@ static void describe(
 	memcpy(container->addresses4, port->addresses4, sizeof(port->addresses4));
 	memcpy(container->addresses6, port->addresses6, sizeof(port->addresses6));
 	snprintf(container->network, sizeof(container->network), "%s",
-		control->networks[port->network].config->name);
+		control->networks.list[port->network].config->name);
 }
 
 int ports_check_container(
@@ -285,6 +287,7 @@ int ports_remove(struct control *control, const char *name, deferred_function do
 	if (port->uplink)
 		return error_set(error, "%s is an uplink, which stays as long as weft runs", name);
 	fdb_forget_place(&control->fdb, port->index);
+	networks_remove_place(&control->networks, port->network, port->index);
 	control->ports[port->index] = NULL;
 	control->changed = true;
 	deferred_add(&control->deferred, detach, port);

@@ -7,76 +7,14 @@
 
 /* ---- networks ---- */
 
-static uint16_t count_places(const struct control *control, uint16_t network)
-{
-	uint16_t n = 0;
-
-	for (uint16_t i = 0; i < PORTS_MAX; i++)
-		n += control->ports[i] != NULL && !control->ports[i]->uplink &&
-		     control->ports[i]->network == network;
-	for (uint16_t i = 0; i < control->n_remotes; i++)
-		n += control->remotes[i].network == network && control->remotes[i].listed;
-	return n;
-}
-
-static void fill_places(const struct control *control, uint16_t index, struct network *network)
-{
-	network->wire_port = PLACE_NONE;
-	network->wire_remote = PLACE_NONE;
-	for (uint16_t i = 0; i < PORTS_MAX; i++) {
-		const struct port *port = control->ports[i];
-
-		if (port == NULL || port->uplink || port->network != index)
-			continue;
-		network->places[network->n_places++] = i;
-		network->wire_port = i;
-	}
-	for (uint16_t i = 0; i < control->n_remotes; i++) {
-		const struct remote_state *remote = &control->remotes[i];
-
-		if (remote->network != index || !remote->listed)
-			continue;
-		network->places[network->n_places++] = PLACE_REMOTE | i;
-		if (network->wire_remote == PLACE_NONE)
-			network->wire_remote = PLACE_REMOTE | i;
-	}
-}
-
-/* A notice for each address about eight times in its life keeps it from ageing. */
-static uint32_t refresh_interval(uint32_t ageing)
-{
-	return ageing >= 8 ? ageing / 8 : 1;
-}
-
-static struct network *build_network(const struct control *control, uint16_t index)
-{
-	const struct network_state *state = &control->networks[index];
-	uint16_t n = count_places(control, index);
-	struct network *network = rte_zmalloc(
-		"network", sizeof(*network) + n * sizeof(network->places[0]), RTE_CACHE_LINE_SIZE);
-
-	if (network == NULL)
-		return NULL;
-	network->vni = state->config->vni;
-	network->udp_port = state->config->udp_port;
-	network->uplink = state->uplink;
-	network->mtu = state->mtu;
-	network->learning = state->config->learning;
-	network->vtep_guard = state->config->vtep_guard;
-	network->source_guard = state->config->source_guard;
-	network->refresh = refresh_interval(state->config->ageing);
-	fill_places(control, index, network);
-	return network;
-}
-
 static int build_networks(const struct control *control, struct tables *tables)
 {
-	tables->n_networks = control->n_networks;
-	tables->networks_by_vni = control->networks_by_vni;
-	for (uint16_t i = 0; i < control->n_networks; i++) {
-		uint16_t udp_port = control->networks[i].config->udp_port;
+	tables->n_networks = control->networks.n;
+	tables->networks_by_vni = control->networks.by_vni;
+	for (uint16_t i = 0; i < control->networks.n; i++) {
+		uint16_t udp_port = control->networks.list[i].config->udp_port;
 
-		tables->networks[i] = build_network(control, i);
+		tables->networks[i] = networks_build(&control->networks, i);
 		if (tables->networks[i] == NULL)
 			return -1;
 		tables->udp_ports[udp_port / 64] |= 1ULL << (udp_port % 64);
@@ -91,7 +29,7 @@ static int build_networks(const struct control *control, struct tables *tables)
 static void build_header(
 	const struct control *control, const struct remote_state *state, struct remote *remote)
 {
-	const struct network_state *network = &control->networks[state->network];
+	const struct network_state *network = &control->networks.list[state->network];
 	struct rte_ether_hdr *ether = (void *)remote->header;
 	struct rte_ipv4_hdr *ip = (void *)(ether + 1);
 	struct rte_udp_hdr *udp = (void *)(ip + 1);
@@ -109,50 +47,37 @@ static void build_header(
 	ip->time_to_live = DEFAULT_TTL;
 	ip->next_proto_id = IPPROTO_UDP;
 	ip->src_addr = control->config->uplinks[network->uplink].address;
-	ip->dst_addr = state->address;
+	ip->dst_addr = remote->address;
 	udp->dst_port = rte_cpu_to_be_16(network->config->udp_port);
-	vxlan->vx_flags = RTE_BE32(0x08000000);
+	vxlan->vx_flags = VXLAN_FLAG_I;
 	vxlan->vx_vni = rte_cpu_to_be_32(network->config->vni << 8);
 }
 
-/* A remote is immutable once published: it is made anew when it has changed. */
-static int build_remote(struct control *control, struct remote_state *state)
+static void build_remote(const struct control *control, uint16_t index, struct remote *remote)
 {
-	bool resolved = control->neighbours.list[state->neighbour].state != NEIGHBOUR_UNRESOLVED;
-	struct remote *remote = rte_zmalloc("remote", sizeof(*remote), RTE_CACHE_LINE_SIZE);
+	const struct remote_state *state = &control->remotes.list[index];
+	const struct neighbour *neighbour = &control->neighbours.list[state->neighbour];
 
-	if (remote == NULL)
-		return -1;
-	remote->address = state->address;
+	/* Compared as bytes. */
+	memset(remote, 0, sizeof(*remote));
+	remote->address = address_ipv4(remotes_address(&control->remotes, index));
 	remote->network = state->network;
 	remote->listed = state->listed;
-	remote->resolved = resolved;
+	remote->resolved = neighbour->state != NEIGHBOUR_UNRESOLVED;
 	build_header(control, state, remote);
-	if (state->published != NULL)
-		deferred_add(&control->deferred, rte_free, state->published);
-	state->published = remote;
-	return 0;
-}
-
-static bool remote_is_current(const struct control *control, const struct remote_state *state)
-{
-	const struct neighbour *neighbour = &control->neighbours.list[state->neighbour];
-	const struct remote *remote = state->published;
-
-	return remote != NULL && remote->resolved == (neighbour->state != NEIGHBOUR_UNRESOLVED) &&
-	       rte_is_same_ether_addr(
-		       (const struct rte_ether_addr *)remote->header, &neighbour->mac);
 }
 
 static int build_remotes(struct control *control, struct tables *tables)
 {
-	tables->remotes_by_address = control->remotes_by_address;
-	for (uint16_t i = 0; i < control->n_remotes; i++) {
-		struct remote_state *state = &control->remotes[i];
+	struct remote remote;
 
-		if (!remote_is_current(control, state) && build_remote(control, state) != 0)
+	tables->remotes_by_address = control->remotes.by_address;
+	for (uint16_t i = 0; i < control->remotes.n; i++) {
+		build_remote(control, i, &remote);
+		tables->remotes[i] =
+			remotes_publish(&control->remotes, i, &remote, &control->deferred);
+		if (tables->remotes[i] == NULL)
 			return -1;
-		tables->remotes[i] = state->published;
 	}
 	return 0;
 }

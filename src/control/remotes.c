@@ -1,91 +1,122 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/remotes.h"
 
-#include <arpa/inet.h>
+#include <string.h>
 
 #include <rte_hash_crc.h>
+#include <rte_lcore.h>
 #include <rte_malloc.h>
 
-#include "control/sections/uplink.h"
+#include "stages/tables.h"
 
-int remotes_create(struct control *control, struct error *error)
+static struct rte_hash *make_hash(const char *name, uint32_t entries, uint32_t key_length)
 {
 	struct rte_hash_parameters parameters = {
-		.name = "weft_remotes",
-		.entries = REMOTES_MAX,
-		.key_len = sizeof(uint64_t),
+		.name = name,
+		.entries = entries,
+		.key_len = key_length,
 		.hash_func = rte_hash_crc,
 		.socket_id = rte_socket_id(),
 		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
 	};
 
-	control->remotes_by_address = rte_hash_create(&parameters);
-	if (control->remotes_by_address == NULL)
+	return rte_hash_create(&parameters);
+}
+
+int remotes_create(struct remotes *remotes, struct error *error)
+{
+	remotes->vteps_by_address = make_hash("weft_vteps", VTEPS_MAX, sizeof(struct address));
+	remotes->by_address = make_hash("weft_remotes", REMOTES_MAX, sizeof(uint64_t));
+	if (remotes->vteps_by_address == NULL || remotes->by_address == NULL)
 		return error_set(error, "not enough memory; give EAL more (-m, huge pages)");
 	return 0;
 }
 
-void remotes_free(struct control *control)
+void remotes_free(struct remotes *remotes)
 {
-	for (uint16_t i = 0; i < control->n_remotes; i++)
-		rte_free(control->remotes[i].published);
-	rte_hash_free(control->remotes_by_address);
+	for (uint16_t i = 0; i < remotes->n; i++)
+		rte_free(remotes->list[i].published);
+	rte_hash_free(remotes->by_address);
+	rte_hash_free(remotes->vteps_by_address);
 }
 
-static int check_address(
-	const struct control *control, uint16_t network, rte_be32_t address, struct error *error)
+static int find(const struct rte_hash *hash, const void *key)
 {
-	uint64_t key = remote_key(network, address);
+	void *index;
 
-	if (address == control->config->uplinks[control->networks[network].uplink].address)
-		return error_set(error, "is the uplink's own address");
-	if (rte_hash_lookup(control->remotes_by_address, &key) >= 0)
+	return rte_hash_lookup_data(hash, key, &index) >= 0 ? (int)(uintptr_t)index : -1;
+}
+
+static int store(struct rte_hash *hash, const void *key, uint16_t index)
+{
+	return rte_hash_add_key_data(hash, key, (void *)(uintptr_t)index);
+}
+
+int remotes_find(const struct remotes *remotes, uint16_t network, const struct address *address)
+{
+	uint64_t key = remote_key(network, address_ipv4(address));
+
+	return find(remotes->by_address, &key);
+}
+
+const struct address *remotes_address(const struct remotes *remotes, uint16_t index)
+{
+	assert(index < remotes->n);
+	return &remotes->vteps[remotes->list[index].vtep].address;
+}
+
+int remotes_check(const struct remotes *remotes, uint16_t network, const struct address *address,
+	struct error *error)
+{
+	if (remotes_find(remotes, network, address) >= 0)
 		return error_set(error, "is given twice");
-	if (control->n_remotes == REMOTES_MAX)
+	if (remotes->n == REMOTES_MAX)
 		return error_set(error, "more than %d VTEPs in all networks", REMOTES_MAX);
 	return 0;
 }
 
-/* The neighbour on the way to a VTEP. */
-static int next_hop(
-	struct control *control, uint16_t uplink, rte_be32_t address, struct error *error)
-{
-	struct address hop;
+static_assert(VTEPS_MAX >= REMOTES_MAX, "where there is room for a remote there is for its VTEP");
 
-	if (uplink_next_hop(&control->config->uplinks[uplink], address, &address, error) != 0)
+/* The index of the VTEP, which is made if no network has had it yet; or -1. */
+static int add_vtep(struct remotes *remotes, const struct address *address)
+{
+	int index = find(remotes->vteps_by_address, address);
+
+	if (index >= 0)
+		return index;
+	if (store(remotes->vteps_by_address, address, remotes->n_vteps) != 0)
 		return -1;
-	hop = address_of_ipv4(address);
-	return neighbours_add(&control->neighbours, uplink, &hop, error);
+	remotes->vteps[remotes->n_vteps].address = *address;
+	return remotes->n_vteps++;
 }
 
-static int add(struct control *control, uint16_t network, rte_be32_t address, bool listed,
-	struct error *error)
+int remotes_add(struct remotes *remotes, uint16_t network, const struct address *address,
+	uint16_t neighbour, bool listed, struct error *error)
 {
-	uint64_t key = remote_key(network, address);
-	uintptr_t index = control->n_remotes;
-	int neighbour;
+	uint64_t key = remote_key(network, address_ipv4(address));
+	int vtep = add_vtep(remotes, address);
 
-	if (check_address(control, network, address, error) != 0)
-		return -1;
-	neighbour = next_hop(control, control->networks[network].uplink, address, error);
-	if (neighbour < 0)
-		return -1;
-	if (rte_hash_add_key_data(control->remotes_by_address, &key, (void *)index) != 0)
+	if (vtep < 0 || store(remotes->by_address, &key, remotes->n) != 0)
 		return error_set(error, "the table of VTEPs is full");
-	control->remotes[index] = (struct remote_state){
-		.address = address, .network = network, .neighbour = neighbour, .listed = listed};
-	control->n_remotes++;
-	control->changed = true;
-	return 0;
+	remotes->list[remotes->n] = (struct remote_state){
+		.vtep = vtep, .network = network, .neighbour = neighbour, .listed = listed};
+	return remotes->n++;
 }
 
-int remote_add(struct control *control, uint16_t network, rte_be32_t address, bool listed,
-	struct error *error)
+struct remote *remotes_publish(struct remotes *remotes, uint16_t index, const struct remote *remote,
+	struct deferred_list *deferred)
 {
-	char text[INET_ADDRSTRLEN];
+	struct remote_state *state = &remotes->list[index];
+	struct remote *copy;
 
-	if (add(control, network, address, listed, error) == 0)
-		return 0;
-	inet_ntop(AF_INET, &address, text, sizeof(text));
-	return error_prefix(error, "%s ", text);
+	if (state->published != NULL && memcmp(state->published, remote, sizeof(*remote)) == 0)
+		return state->published;
+	copy = rte_malloc("remote", sizeof(*copy), RTE_CACHE_LINE_SIZE);
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, remote, sizeof(*copy));
+	if (state->published != NULL)
+		deferred_add(deferred, rte_free, state->published);
+	state->published = copy;
+	return copy;
 }

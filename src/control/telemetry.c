@@ -24,7 +24,7 @@
 
 static const char *network_name(const struct control *control, uint16_t network)
 {
-	return network == NETWORK_NONE ? "" : control->networks[network].config->name;
+	return network == NETWORK_NONE ? "" : control->networks.list[network].config->name;
 }
 
 /* ---- show ---- */
@@ -198,14 +198,14 @@ static void show_drops(struct control *control, struct request *request)
 
 static void add_network(const struct control *control, struct answer_list *list, uint16_t index)
 {
-	const struct network_state *state = &control->networks[index];
+	const struct network_state *state = &control->networks.list[index];
 	const struct fdb_network *fdb = &control->fdb.networks[index];
 	const struct network_config *config = state->config;
 	struct rte_tel_data *row = answer_add_row(list);
 	uint64_t ports = 0;
 
-	for (uint16_t i = 0; i < PORTS_MAX; i++)
-		ports += control->ports[i] != NULL && control->ports[i]->network == index;
+	for (uint16_t i = 0; i < state->n_places; i++)
+		ports += !place_is_remote(state->places[i]);
 	answer_add_text(row, "name", config->name);
 	rte_tel_data_add_dict_u64(row, "vni", config->vni);
 	rte_tel_data_add_dict_u64(row, "udp_port", config->udp_port);
@@ -225,9 +225,9 @@ static void add_network(const struct control *control, struct answer_list *list,
 static void show_networks(struct control *control, struct request *request)
 {
 	struct answer_list list = answer_start_list(request);
-	uint32_t first = answer_first_row(request->parameters, control->n_networks);
+	uint32_t first = answer_first_row(request->parameters, control->networks.n);
 
-	for (uint32_t i = first; i < control->n_networks; i++) {
+	for (uint32_t i = first; i < control->networks.n; i++) {
 		if (i == first + NETWORKS_PAGE) {
 			rte_tel_data_add_dict_u64(request->data, "next", i);
 			return;
@@ -241,14 +241,13 @@ static void add_entry(const struct control *control, struct answer_list *list, u
 {
 	struct rte_tel_data *row = answer_add_row(list);
 	struct rte_ether_addr mac;
-	struct address address;
 
 	memcpy(&mac, &key, sizeof(mac));
 	answer_add_text(row, "network", network_name(control, key >> 48));
 	answer_add_mac(row, "mac", &mac);
 	if (place_is_remote(value->place)) {
-		address = address_of_ipv4(control->remotes[value->place & ~PLACE_REMOTE].address);
-		answer_add_address(row, "to", &address);
+		answer_add_address(row, "to",
+			remotes_address(&control->remotes, value->place & ~PLACE_REMOTE));
 	} else {
 		answer_add_text(row, "to", control->ports[value->place]->config.name);
 	}
@@ -434,7 +433,7 @@ static void fdb_del(struct control *control, struct request *request)
 				  "02:00:00:00:00:01");
 		return answer_error(request, &error);
 	}
-	network = control_network(control, parts[0]);
+	network = networks_find(&control->networks, parts[0]);
 	if (network == NETWORK_NONE) {
 		error_set(&error, "no network is called '%s'", parts[0]);
 		return answer_error(request, &error);

@@ -15,10 +15,9 @@
 #include <rte_malloc.h>
 
 #include "base/random.h"
-#include "control/fdb.h"
+#include "control/overlay.h"
 #include "control/ports.h"
 #include "control/publish.h"
-#include "control/remotes.h"
 #include "engine/door.h"
 #include "ports.h"
 
@@ -333,6 +332,7 @@ static void make_settings(struct world *world)
 	for (uint16_t i = 0; i < settings->n_uplinks; i++) {
 		settings->uplinks[i].address = sim_vtep(i, 0);
 		settings->uplinks[i].prefix = 24;
+		snprintf(settings->uplinks[i].port.name, PORT_NAME_SIZE, "uplink%u", i);
 	}
 	settings->weft.fdb_size = 4096;
 	settings->n_networks = SIM_NETWORKS;
@@ -346,6 +346,11 @@ static void make_settings(struct world *world)
 		network->vtep_guard = network->source_guard = network->learning = true;
 		network->ageing = 300;
 		network->addresses = 64;
+		snprintf(network->uplink, sizeof(network->uplink), "uplink%u",
+			i % world->config.n_uplinks);
+		network->n_vteps = SIM_REMOTES;
+		for (uint16_t j = 0; j < SIM_REMOTES; j++)
+			network->vteps[j] = sim_vtep(i % world->config.n_uplinks, 1 + j);
 	}
 }
 
@@ -407,7 +412,7 @@ static void add_container(struct world *world, struct sim_peer *peer)
 	port->number = ++control->n_ports_ever;
 	port->index = next_index(control);
 	port->network = peer->network;
-	port->mtu = control->networks[peer->network].mtu;
+	port->mtu = control->networks.list[peer->network].mtu;
 	port->mac = sim_mac(peer->place);
 	port->addresses4[port->n_addresses4++] = sim_address(peer->place);
 	snprintf(port->config.name, sizeof(port->config.name), "n%u-c%u", peer->network,
@@ -418,32 +423,21 @@ static void add_container(struct world *world, struct sim_peer *peer)
 	if (fdb_add_static(&control->fdb, port->network, &port->mac, port->index, &error) != 0)
 		world_fail(world, "fdb_add_static: %s", error.text);
 	control->ports[port->index] = port;
+	networks_add_place(&control->networks, port->network, port->index);
 	control->changed = true;
 	peer->port = port;
 }
 
-static int add_network(struct world *world, uint16_t index, struct error *error)
+/* Without learning, the hosts behind VTEPs are where the configuration says. */
+static int add_hosts(struct world *world, uint16_t network, struct error *error)
 {
 	struct control *control = world->control;
-	struct network_state *network = &control->networks[index];
-	uint16_t first = control->n_remotes;
 
-	*network = (struct network_state){.config = &world->settings.networks[index],
-		.uplink = index % world->config.n_uplinks,
-		.mtu = UPLINK_MTU - VXLAN_OVERHEAD};
-	control->n_networks++;
-	fdb_add_network(&control->fdb, index, network->config->name, network->config->ageing,
-		network->config->addresses);
-	network->config->learning = true;
-	if (rte_fbk_hash_add_key(control->networks_by_vni, network->config->vni, index) != 0)
-		return error_set(error, "rte_fbk_hash_add_key");
-	for (uint16_t i = 0; i < SIM_REMOTES; i++) {
+	for (uint16_t i = 0; i < SIM_REMOTES && !world->config.learning; i++) {
 		struct rte_ether_addr mac = sim_mac(SIM_CONTAINERS + i);
+		uint16_t place = PLACE_REMOTE | (network * SIM_REMOTES + i);
 
-		if (remote_add(control, index, sim_vtep(network->uplink, 1 + i), true, error) != 0)
-			return -1;
-		if (!world->config.learning && fdb_add_static(&control->fdb, index, &mac,
-						       PLACE_REMOTE | (first + i), error) != 0)
+		if (fdb_add_static(&control->fdb, network, &mac, place, error) != 0)
 			return -1;
 	}
 	return 0;
@@ -452,19 +446,17 @@ static int add_network(struct world *world, uint16_t index, struct error *error)
 static int make_tables(struct world *world, struct error *error)
 {
 	struct control *control = world->control;
-	struct rte_fbk_hash_params vnis = {
-		.name = "sim_vnis", .entries = 256, .entries_per_bucket = 4};
 
-	control->networks_by_vni = rte_fbk_hash_create(&vnis);
-	if (control->networks_by_vni == NULL ||
+	if (networks_create(&control->networks, error) != 0 ||
 		fdb_create(&control->fdb, world->settings.weft.fdb_size, world->dataplane->rcu,
 			error) != 0 ||
-		remotes_create(control, error) != 0)
-		return error_set(error, "no memory");
+		remotes_create(&control->remotes, error) != 0)
+		return -1;
 	for (uint16_t i = 0; i < world->config.n_uplinks; i++)
 		add_uplink(world, i);
 	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
-		if (add_network(world, i, error) != 0)
+		if (overlay_add_network(control, &world->settings.networks[i], error) != 0 ||
+			add_hosts(world, i, error) != 0)
 			return -1;
 	control->next_port = world->config.n_uplinks;
 	for (uint16_t i = 0; i < SIM_NETWORKS; i++)

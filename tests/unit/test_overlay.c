@@ -29,8 +29,16 @@ static void make_network(uint16_t index, const char *name)
 	networks[index] = (struct network_config){.ageing = 300, .addresses = FDB_SIZE};
 	snprintf(networks[index].name, sizeof(networks[index].name), "%s", name);
 	fdb_add_network(&control->fdb, index, networks[index].name, 300, FDB_SIZE);
-	control->networks[index].config = &networks[index];
-	control->n_networks++;
+	control->networks.list[index] = (struct network_state){.config = &networks[index]};
+	control->networks.n++;
+}
+
+static void add_vtep(uint16_t network, rte_be32_t ipv4)
+{
+	const struct address address = address_of_ipv4(ipv4);
+	struct error error;
+
+	assert_true(remotes_add(&control->remotes, network, &address, 0, true, &error) >= 0);
 }
 
 static int setup(void **state)
@@ -49,16 +57,19 @@ static int setup(void **state)
 	make_network(RED, "red");
 	control->ports[PORT_1] = &port_blue;
 	control->ports[PORT_RED] = &port_red;
-	control->remotes[0] = (struct remote_state){.address = VTEP_2, .network = BLUE};
-	control->remotes[1] = (struct remote_state){.address = VTEP_3, .network = RED};
-	control->n_remotes = 2;
-	return fdb_create(&control->fdb, FDB_SIZE, dataplane.rcu, &error);
+	if (fdb_create(&control->fdb, FDB_SIZE, dataplane.rcu, &error) != 0 ||
+		remotes_create(&control->remotes, &error) != 0)
+		return -1;
+	add_vtep(BLUE, VTEP_2);
+	add_vtep(RED, VTEP_3);
+	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
 	fdb_free(&control->fdb);
+	remotes_free(&control->remotes);
 	free(control);
 	rte_free(dataplane.rcu);
 	return 0;
