@@ -286,7 +286,7 @@ BUGS = [
         "	rte_pktmbuf_free_bulk(mbufs, n);", "",
         "Dropped packets never return to the pool."),
     Bug("drop-without-count", "conservation", ENDING,
-        "	counter_add(&lcore->counters.drops[reason], endings_count(&endings, 0, n));", "",
+        "	counter_add(&lcore->counters.drops[step][drop], endings_count(&endings, 0, n));", "",
         "Dropped packets are counted nowhere."),
     Bug("replica-without-credit", "conservation", FLOOD,
         "	counter_add(&lcore->counters.admitted, 1);", "",

@@ -22,7 +22,7 @@ static int read_with(
 	char list[128] = "";
 
 	for (unsigned int i = 0; i < way.n && way.stages[i] < key->max; i++) {
-		const char *stage = stage_table[way.stages[i]].name;
+		const char *stage = stage_table[way.stages[i]]->name;
 
 		*transition = (struct transition){TRANSITION_WITH, way.stages[i]};
 		if (strcmp(stage, name) == 0)
@@ -42,7 +42,7 @@ static const char *const kinds[] = {[TRANSITION_INLINE] = "inline",
 void mode_way(const struct transition *transition, char text[MODE_WAY_SIZE])
 {
 	if (transition->kind == TRANSITION_WITH)
-		snprintf(text, MODE_WAY_SIZE, "with %s", stage_table[transition->with].name);
+		snprintf(text, MODE_WAY_SIZE, "with %s", stage_table[transition->with]->name);
 	else
 		snprintf(text, MODE_WAY_SIZE, "%s", kinds[transition->kind]);
 }
@@ -105,7 +105,7 @@ static void make_keys(struct key keys[KEYS_MAX])
 	struct plan_way way = plan_way();
 
 	for (unsigned int i = 0; i < way.n; i++)
-		keys[i] = (struct key){stage_table[way.stages[i]].name, value_transition,
+		keys[i] = (struct key){stage_table[way.stages[i]]->name, value_transition,
 			offsetof(struct mode, row) + way.stages[i] * sizeof(struct transition),
 			ways_to(&way, i), way.stages[i], 0};
 	memcpy(&keys[way.n], others, sizeof(others));
@@ -123,7 +123,7 @@ struct row_check {
 
 /* At a stage of the row. */
 #define WRONG(check, stage, ...)                                                                   \
-	ini_wrong((check)->errors, (check)->section, stage_table[stage].name, NULL, __VA_ARGS__)
+	ini_wrong((check)->errors, (check)->section, stage_table[stage]->name, NULL, __VA_ARGS__)
 
 static int check_once(const struct row_check *check, enum transition_kind kind)
 {
@@ -132,7 +132,7 @@ static int check_once(const struct row_check *check, enum transition_kind kind)
 	for (int stage = first + 1; stage < STAGE_COUNT; stage++)
 		if (check->mode->row[stage].kind == kind)
 			return WRONG(check, stage, "'%s': is given twice, at %s, too", kinds[kind],
-				stage_table[first].name);
+				stage_table[first]->name);
 	return 0;
 }
 
@@ -140,19 +140,19 @@ static int check_once(const struct row_check *check, enum transition_kind kind)
 static void check_with(const struct row_check *check, int stage, int split, int merge)
 {
 	int with = check->mode->row[stage].with;
-	const char *name = stage_table[with].name;
+	const char *name = stage_table[with]->name;
 	bool is_on_branch = with >= split && with < merge;
 
 	if (stage > split && stage < merge && !is_on_branch)
 		WRONG(check, stage,
 			"'with %s': is between split and merge, and %s is not; it may go with a "
 			"stage from %s on",
-			name, name, stage_table[split].name);
+			name, name, stage_table[split]->name);
 	if (stage > merge && is_on_branch)
 		WRONG(check, stage,
 			"'with %s': is after the merge, and %s runs on several branches; it may "
 			"go with a stage from %s on, or one before %s",
-			name, name, stage_table[merge].name, stage_table[split].name);
+			name, name, stage_table[merge]->name, stage_table[split]->name);
 }
 
 static void check_ways(const struct row_check *check, int split, int merge)
@@ -181,7 +181,7 @@ static void check_split(const struct row_check *check)
 		WRONG(check, split,
 			"'split': has no merge; a stage further down, up to %s, would have to be "
 			"merge",
-			stage_table[way.stages[way.n - 1]].name);
+			stage_table[way.stages[way.n - 1]]->name);
 	else if (split < 0 || split > merge)
 		WRONG(check, merge,
 			"'merge': has no split; a stage further up would have to be split");
@@ -207,7 +207,7 @@ static void list_steered(char *text, size_t size)
 			i == 1		 ? ""
 			: i + 1 == way.n ? " and "
 					 : ", ",
-			stage_table[way.stages[i]].name);
+			stage_table[way.stages[i]]->name);
 }
 
 static void set_gate(

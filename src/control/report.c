@@ -53,13 +53,13 @@ bool report_conservation(const struct control *control)
 	struct conservation sum = dataplane_conservation(control->dataplane);
 	bool held = conservation_in_flight(&sum) == 0;
 
-	for (unsigned int drop = 0; drop < DROP_COUNT; drop++) {
-		uint64_t packets = dataplane_drops(control->dataplane, drop);
+	for (unsigned int slot = 0; slot < DROP_SLOTS; slot++) {
+		uint64_t packets = dataplane_drops(control->dataplane, slot);
 
 		if (packets > 0)
 			printf("  dropped at %s: %" PRIu64 " %s (%s)\n",
-				stage_table[drop_table[drop].stage].name, packets,
-				drop_table[drop].name, drop_table[drop].text);
+				stage_table[drop_step(slot)]->name, packets, drop_at(slot)->name,
+				drop_at(slot)->text);
 	}
 	printf("conservation: received %" PRIu64 " + created %" PRIu64 " = delivered %" PRIu64
 	       " + dropped %" PRIu64 " + consumed %" PRIu64 " + coalesced %" PRIu64 ": %s\n",

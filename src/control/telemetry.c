@@ -158,10 +158,9 @@ static void add_stage(const struct control *control, struct answer_list *list, i
 		sum.packets += counter_read(&counters->packets);
 		sum.cycles += counter_read(&counters->cycles);
 	}
-	for (int drop = 0; drop < DROP_COUNT; drop++)
-		if ((int)drop_table[drop].stage == stage)
-			drops += dataplane_drops(dataplane, drop);
-	answer_add_text(row, "name", stage_table[stage].name);
+	for (unsigned int drop = 0; drop < STAGE_DROPS_MAX; drop++)
+		drops += dataplane_drops(dataplane, drop_slot(stage, drop));
+	answer_add_text(row, "name", stage_table[stage]->name);
 	answer_add_lcores(row, "lcores", dataplane, stage_lcores(control, stage));
 	rte_tel_data_add_dict_u64(row, "bursts", sum.bursts);
 	rte_tel_data_add_dict_u64(row, "packets", sum.packets);
@@ -182,16 +181,17 @@ static void show_drops(struct control *control, struct request *request)
 	struct answer_list list = answer_start_list(request);
 	bool all = strcmp(request->parameters, "all") == 0;
 
-	for (int drop = 0; drop < DROP_COUNT; drop++) {
-		uint64_t packets = dataplane_drops(control->dataplane, drop);
+	for (unsigned int slot = 0; slot < DROP_SLOTS; slot++) {
+		const struct stage_drop *drop = drop_at(slot);
+		uint64_t packets = dataplane_drops(control->dataplane, slot);
 		struct rte_tel_data *row;
 
-		if (packets == 0 && !all)
+		if (drop == NULL || (packets == 0 && !all))
 			continue;
 		row = answer_add_row(&list);
-		answer_add_text(row, "stage", stage_table[drop_table[drop].stage].name);
-		answer_add_text(row, "reason", drop_table[drop].name);
-		answer_add_text(row, "text", drop_table[drop].text);
+		answer_add_text(row, "stage", stage_table[drop_step(slot)]->name);
+		answer_add_text(row, "reason", drop->name);
+		answer_add_text(row, "text", drop->text);
 		rte_tel_data_add_dict_u64(row, "packets", packets);
 	}
 }

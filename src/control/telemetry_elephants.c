@@ -46,7 +46,7 @@ static void write_branch(const struct slot *slot, const struct path *path, char 
 
 	text[0] = '\0';
 	for (unsigned int i = 0; i < way.n; i++) {
-		enum stage stage = way.stages[i];
+		enum step stage = way.stages[i];
 		uint16_t lcore = number_read16(&path->lcore[stage]);
 
 		if (stage == number_read16(&path->merge))

@@ -8,6 +8,7 @@
 #include "control/mode.h"
 #include "engine/door.h"
 #include "engine/lcore.h"
+#include "stages/rx.h"
 #include "steer/smooth.h"
 
 /* An answer holds 16 KB of JSON; these many rows fit. */
@@ -100,7 +101,7 @@ static uint64_t stage_lcores(const struct control *control, const struct transit
 	struct plan_way way = plan_way();
 
 	for (unsigned int i = 0; i < way.n; i++) {
-		enum stage stage = way.stages[i];
+		enum step stage = way.stages[i];
 		const struct transition *transition = &row[stage];
 
 		walk.here = walk.lcores[stage] = lcores_of(&walk, transition, stage);
@@ -149,7 +150,8 @@ static void add_moves(struct rte_tel_data *data, const struct dataplane *datapla
 	rte_tel_data_add_dict_u64(row, "moving", moving);
 	rte_tel_data_add_dict_u64(row, "held", held);
 	rte_tel_data_add_dict_u64(row, "most_held", most_held);
-	rte_tel_data_add_dict_u64(row, "refused", dataplane_drops(dataplane, DROP_PATH_FULL));
+	rte_tel_data_add_dict_u64(
+		row, "refused", dataplane_drops(dataplane, drop_slot(STAGE_RX, RX_PATH_FULL)));
 	rte_tel_data_add_dict_container(data, "moves", row, 0);
 }
 
@@ -227,7 +229,7 @@ static struct rte_tel_data *add_stage(const struct control *control, struct answ
 	char way[MODE_WAY_SIZE];
 
 	mode_way(&transitions[stage], way);
-	answer_add_text(row, "stage", stage_table[stage].name);
+	answer_add_text(row, "stage", stage_table[stage]->name);
 	answer_add_text(row, "of", of);
 	answer_add_text(row, "way", way);
 	answer_add_lcores(
@@ -262,7 +264,7 @@ static void add_path(
 
 		if (lcore != LCORE_INLINE && stage != STAGE_WIRE)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s %u",
-				text[0] ? ", " : "", stage_table[stage].name,
+				text[0] ? ", " : "", stage_table[stage]->name,
 				dataplane->lcore_ids[lcore]);
 	}
 	answer_add_text(row, "path", text);

@@ -24,7 +24,8 @@ struct time_counters {
 struct lcore_counters {
 	struct time_counters time;
 	struct stage_counters stages[STEP_COUNT];
-	uint64_t drops[DROP_COUNT];
+	uint64_t drops[STEP_COUNT][STAGE_DROPS_MAX];
+	uint64_t statistics[STAGE_COUNT][STAGE_STATISTICS_MAX];
 	uint64_t admitted; /* packets that entered here: received or created */
 	uint64_t created;  /* of these, replicas made by weft */
 	uint64_t consumed;

@@ -10,6 +10,7 @@
 #include "engine/lcore.h"
 #include "engine/parcel.h"
 #include "engine/steering.h"
+#include "stages/bridge.h"
 
 #define FROM_MAIN_SIZE 256
 
@@ -55,6 +56,21 @@ static int make_door(struct lcore *lcore, struct dataplane *dataplane, bool rece
 	return 0;
 }
 
+/* What stages keep from burst to burst. */
+static int make_states(struct lcore *lcore)
+{
+	for (uint16_t stage = 0; stage < STAGE_COUNT; stage++) {
+		size_t size = stage_table[stage]->state_size;
+
+		if (size == 0)
+			continue;
+		lcore->states[stage] = zmalloc(lcore, size);
+		if (lcore->states[stage] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
 static int make_lcore(
 	struct dataplane *dataplane, const struct dataplane_config *config, uint16_t index)
 {
@@ -70,13 +86,14 @@ static int make_lcore(
 	lcore->index = index;
 	lcore->id = id;
 	lcore->dataplane = dataplane;
+	lcore->context.hz = dataplane->clock.hz;
 	load_begin(&lcore->load, clock_read(&dataplane->clock), dataplane->clock.hz);
 	lcore->notices = make_ring(sizeof(struct notice), NOTICE_RING_SIZE, id);
 	lcore->outboxes = zmalloc(lcore, dataplane->n_lcores * sizeof(*lcore->outboxes));
 	lcore->flood.behind = make_ring(
 		sizeof(void *), rte_align32pow2(dataplane->credits * dataplane->n_lcores + 1), id);
 	if (lcore->notices == NULL || lcore->outboxes == NULL || lcore->flood.behind == NULL ||
-		make_door(lcore, dataplane, receives) != 0)
+		make_states(lcore) != 0 || make_door(lcore, dataplane, receives) != 0)
 		return -1;
 	dataplane->notices[index] = lcore->notices;
 	return make_tallies(lcore, dataplane);
@@ -215,6 +232,8 @@ static void free_lcore(struct lcore *lcore)
 		rte_free(lcore->inbox[i].ring);
 	for (uint16_t i = 0; i < LCORES_MAX; i++)
 		rte_free(lcore->tallies[i]);
+	for (uint16_t i = 0; i < STAGE_COUNT; i++)
+		rte_free(lcore->states[i]);
 	if (lcore->door != NULL)
 		steering_free(lcore->door);
 	rte_free(lcore->flood.behind);
@@ -279,7 +298,7 @@ static uint64_t received(const struct dataplane *dataplane)
 
 		/* A refused replica was created, but never admitted. */
 		sum += counter_read(&counters->admitted) - counter_read(&counters->created) +
-		       counter_read(&counters->drops[DROP_FLOOD_REFUSED]);
+		       counter_read(&counters->drops[STAGE_BRIDGE][BRIDGE_FLOOD_REFUSED]);
 	}
 	return sum;
 }
@@ -297,8 +316,8 @@ struct conservation dataplane_conservation(const struct dataplane *dataplane)
 		sum.consumed += counter_read(&counters->consumed);
 		sum.coalesced += counter_read(&counters->coalesced);
 	}
-	for (unsigned int drop = 0; drop < DROP_COUNT; drop++)
-		sum.dropped += dataplane_drops(dataplane, drop);
+	for (unsigned int slot = 0; slot < DROP_SLOTS; slot++)
+		sum.dropped += dataplane_drops(dataplane, slot);
 	return sum;
 }
 
@@ -317,11 +336,12 @@ bool dataplane_drains(const struct dataplane *dataplane, struct drain *drain)
 	return drain->rounds < DRAIN_ROUNDS;
 }
 
-uint64_t dataplane_drops(const struct dataplane *dataplane, enum drop drop)
+uint64_t dataplane_drops(const struct dataplane *dataplane, unsigned int slot)
 {
 	uint64_t sum = 0;
 
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
-		sum += counter_read(&dataplane->lcores[i]->counters.drops[drop]);
+		sum += counter_read(
+			&dataplane->lcores[i]->counters.drops[drop_step(slot)][drop_number(slot)]);
 	return sum;
 }

@@ -108,6 +108,6 @@ struct drain {
 bool dataplane_drains(const struct dataplane *dataplane, struct drain *drain);
 
 /* Drops of one reason, over all lcores. */
-uint64_t dataplane_drops(const struct dataplane *dataplane, enum drop drop);
+uint64_t dataplane_drops(const struct dataplane *dataplane, unsigned int slot);
 
 #endif

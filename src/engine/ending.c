@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/ending.h"
 
+#include <assert.h>
+
 #include "engine/merging.h"
+#include "stages/rx.h"
 
 void endings_read(struct rte_mbuf **mbufs, uint16_t n, struct endings *endings)
 {
@@ -49,16 +52,18 @@ void endings_finish(struct lcore *lcore, const struct endings *endings, uint16_t
 	}
 }
 
-void ending_drop(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n, enum drop reason)
+void ending_drop(
+	struct lcore *lcore, uint16_t step, uint16_t drop, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct endings endings;
 	uint16_t left = 0;
 
+	assert(drop_at(drop_slot(step, drop)) != NULL);
 	endings_read(mbufs, n, &endings);
-	counter_add(&lcore->counters.drops[reason], endings_count(&endings, 0, n));
+	counter_add(&lcore->counters.drops[step][drop], endings_count(&endings, 0, n));
 	/* A packet that a merge waits for ends there. */
 	for (uint16_t i = 0; i < n; i++) {
-		if (merging_mark(lcore, drop_table[reason].stage, mbufs[i]))
+		if (merging_mark(lcore, lcore->step, mbufs[i]))
 			continue;
 		endings.accounts[left] = endings.accounts[i];
 		if (endings.lists != 0)
@@ -84,7 +89,7 @@ void ending_lose(struct lcore *lcore, struct rte_mbuf *mbuf)
 	struct endings endings;
 
 	endings_read(&mbuf, 1, &endings);
-	counter_add(&lcore->counters.drops[DROP_INBOX_FULL], endings_count(&endings, 0, 1));
+	counter_add(&lcore->counters.drops[STAGE_RX][RX_INBOX_FULL], endings_count(&endings, 0, 1));
 	endings_finish(lcore, &endings, 1);
 	rte_pktmbuf_free(mbuf);
 }

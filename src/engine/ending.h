@@ -31,8 +31,10 @@ void endings_finish(struct lcore *lcore, const struct endings *endings, uint16_t
 /* Packets of an account have ended. */
 void ending_finish(struct lcore *lcore, uint32_t account, uint32_t packets);
 
-/* Counts and frees packets that are dropped. */
-void ending_drop(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n, enum drop reason);
+/* Frees packets that end in the step that runs now, and counts them as one of a step's drops;
+ * mostly of that step. A merge that waits for them hears of it. */
+void ending_drop(
+	struct lcore *lcore, uint16_t step, uint16_t drop, struct rte_mbuf **mbufs, uint16_t n);
 
 /* The same of one that was for weft itself. */
 void ending_consume(struct lcore *lcore, struct rte_mbuf *mbuf);

@@ -33,6 +33,7 @@
 #include "engine/ending.h"
 #include "engine/merging.h"
 #include "engine/transition.h"
+#include "stages/bridge.h"
 #include "stages/followers.h"
 
 /* ---- replicas ---- */
@@ -59,7 +60,7 @@ static struct rte_mbuf *replicate(struct lcore *lcore, struct rte_mbuf *mbuf, ui
 		replica = rte_pktmbuf_copy(mbuf, mbuf->pool, 0, UINT32_MAX);
 	counter_add(&lcore->counters.created, 1);
 	if (replica == NULL) {
-		counter_add(&lcore->counters.drops[DROP_FLOOD_REFUSED], 1);
+		counter_add(&lcore->counters.drops[STAGE_BRIDGE][BRIDGE_FLOOD_REFUSED], 1);
 		return NULL;
 	}
 	packet_of(replica)->door = lcore->index;
@@ -70,10 +71,17 @@ static struct rte_mbuf *replicate(struct lcore *lcore, struct rte_mbuf *mbuf, ui
 	return replica;
 }
 
+/* Where the bridge's packets to that place go. */
+static uint16_t step_to(const struct lcore *lcore, uint16_t place)
+{
+	return lcore->plan
+		->next[STAGE_BRIDGE][place_is_remote(place) ? BRIDGE_REMOTE : BRIDGE_LOCAL];
+}
+
 static void send_to_place(struct lcore *lcore, struct rte_mbuf *mbuf, uint16_t place)
 {
 	packet_of(mbuf)->destination = place;
-	transition(lcore, place_is_remote(place) ? STAGE_ENCAP : STAGE_VETH, &mbuf, 1);
+	transition(lcore, step_to(lcore, place), &mbuf, 1);
 }
 
 static void send_replica(
@@ -151,8 +159,8 @@ static bool advance(struct lcore *lcore, struct flooding *flooding)
 	uint16_t place = next_place(tables, flooding, &i), next;
 
 	if (place == PLACE_NONE)
-		ending_drop(
-			lcore, &mbuf, 1, flooding->from > 0 ? DROP_PORT_GONE : DROP_FLOOD_NOBODY);
+		ending_drop(lcore, STAGE_BRIDGE,
+			flooding->from > 0 ? BRIDGE_FLOOD_GONE : BRIDGE_FLOOD_NOBODY, &mbuf, 1);
 	for (; place != PLACE_NONE; place = next) {
 		uint32_t credits = waits ? credits_this_turn(lcore) : door_credits(lcore);
 
@@ -244,7 +252,10 @@ void flood(struct lcore *lcore, struct rte_mbuf *mbuf)
 
 bool flood_keep(struct lcore *lcore, uint16_t step, struct rte_mbuf *mbuf)
 {
-	if ((step != STAGE_VETH && step != STAGE_ENCAP) || is_to_be_merged(lcore, mbuf))
+	const uint8_t *exits = lcore->plan->next[STAGE_BRIDGE];
+
+	if ((step != exits[BRIDGE_LOCAL] && step != exits[BRIDGE_REMOTE]) ||
+		is_to_be_merged(lcore, mbuf))
 		return false;
 	keep(lcore, mbuf);
 	return true;
@@ -255,6 +266,7 @@ bool flood_poll(struct lcore *lcore)
 {
 	struct stage_counters *counters = &lcore->counters.stages[STAGE_BRIDGE];
 
+	lcore->step = STAGE_BRIDGE;
 	if (!go_on(lcore))
 		return false;
 	counter_add(&counters->bursts, 1);

@@ -73,6 +73,7 @@ static void look_up(struct lcore *lcore)
 	struct dataplane *dataplane = lcore->dataplane;
 
 	lcore->context.tables = __atomic_load_n(&dataplane->tables, __ATOMIC_ACQUIRE);
+	lcore->context.cycles = lcore->mark;
 	lcore->context.seconds = __atomic_load_n(&dataplane->seconds, __ATOMIC_RELAXED);
 	lcore->plan = __atomic_load_n(&dataplane->plan, __ATOMIC_ACQUIRE);
 	if (unlikely(lcore->plan->number != lcore->door->plan))

@@ -64,6 +64,7 @@ struct lcore {
 	struct dataplane *dataplane;
 	struct stage_context context;
 	const struct plan *plan; /* this turn's */
+	uint16_t step;		 /* that runs now: what ends in it may be waited for */
 	uint64_t mark;		 /* the clock when cycles were last accounted for */
 	uint64_t returned;	 /* credits known to have come back */
 	/* Where each lcore tells how many packets of this door ended there. */
@@ -72,6 +73,7 @@ struct lcore {
 	uint16_t n_flushed;		  /* of the same list, at the end of the last turn */
 	struct outbox *dirty[LCORES_MAX]; /* outboxes with packets */
 	struct vector vectors[STEP_COUNT];
+	void *states[STAGE_COUNT]; /* what stages keep */
 	uint16_t n_inbox;
 	struct inbox inbox[LCORES_MAX + 1]; /* from each lcore, and from the main lcore */
 	struct outbox *outboxes;	    /* [receiver] */

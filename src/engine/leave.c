@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/leave.h"
 
+#include <assert.h>
+
 #include "base/flow_hash.h"
 #include "engine/ending.h"
 #include "engine/transition.h"
 #include "ports/large_segment.h"
 #include "stages/followers.h"
+#include "stages/steps.h"
 
-static enum drop refusal(const struct port *port)
+static uint16_t refusal(const struct port *port)
 {
 	if (port->ops->is_up(port))
-		return port->uplink ? DROP_UPLINK_FULL : DROP_PORT_FULL;
-	return port->uplink ? DROP_UPLINK_DOWN : DROP_PORT_DOWN;
+		return port->uplink ? SEND_FULL : DELIVER_FULL;
+	return port->uplink ? SEND_DOWN : DELIVER_DOWN;
 }
 
 static void count_sent(struct lcore *lcore, struct port_counters *counters,
@@ -28,14 +31,14 @@ static void count_sent(struct lcore *lcore, struct port_counters *counters,
 static uint16_t drop_refused(
 	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
-	enum drop reason = refusal(port);
+	uint16_t drop = refusal(port);
 
 	if (port->ops->too_big != NULL && port->ops->too_big(port, queue, mbufs[0])) {
-		reason = port->uplink ? DROP_UPLINK_TOO_BIG : DROP_PORT_TOO_BIG;
+		drop = port->uplink ? SEND_TOO_BIG : DELIVER_TOO_BIG;
 		n = 1;
 	}
 	counter_add(&port->queues[queue].counters.tx_refused, n);
-	ending_drop(lcore, mbufs, n, reason);
+	ending_drop(lcore, lcore->step, drop, mbufs, n);
 	return n;
 }
 
@@ -87,7 +90,7 @@ static void send_apart(
 
 /* Which of its port's queues a packet leaves by. */
 static uint16_t queue_of(
-	const struct lcore *lcore, enum stage stage, const struct port *port, struct rte_mbuf *mbuf)
+	const struct lcore *lcore, enum step stage, const struct port *port, struct rte_mbuf *mbuf)
 {
 	if (stage == STAGE_SEND)
 		return lcore->context.tables->exits[port->index][lcore->index].queue;
@@ -102,7 +105,7 @@ struct leaving {
 };
 
 /* Takes the packets that leave by the same queue as the first out of mbufs[0..*n), in order. */
-static void take_group(const struct lcore *lcore, enum stage stage, const struct port *port,
+static void take_group(const struct lcore *lcore, enum step stage, const struct port *port,
 	uint16_t queue, struct rte_mbuf **mbufs, uint16_t *n, struct leaving *leaving)
 {
 	uint16_t taken = 0, left = 0, followers = 0;
@@ -123,7 +126,7 @@ static void take_group(const struct lcore *lcore, enum stage stage, const struct
 	leaving->followers = followers;
 }
 
-void leave(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbufs, uint16_t n)
+void leave(struct lcore *lcore, enum step stage, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct leaving leaving;
 
@@ -133,7 +136,8 @@ void leave(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbufs, uint1
 
 		/* A port can go while its packets are on their way to the owner. */
 		if (unlikely(port == NULL)) {
-			ending_drop(lcore, mbufs, 1, DROP_PORT_GONE);
+			assert(stage == STAGE_DELIVER); /* uplinks stay */
+			ending_drop(lcore, STAGE_DELIVER, DELIVER_GONE, mbufs, 1);
 			mbufs++;
 			n--;
 			continue;

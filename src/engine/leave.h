@@ -10,6 +10,6 @@
 
 /* Hands packets to the ports that they are for: the step `deliver` or `send`. For the lcore loop,
  * on the lcore that owns the ports' queues. The order of mbufs[] is lost. */
-void leave(struct lcore *lcore, enum stage step, struct rte_mbuf **mbufs, uint16_t n);
+void leave(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n);
 
 #endif

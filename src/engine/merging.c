@@ -52,13 +52,13 @@ static void send_mark(struct lcore *lcore, uint16_t to, union label mark)
 }
 
 /* The stages of the table are in the order of the way. */
-bool merging_is_ahead(const struct lcore *lcore, const struct packet *packet, enum stage stage)
+bool merging_is_ahead(const struct lcore *lcore, const struct packet *packet, enum step stage)
 {
 	return unlikely(group_is_branch(packet->group)) &&
 	       stage < door_path(lcore->dataplane, packet)->merge;
 }
 
-bool merging_mark(struct lcore *lcore, enum stage stage, struct rte_mbuf *mbuf)
+bool merging_mark(struct lcore *lcore, enum step stage, struct rte_mbuf *mbuf)
 {
 	const struct packet *packet = packet_of(mbuf);
 	const struct path *path;

@@ -19,11 +19,11 @@ void merging_send(
 	struct lcore *lcore, uint16_t to, uint16_t step, struct rte_mbuf **mbufs, uint16_t n);
 
 /* The packet is on a branch, and to be merged behind that stage. */
-bool merging_is_ahead(const struct lcore *lcore, const struct packet *packet, enum stage stage);
+bool merging_is_ahead(const struct lcore *lcore, const struct packet *packet, enum step stage);
 
 /* The packet, which is about to be freed, ends in that stage. True if a merge waits for it: then
  * that is told, and the packet's credits come back from there. */
-bool merging_mark(struct lcore *lcore, enum stage stage, struct rte_mbuf *mbuf);
+bool merging_mark(struct lcore *lcore, enum step stage, struct rte_mbuf *mbuf);
 
 /* What has come from another lcore, or from this one, among which are labels: those whose turn it
  * is go to the steps that they wait for. */

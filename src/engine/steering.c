@@ -7,6 +7,7 @@
 #include "base/flow_hash.h"
 #include "engine/ending.h"
 #include "engine/transition.h"
+#include "stages/rx.h"
 
 #define REVIEWS 64	/* groups looked at in one round: all of them in about a millisecond */
 #define PATIENCE_MAX 10 /* a group that keeps moving does so about once a second */
@@ -69,7 +70,7 @@ static void refuse(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
 		packet_of(mbufs[i])->group = GROUP_NONE;
-	ending_drop(lcore, mbufs, n, DROP_PATH_FULL);
+	ending_drop(lcore, STAGE_RX, RX_PATH_FULL, mbufs, n);
 }
 
 /* All that the door writes into a packet that it has not read. */

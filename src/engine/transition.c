@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/transition.h"
 
+#include <assert.h>
+
 #include "engine/door.h"
 #include "engine/ending.h"
 #include "engine/flood.h"
@@ -8,10 +10,12 @@
 #include "engine/merging.h"
 #include "engine/outbox.h"
 #include "engine/parcel.h"
+#include "stages/gro.h"
+#include "stages/rx.h"
 
 /* ---- transitions ---- */
 
-static void run(struct lcore *lcore, enum stage stage);
+static void run(struct lcore *lcore, enum step stage);
 
 /* What a target may be besides an lcore. */
 #define TO_NOBODY 0x4000
@@ -95,7 +99,7 @@ static void put(
 	else if (to & TO_MERGE)
 		merging_send(lcore, to & ~TO_MERGE, step, mbufs, n);
 	else
-		ending_drop(lcore, mbufs, n, DROP_VTEP_SPLIT);
+		ending_drop(lcore, STAGE_GRO, GRO_VTEP_SPLIT, mbufs, n);
 }
 
 /* In runs of packets for one lcore; mostly the burst is one. */
@@ -125,37 +129,63 @@ void transition(struct lcore *lcore, uint16_t step, struct rte_mbuf **mbufs, uin
 
 /* ---- stages ---- */
 
+static void drop_unknown(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
+{
+	assert(!"a verdict that the stage has");
+	ending_drop(lcore, STAGE_RX, RX_VERDICT_UNKNOWN, mbufs, n);
+}
+
+/* By an exit of the running stage. */
+static void follow_exit(struct lcore *lcore, uint16_t exit, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint16_t next = lcore->plan->next[lcore->step][exit];
+
+	if (unlikely(next == STEP_NONE))
+		return drop_unknown(lcore, mbufs, n);
+	if (unlikely(lcore->flood.waits) && flood_keep(lcore, next, mbufs[0]))
+		return;
+	transition(lcore, next, mbufs, n);
+}
+
+static bool is_drop(uint16_t stage, uint16_t verdict)
+{
+	return verdict >= VERDICT_DROP && verdict < VERDICT_DROP + STAGE_DROPS_MAX &&
+	       drop_at(drop_slot(stage, verdict - VERDICT_DROP)) != NULL;
+}
+
 static void follow(struct lcore *lcore, struct rte_mbuf *mbuf, uint16_t verdict)
 {
-	if (unlikely(lcore->flood.waits) && flood_keep(lcore, verdict, mbuf))
-		return;
-	if (verdict < STEP_COUNT)
-		transition(lcore, verdict, &mbuf, 1);
-	else if (verdict >= VERDICT_DROP)
-		ending_drop(lcore, &mbuf, 1, verdict - VERDICT_DROP);
+	if (verdict < STAGE_EXITS_MAX)
+		follow_exit(lcore, verdict, &mbuf, 1);
 	else if (verdict == VERDICT_FLOOD)
 		flood(lcore, mbuf);
 	else if (verdict == VERDICT_CONSUMED)
 		ending_consume(lcore, mbuf);
+	else if (is_drop(lcore->step, verdict))
+		ending_drop(lcore, lcore->step, verdict - VERDICT_DROP, &mbuf, 1);
+	else if (verdict != VERDICT_COALESCED)
+		drop_unknown(lcore, &mbuf, 1);
 }
 
-/* True if all go on to the same step, which for most bursts they do. */
+/* True if all leave by the same exit, which for most bursts they do. */
 static bool is_uniform(const uint16_t *verdicts, uint16_t n)
 {
 	uint16_t different = 0;
 
 	for (uint16_t i = 1; i < n; i++)
 		different |= verdicts[i] ^ verdicts[0];
-	return different == 0 && verdicts[0] < STEP_COUNT;
+	return different == 0 && verdicts[0] < STAGE_EXITS_MAX;
 }
 
-static void process(struct lcore *lcore, enum stage stage, struct rte_mbuf **mbufs, uint16_t n)
+static void process(struct lcore *lcore, enum step stage, struct rte_mbuf **mbufs, uint16_t n)
 {
 	uint16_t verdicts[STAGE_BURST_MAX];
 
-	stage_table[stage].process(&lcore->context, mbufs, n, verdicts);
+	lcore->context.state = lcore->states[stage];
+	lcore->context.statistics = lcore->counters.statistics[stage];
+	stage_table[stage]->process(&lcore->context, mbufs, n, verdicts);
 	if (likely(is_uniform(verdicts, n) && !lcore->flood.waits))
-		return transition(lcore, verdicts[0], mbufs, n);
+		return follow_exit(lcore, verdicts[0], mbufs, n);
 	for (uint16_t i = 0; i < n; i++)
 		follow(lcore, mbufs[i], verdicts[i]);
 }
@@ -169,17 +199,18 @@ static void merge_own(struct lcore *lcore)
 /* In place: a packet only ever moves to a stage further down, so nothing is added to this vector.
  * That goes for packets that are merged here, too, because what an earlier stage has sent to the
  * lcore's own merges is merged before. (It may lead to a run of this stage.) */
-static void run(struct lcore *lcore, enum stage stage)
+static void run(struct lcore *lcore, enum step stage)
 {
 	struct vector *vector = &lcore->vectors[stage];
 	struct stage_counters *counters = &lcore->counters.stages[stage];
-	uint16_t n;
+	uint16_t before = lcore->step, n;
 
 	merge_own(lcore);
 	n = vector->n;
 	if (n == 0)
 		return;
 	vector->n = 0;
+	lcore->step = stage;
 	if (stage < STAGE_COUNT)
 		process(lcore, stage, vector->mbufs, n);
 	else
@@ -188,6 +219,7 @@ static void run(struct lcore *lcore, enum stage stage)
 	counter_add(&counters->packets, n);
 	lcore_account(lcore, &counters->cycles);
 	merge_own(lcore);
+	lcore->step = before;
 }
 
 void transition_run_from(struct lcore *lcore, unsigned int step)

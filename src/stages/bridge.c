@@ -6,7 +6,15 @@
  */
 #include <rte_ether.h>
 
-#include "stages/stage.h"
+#include "stages/bridge.h"
+
+enum drop {
+	DROP_BRIDGE_SOURCE = BRIDGE_DROPS,
+	DROP_BRIDGE_SPOOFED,
+	DROP_BRIDGE_RESERVED,
+	DROP_BRIDGE_SAME_PORT,
+	DROP_BRIDGE_TUNNEL_TO_TUNNEL,
+};
 
 static const struct rte_ether_addr reserved = {{0x01, 0x80, 0xc2, 0x00, 0x00, 0x00}};
 
@@ -26,7 +34,7 @@ static void notice_source(struct stage_context *context, const struct packet *pa
 						      .place = packet->source});
 }
 
-/* The drop, or 0. `found` is NULL where the FDB has no entry. */
+/* The drop, or VERDICT_NONE. `found` is NULL where the FDB has no entry. */
 static uint16_t check_source(struct stage_context *context, const struct packet *packet,
 	const struct rte_ether_addr *mac, const union fdb_value *found)
 {
@@ -35,12 +43,13 @@ static uint16_t check_source(struct stage_context *context, const struct packet 
 	if (!rte_is_valid_assigned_ether_addr(mac))
 		return VERDICT_DROP + DROP_BRIDGE_SOURCE;
 	if (found != NULL && found->fixed)
-		return found->place == packet->source ? 0 : VERDICT_DROP + DROP_BRIDGE_SPOOFED;
+		return found->place == packet->source ? VERDICT_NONE
+						      : VERDICT_DROP + DROP_BRIDGE_SPOOFED;
 	if (found == NULL || found->place != packet->source ||
 		(int32_t)(context->seconds - found->heard) >= (int32_t)network->refresh)
 		if (network->learning)
 			notice_source(context, packet, mac);
-	return 0;
+	return VERDICT_NONE;
 }
 
 static uint16_t find_destination(
@@ -54,12 +63,12 @@ static uint16_t find_destination(
 		return VERDICT_DROP + DROP_BRIDGE_SAME_PORT;
 	if (!place_is_remote(found->place)) {
 		packet->destination = found->place;
-		return STAGE_VETH;
+		return BRIDGE_LOCAL;
 	}
 	if (place_is_remote(packet->source))
 		return VERDICT_DROP + DROP_BRIDGE_TUNNEL_TO_TUNNEL;
 	packet->destination = found->place;
-	return STAGE_ENCAP;
+	return BRIDGE_REMOTE;
 }
 
 /* What the FDB says of one packet's two addresses. */
@@ -76,7 +85,7 @@ static uint16_t forward(
 	uint16_t drop = check_source(
 		context, packet, &ether->src_addr, answer->hits & 1 ? &answer->value[0] : NULL);
 
-	if (drop != 0)
+	if (drop != VERDICT_NONE)
 		return drop;
 	return find_destination(
 		packet, &ether->dst_addr, answer->hits & 2 ? &answer->value[1] : NULL);
@@ -94,7 +103,7 @@ static void look_up(const struct tables *tables, const uint64_t keys[2], struct 
 }
 
 /* Neighbours in a burst mostly belong to one flow: the last answer is kept. */
-void bridge_process(
+static void process(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
 {
 	uint64_t last[2] = {0, 0}; /* no source is all zero */
@@ -114,3 +123,28 @@ void bridge_process(
 		verdicts[i] = forward(context, mbufs[i], &answer);
 	}
 }
+
+const struct stage bridge_stage = {
+	.name = "bridge",
+	.process = process,
+	.exits = {[BRIDGE_LOCAL] = "local", [BRIDGE_REMOTE] = "remote"},
+	.drops =
+		{
+			[BRIDGE_FLOOD_NOBODY] = {"flood_nobody",
+				"to be flooded, but nobody else is in the network"},
+			[BRIDGE_FLOOD_REFUSED] = {"flood_refused",
+				"no buffer or credit left for a replica"},
+			[BRIDGE_FLOOD_GONE] = {"flood_gone",
+				"all that it was still to be flooded to were removed meanwhile"},
+			[DROP_BRIDGE_SOURCE] = {"bridge_source",
+				"inner source is a group address or zero"},
+			[DROP_BRIDGE_SPOOFED] = {"bridge_spoofed",
+				"inner source is a static address of another place"},
+			[DROP_BRIDGE_RESERVED] = {"bridge_reserved",
+				"inner destination is reserved for the link (802.1D)"},
+			[DROP_BRIDGE_SAME_PORT] = {"bridge_same_port",
+				"inner destination is where the packet came from"},
+			[DROP_BRIDGE_TUNNEL_TO_TUNNEL] = {"bridge_tunnel_to_tunnel",
+				"from one VTEP, for another"},
+		},
+};

@@ -343,12 +343,17 @@ static bool take(struct lists *lists, struct rte_mbuf *mbuf)
 	}
 }
 
-void coalesce(struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
+uint16_t coalesce(struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
 {
 	struct lists lists;
+	uint16_t coalesced = 0;
 
 	lists.n = 0;
-	for (uint16_t i = 0; i < n; i++)
-		if (verdicts[i] == STAGE_VXLAN && take(&lists, mbufs[i]))
-			verdicts[i] = VERDICT_COALESCED;
+	for (uint16_t i = 0; i < n; i++) {
+		if (verdicts[i] != EXIT_MAIN || !take(&lists, mbufs[i]))
+			continue;
+		verdicts[i] = VERDICT_COALESCED;
+		coalesced++;
+	}
+	return coalesced;
 }

@@ -12,9 +12,10 @@
  * VERDICT_COALESCED. The first packet of such a list keeps its outer headers and its verdict. What
  * a list is, and what can be done with it, is told in stages/followers.h.
  *
- * Looks only at packets whose verdict is STAGE_VXLAN, so whose outer headers have been checked.
- * Nothing is kept from one burst to the next. Any lcore; n is at most STAGE_BURST_MAX.
+ * Looks only at packets whose verdict is EXIT_MAIN, so whose outer headers have been checked.
+ * Nothing is kept from one burst to the next. Any lcore; n is at most STAGE_BURST_MAX. Returns how
+ * many packets were hung behind others.
  */
-void coalesce(struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts);
+uint16_t coalesce(struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts);
 
 #endif

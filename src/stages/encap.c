@@ -11,6 +11,14 @@
 #include "base/frame.h"
 #include "stages/stage.h"
 
+enum exit { EXIT_OUTER };
+enum drop {
+	DROP_ENCAP_NO_VTEP,
+	DROP_ENCAP_TOO_BIG,
+	DROP_ENCAP_UNRESOLVED,
+	DROP_ENCAP_HEADROOM,
+};
+
 /* RFC 7348 wants the source port in 49152 to 65535. */
 static rte_be16_t source_port(uint32_t flow_hash)
 {
@@ -59,12 +67,29 @@ static uint16_t encapsulate(const struct tables *tables, struct rte_mbuf *mbuf)
 	if (front == NULL)
 		return VERDICT_DROP + DROP_ENCAP_HEADROOM;
 	write_header(mbuf, front, remote, packet->flow_hash);
-	return STAGE_TX;
+	return EXIT_OUTER;
 }
 
-void encap_process(
+static void process(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
 {
 	for (uint16_t i = 0; i < n; i++)
 		verdicts[i] = encapsulate(context->tables, mbufs[i]);
 }
+
+const struct stage encap_stage = {
+	.name = "encap",
+	.process = process,
+	.exits = {[EXIT_OUTER] = "outer"},
+	.drops =
+		{
+			[DROP_ENCAP_NO_VTEP] = {"encap_no_vtep",
+				"VTEP is gone, or the network has none"},
+			[DROP_ENCAP_TOO_BIG] = {"encap_too_big",
+				"packet is larger than the network's MTU"},
+			[DROP_ENCAP_UNRESOLVED] = {"encap_unresolved",
+				"next hop to the VTEP has not answered ARP"},
+			[DROP_ENCAP_HEADROOM] = {"encap_headroom",
+				"buffer has no room for the outer headers"},
+		},
+};

@@ -9,7 +9,29 @@
 
 #include "base/ipv4.h"
 #include "stages/coalesce.h"
-#include "stages/stage.h"
+#include "stages/gro.h"
+
+enum exit { EXIT_TUNNELLED, EXIT_HOST };
+enum statistic { COALESCED };
+enum drop {
+	DROP_OUTER_TRUNCATED = GRO_DROPS,
+	DROP_OUTER_VLAN,
+	DROP_OUTER_MAC,
+	DROP_OUTER_ETHERTYPE,
+	DROP_OUTER_IPV6,
+	DROP_OUTER_IPV4_TRUNCATED,
+	DROP_OUTER_IPV4_HEADER,
+	DROP_OUTER_IPV4_LENGTH,
+	DROP_OUTER_IPV4_CHECKSUM,
+	DROP_OUTER_IPV4_SOURCE,
+	DROP_OUTER_IPV4_DESTINATION,
+	DROP_OUTER_FRAGMENT,
+	DROP_OUTER_PROTOCOL,
+	DROP_OUTER_UDP_TRUNCATED,
+	DROP_OUTER_UDP_LENGTH,
+	DROP_OUTER_UDP_CHECKSUM,
+	DROP_OUTER_UDP_PORT,
+};
 
 #define IPV4_VERSION_4 4
 
@@ -37,7 +59,7 @@ static uint16_t check_udp(
 	if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
 		return VERDICT_DROP + DROP_OUTER_UDP_CHECKSUM;
 	trim(mbuf, offset + length);
-	return STAGE_VXLAN;
+	return EXIT_TUNNELLED;
 }
 
 static bool checksum_is_wrong(const struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip)
@@ -55,7 +77,7 @@ static bool checksum_is_wrong(const struct rte_mbuf *mbuf, const struct rte_ipv4
 	}
 }
 
-/* The drop, or 0 if header and lengths are sound. */
+/* The drop, or VERDICT_NONE if header and lengths are sound. */
 static uint16_t check_ipv4_form(const struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip)
 {
 	uint16_t header, total;
@@ -72,7 +94,7 @@ static uint16_t check_ipv4_form(const struct rte_mbuf *mbuf, const struct rte_ip
 		return VERDICT_DROP + DROP_OUTER_IPV4_LENGTH;
 	if (checksum_is_wrong(mbuf, ip))
 		return VERDICT_DROP + DROP_OUTER_IPV4_CHECKSUM;
-	return 0;
+	return VERDICT_NONE;
 }
 
 static uint16_t check_ipv4(const struct tables *tables, struct rte_mbuf *mbuf)
@@ -82,7 +104,7 @@ static uint16_t check_ipv4(const struct tables *tables, struct rte_mbuf *mbuf)
 	uint16_t drop = check_ipv4_form(mbuf, ip);
 	uint16_t header;
 
-	if (drop != 0)
+	if (drop != VERDICT_NONE)
 		return drop;
 	if (ip->dst_addr != address)
 		return VERDICT_DROP + DROP_OUTER_IPV4_DESTINATION;
@@ -97,7 +119,7 @@ static uint16_t check_ipv4(const struct tables *tables, struct rte_mbuf *mbuf)
 	if (ip->next_proto_id != IPPROTO_ICMP)
 		return VERDICT_DROP + DROP_OUTER_PROTOCOL;
 	trim(mbuf, RTE_ETHER_HDR_LEN + rte_be_to_cpu_16(ip->total_length));
-	return STAGE_VTEP;
+	return EXIT_HOST;
 }
 
 static uint16_t check_ethertype(
@@ -107,7 +129,7 @@ static uint16_t check_ethertype(
 	case RTE_BE16(RTE_ETHER_TYPE_IPV4):
 		return check_ipv4(tables, mbuf);
 	case RTE_BE16(RTE_ETHER_TYPE_ARP):
-		return STAGE_VTEP;
+		return EXIT_HOST;
 	case RTE_BE16(RTE_ETHER_TYPE_VLAN):
 	case RTE_BE16(RTE_ETHER_TYPE_QINQ):
 		return VERDICT_DROP + DROP_OUTER_VLAN;
@@ -145,7 +167,7 @@ static void prefetch_headers(struct rte_mbuf **mbufs, uint16_t n, bool inner)
 		rte_prefetch0(rte_pktmbuf_mtod_offset(mbufs[i], void *, RTE_CACHE_LINE_SIZE));
 }
 
-void gro_process(
+static void process(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
 {
 	bool coalesces = context->tables->coalesce && n > 1;
@@ -154,5 +176,48 @@ void gro_process(
 	for (uint16_t i = 0; i < n; i++)
 		verdicts[i] = check_outer(context->tables, mbufs[i]);
 	if (coalesces)
-		coalesce(mbufs, n, verdicts);
+		stage_count(context, COALESCED, coalesce(mbufs, n, verdicts));
 }
+
+const struct stage gro_stage = {
+	.name = "gro",
+	.process = process,
+	.exits = {[EXIT_TUNNELLED] = "tunnelled", [EXIT_HOST] = "host"},
+	.statistics = {[COALESCED] = "coalesced"},
+	.drops =
+		{
+			[GRO_VTEP_SPLIT] = {"vtep_split",
+				"for the VTEP itself, with the hash of a flow that is split"},
+			[DROP_OUTER_TRUNCATED] = {"outer_truncated",
+				"frame ends within the outer Ethernet header"},
+			[DROP_OUTER_VLAN] = {"outer_vlan", "outer frame has a VLAN tag"},
+			[DROP_OUTER_MAC] = {"outer_mac",
+				"outer frame is not for the uplink's Ethernet address"},
+			[DROP_OUTER_ETHERTYPE] = {"outer_ethertype",
+				"outer frame is neither IPv4 nor ARP"},
+			[DROP_OUTER_IPV6] = {"outer_ipv6", "outer packet is IPv6"},
+			[DROP_OUTER_IPV4_TRUNCATED] = {"outer_ipv4_truncated",
+				"frame ends within the outer IPv4 header"},
+			[DROP_OUTER_IPV4_HEADER] = {"outer_ipv4_header",
+				"outer IPv4 version or header length is wrong"},
+			[DROP_OUTER_IPV4_LENGTH] = {"outer_ipv4_length",
+				"outer IPv4 length does not fit the frame"},
+			[DROP_OUTER_IPV4_CHECKSUM] = {"outer_ipv4_checksum",
+				"outer IPv4 header checksum is wrong"},
+			[DROP_OUTER_IPV4_SOURCE] = {"outer_ipv4_source",
+				"outer source is the VTEP itself or no host address"},
+			[DROP_OUTER_IPV4_DESTINATION] = {"outer_ipv4_destination",
+				"outer packet is not for the VTEP's address"},
+			[DROP_OUTER_FRAGMENT] = {"outer_fragment", "outer packet is a fragment"},
+			[DROP_OUTER_PROTOCOL] = {"outer_protocol",
+				"outer packet is neither UDP nor ICMP"},
+			[DROP_OUTER_UDP_TRUNCATED] = {"outer_udp_truncated",
+				"packet ends within the outer UDP header"},
+			[DROP_OUTER_UDP_LENGTH] = {"outer_udp_length",
+				"outer UDP length does not fit the packet"},
+			[DROP_OUTER_UDP_CHECKSUM] = {"outer_udp_checksum",
+				"the NIC found the outer UDP checksum wrong"},
+			[DROP_OUTER_UDP_PORT] = {"outer_udp_port",
+				"outer UDP port is no network's"},
+		},
+};

@@ -3,25 +3,45 @@
 
 #include <string.h>
 
-const struct stage_entry stage_table[STEP_COUNT] = {
-#define STAGE(name, NAME) [STAGE_##NAME] = {#name, name##_process},
+#include "stages/steps.h"
+
+const struct stage *const stage_table[STEP_COUNT] = {
+#define STAGE(name, NAME) [STAGE_##NAME] = &name##_stage,
 #include "stages/table.h"
 #undef STAGE
-	[STAGE_DELIVER] = {"deliver", NULL},
-	[STAGE_SEND] = {"send", NULL},
-	[STAGE_MERGE] = {"merge", NULL},
-};
-
-const struct drop_entry drop_table[DROP_COUNT] = {
-#define DROP(stage, NAME, name, text) [DROP_##NAME] = {STAGE_##stage, #name, text},
-#include "stages/drops.h"
-#undef DROP
+	[STAGE_DELIVER] = &deliver_step,
+	[STAGE_SEND] = &send_step,
+	[STAGE_MERGE] = &merge_step,
 };
 
 int stage_find(const char *name)
 {
-	for (int stage = 0; stage < STEP_COUNT; stage++)
-		if (strcmp(stage_table[stage].name, name) == 0)
-			return stage;
+	for (int step = 0; step < STEP_COUNT; step++)
+		if (strcmp(stage_table[step]->name, name) == 0)
+			return step;
+	return -1;
+}
+
+int stage_find_exit(const struct stage *stage, const char *name)
+{
+	for (int i = 0; i < STAGE_EXITS_MAX && stage->exits[i] != NULL; i++)
+		if (strcmp(stage->exits[i], name) == 0)
+			return i;
+	return -1;
+}
+
+const struct stage_drop *drop_at(unsigned int slot)
+{
+	const struct stage *stage = stage_table[drop_step(slot)];
+	const struct stage_drop *drop = &stage->drops[drop_number(slot)];
+
+	return drop->name == NULL ? NULL : drop;
+}
+
+int drop_find(const char *name)
+{
+	for (unsigned int slot = 0; slot < DROP_SLOTS; slot++)
+		if (drop_at(slot) != NULL && strcmp(drop_at(slot)->name, name) == 0)
+			return slot;
 	return -1;
 }

@@ -2,23 +2,26 @@
 #ifndef WEFT_STAGE_H
 #define WEFT_STAGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <rte_mbuf.h>
 
+#include "base/counter.h"
 #include "stages/notice.h"
 #include "stages/packet.h"
 #include "stages/tables.h"
 
 /*
- * A stage takes a burst of mbufs and writes a verdict for each: the next stage, or a named drop.
- * It moves and frees nothing, and knows nothing of lcores, rings, modes or order.
+ * A stage takes a burst of mbufs and writes a verdict for each: by which of its exits the packet
+ * leaves, or why it is dropped. It moves and frees nothing, and knows nothing of lcores, rings,
+ * modes, order, or other stages: where an exit leads is said in steer/graph.c.
  *
  * After the stages come steps that are no stages: `deliver` hands packets to container ports and
  * `send` to uplinks, each on the lcore that owns the port's queue; and `merge`, which no packet
  * waits for, puts micro-flows in order before the stage that the plan says.
  */
-enum stage {
+enum step {
 #define STAGE(name, NAME) STAGE_##NAME,
 #include "stages/table.h"
 #undef STAGE
@@ -29,54 +32,95 @@ enum stage {
 	STEP_COUNT,
 };
 
-enum drop {
-#define DROP(stage, NAME, name, text) DROP_##NAME,
-#include "stages/drops.h"
-#undef DROP
-	DROP_COUNT,
-};
+#define STAGE_BURST_MAX 64
+#define STAGE_EXITS_MAX 8
+#define STAGE_DROPS_MAX 32
+#define STAGE_STATISTICS_MAX 8
 
-/* A verdict is an enum stage (up to STAGE_SEND), or one of these. */
+/* A verdict is the number of an exit, or one of these. */
+#define EXIT_MAIN 0		/* the one on the way of most packets */
 #define VERDICT_FLOOD 0x100	/* to everybody in the packet's network but its source */
 #define VERDICT_CONSUMED 0x101	/* it was for weft itself; nothing more to do */
 #define VERDICT_COALESCED 0x102 /* it hangs behind an earlier packet of the burst */
-#define VERDICT_DROP 0x200	/* + enum drop */
+#define VERDICT_DROP 0x200	/* + the number of one of the stage's drops */
+#define VERDICT_NONE UINT16_MAX /* within a stage: nothing is wrong so far; never returned */
 
-#define STAGE_BURST_MAX 64
-
-/* What a stage may know; one per lcore, set by the lcore loop before each turn. */
+/* What a stage may know and write; one per lcore, set by the engine. */
 struct stage_context {
 	const struct tables *tables; /* this turn's snapshot */
+	uint64_t cycles;	     /* the lcore's clock when the turn began, */
+	uint64_t hz;		     /* and its cycles a second */
 	uint32_t seconds;	     /* coarse time, for what is to be learned again */
 	struct notice_list notices;  /* what the control side should hear */
+	void *state;		     /* of this stage on this lcore; NULL: the row asks for none */
+	uint64_t *statistics;	     /* the same: what stage_count() counts */
 };
 
 /* n is at most STAGE_BURST_MAX. A stage may change packets (headers, lengths, metadata). */
 typedef void (*stage_process_t)(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts);
 
-#define STAGE(name, NAME)                                                                          \
-	void name##_process(struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n,    \
-		uint16_t *verdicts);
-#include "stages/table.h"
-#undef STAGE
-
-struct stage_entry {
-	const char *name;
-	stage_process_t process; /* NULL for the steps after the stages */
-};
-
-extern const struct stage_entry stage_table[STEP_COUNT];
-
-struct drop_entry {
-	enum stage stage;
+/* As users see it; no other drop of any stage has the name. */
+struct stage_drop {
 	const char *name;
 	const char *text;
 };
 
-extern const struct drop_entry drop_table[DROP_COUNT];
+/*
+ * A stage, whole: src/stages/NAME.c defines NAME_stage. Exits, statistics and drops are numbered by
+ * enums of its own.
+ */
+struct stage {
+	const char *name;
+	stage_process_t process; /* NULL for the steps after the stages */
+	size_t state_size;	 /* bytes for each lcore, zero at first; 0: none */
+	const char *exits[STAGE_EXITS_MAX];
+	const char *statistics[STAGE_STATISTICS_MAX]; /* what it counts besides packets */
+	struct stage_drop drops[STAGE_DROPS_MAX];
+};
 
-/* Index of a stage by its name, or -1. */
+#define STAGE(name, NAME) extern const struct stage name##_stage;
+#include "stages/table.h"
+#undef STAGE
+
+extern const struct stage *const stage_table[STEP_COUNT];
+
+/* Index of a stage or step by its name, or -1. */
 int stage_find(const char *name);
+
+/* Number of a stage's exit by its name, or -1. */
+int stage_find_exit(const struct stage *stage, const char *name);
+
+/* Adds to one of the running stage's statistics. */
+static inline void stage_count(struct stage_context *context, unsigned int statistic, uint64_t n)
+{
+	counter_add(&context->statistics[statistic], n);
+}
+
+/*
+ * The drops of all steps, in the order of the table: each has a slot, and not all slots have one.
+ */
+#define DROP_SLOTS (STEP_COUNT * STAGE_DROPS_MAX)
+
+static inline unsigned int drop_slot(unsigned int step, unsigned int number)
+{
+	return step * STAGE_DROPS_MAX + number;
+}
+
+static inline unsigned int drop_step(unsigned int slot)
+{
+	return slot / STAGE_DROPS_MAX;
+}
+
+static inline unsigned int drop_number(unsigned int slot)
+{
+	return slot % STAGE_DROPS_MAX;
+}
+
+/* The drop of a slot; NULL if it has none. */
+const struct stage_drop *drop_at(unsigned int slot);
+
+/* Slot of a drop by its name, or -1. */
+int drop_find(const char *name);
 
 #endif

@@ -6,6 +6,12 @@
 #include "stages/followers.h"
 #include "stages/stage.h"
 
+enum exit { EXIT_CONTAINER };
+enum drop {
+	DROP_PORT_GONE,
+	DROP_VETH_TOO_BIG,
+};
+
 #define VLAN_TAG_SIZE 4
 
 /* The size is that of a packet as it came, and of those behind it none is larger. */
@@ -21,12 +27,25 @@ static uint16_t check(const struct tables *tables, struct rte_mbuf *mbuf)
 	/* Those that cannot be merged are delivered as they came. */
 	if (packet->followers > 0 && port_takes_large_segments(port))
 		followers_merge(mbuf);
-	return STAGE_DELIVER;
+	return EXIT_CONTAINER;
 }
 
-void veth_process(
+static void process(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
 {
 	for (uint16_t i = 0; i < n; i++)
 		verdicts[i] = check(context->tables, mbufs[i]);
 }
+
+const struct stage veth_stage = {
+	.name = "veth",
+	.process = process,
+	.exits = {[EXIT_CONTAINER] = "container"},
+	.drops =
+		{
+			[DROP_PORT_GONE] = {"port_gone",
+				"container port was removed while the packet was on its way"},
+			[DROP_VETH_TOO_BIG] = {"veth_too_big",
+				"packet is larger than the container's MTU"},
+		},
+};

@@ -12,6 +12,18 @@
 #include "stages/addressless.h"
 #include "stages/stage.h"
 
+enum exit { EXIT_FRAME };
+enum drop {
+	DROP_RUNT,
+	DROP_SOURCE_MAC,
+	DROP_SOURCE_IPV4,
+	DROP_SOURCE_IPV6,
+	DROP_SOURCE_ARP,
+	DROP_SOURCE_VLAN,
+	DROP_CHECKSUM_UNFINISHED,
+	DROP_SOURCE_GONE,
+};
+
 #define ICMPV6_NEIGHBOUR_ADVERTISEMENT 136
 #define EXTENSIONS_MAX 8
 #define EXTENSION_SIZE_MIN 2
@@ -70,7 +82,7 @@ static uint16_t check_arp(const struct port *port, const struct rte_mbuf *mbuf, 
 		return VERDICT_DROP + DROP_SOURCE_ARP;
 	if (!has_addresses(port) || owns_ipv4(port, arp->arp_data.arp_sip) ||
 		is_own_probe(port, arp))
-		return STAGE_BRIDGE;
+		return EXIT_FRAME;
 	return VERDICT_DROP + DROP_SOURCE_ARP;
 }
 
@@ -79,10 +91,10 @@ static uint16_t check_ipv4(const struct port *port, const struct rte_mbuf *mbuf,
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
 
 	if (!has_addresses(port))
-		return STAGE_BRIDGE;
+		return EXIT_FRAME;
 	if (mbuf->data_len >= offset + sizeof(*ip) &&
 		(owns_ipv4(port, ip->src_addr) || addressless_ipv4(port, mbuf, offset)))
-		return STAGE_BRIDGE;
+		return EXIT_FRAME;
 	return VERDICT_DROP + DROP_SOURCE_IPV4;
 }
 
@@ -158,9 +170,9 @@ static uint16_t check_ipv6(const struct port *port, const struct rte_mbuf *mbuf,
 	const struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, void *, offset);
 
 	if (!has_addresses(port))
-		return STAGE_BRIDGE;
+		return EXIT_FRAME;
 	if (mbuf->data_len >= offset + sizeof(*ip) && may_send_ipv6(port, mbuf, ip, offset))
-		return STAGE_BRIDGE;
+		return EXIT_FRAME;
 	return VERDICT_DROP + DROP_SOURCE_IPV6;
 }
 
@@ -182,7 +194,7 @@ static uint16_t check_source(const struct port *port, const struct rte_mbuf *mbu
 	case RTE_BE16(RTE_ETHER_TYPE_QINQ):
 		return VERDICT_DROP + DROP_SOURCE_VLAN;
 	default:
-		return STAGE_BRIDGE;
+		return EXIT_FRAME;
 	}
 }
 
@@ -193,7 +205,7 @@ static uint16_t enter(const struct tables *tables, struct rte_mbuf *mbuf)
 
 	/* NULL: removed while the packet crossed to this lcore. */
 	if (port == NULL)
-		return VERDICT_DROP + DROP_PORT_GONE;
+		return VERDICT_DROP + DROP_SOURCE_GONE;
 	packet->network = port->network;
 	packet->source = mbuf->port;
 	if (mbuf->data_len < RTE_ETHER_HDR_LEN)
@@ -204,10 +216,10 @@ static uint16_t enter(const struct tables *tables, struct rte_mbuf *mbuf)
 	mbuf->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	if (tables->networks[port->network]->source_guard)
 		return check_source(port, mbuf);
-	return STAGE_BRIDGE;
+	return EXIT_FRAME;
 }
 
-void veth_rx_process(
+static void process(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
 {
 	for (uint16_t i = 0; i < n; i++)
@@ -215,3 +227,27 @@ void veth_rx_process(
 	for (uint16_t i = 0; i < n; i++)
 		verdicts[i] = enter(context->tables, mbufs[i]);
 }
+
+const struct stage veth_rx_stage = {
+	.name = "veth_rx",
+	.process = process,
+	.exits = {[EXIT_FRAME] = "frame"},
+	.drops =
+		{
+			[DROP_RUNT] = {"runt", "container sent less than an Ethernet header"},
+			[DROP_SOURCE_MAC] = {"source_mac",
+				"container sent from an Ethernet address that is not its own"},
+			[DROP_SOURCE_IPV4] = {"source_ipv4",
+				"container sent from an IPv4 address that is not its own"},
+			[DROP_SOURCE_IPV6] = {"source_ipv6",
+				"container sent from an IPv6 address that is not its own"},
+			[DROP_SOURCE_ARP] = {"source_arp",
+				"container sent ARP for an address that is not its own"},
+			[DROP_SOURCE_VLAN] = {"source_vlan",
+				"container sent more VLAN tags than can be looked behind"},
+			[DROP_CHECKSUM_UNFINISHED] = {"checksum_unfinished",
+				"partial checksum of a packet that cannot be read"},
+			[DROP_SOURCE_GONE] = {"source_gone",
+				"container port that sent it was removed meanwhile"},
+		},
+};

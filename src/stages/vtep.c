@@ -10,6 +10,14 @@
 #include "base/checksum.h"
 #include "stages/stage.h"
 
+enum exit { EXIT_REPLY };
+enum drop {
+	DROP_ARP_MALFORMED,
+	DROP_ARP_UNWANTED,
+	DROP_ICMP_MALFORMED,
+	DROP_ICMP_UNWANTED,
+};
+
 #define REPLY_TTL 64
 
 static void reply_ether(struct rte_mbuf *mbuf, const struct port *uplink)
@@ -38,7 +46,7 @@ static uint16_t reply_arp(struct rte_mbuf *mbuf, struct rte_arp_hdr *arp, const 
 	arp->arp_data.arp_sha = uplink->mac;
 	arp->arp_data.arp_sip = address;
 	reply_ether(mbuf, uplink);
-	return STAGE_TX;
+	return EXIT_REPLY;
 }
 
 static uint16_t process_arp(struct stage_context *context, struct rte_mbuf *mbuf)
@@ -95,10 +103,10 @@ static uint16_t process_icmp(struct stage_context *context, struct rte_mbuf *mbu
 	icmp->icmp_cksum = 0;
 	icmp->icmp_cksum = ~checksum_from(mbuf, offset);
 	reply_ether(mbuf, context->tables->ports[mbuf->port]);
-	return STAGE_TX;
+	return EXIT_REPLY;
 }
 
-void vtep_process(
+static void process(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
 {
 	for (uint16_t i = 0; i < n; i++) {
@@ -110,3 +118,19 @@ void vtep_process(
 		mbufs[i]->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	}
 }
+
+const struct stage vtep_stage = {
+	.name = "vtep",
+	.process = process,
+	.exits = {[EXIT_REPLY] = "reply"},
+	.drops =
+		{
+			[DROP_ARP_MALFORMED] = {"arp_malformed",
+				"ARP packet is truncated or not for IPv4 over Ethernet"},
+			[DROP_ARP_UNWANTED] = {"arp_unwanted",
+				"ARP packet asks for or tells of others"},
+			[DROP_ICMP_MALFORMED] = {"icmp_malformed",
+				"ICMP packet is truncated or its checksum is wrong"},
+			[DROP_ICMP_UNWANTED] = {"icmp_unwanted", "ICMP packet is no echo request"},
+		},
+};

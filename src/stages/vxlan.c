@@ -6,6 +6,15 @@
 
 #include "stages/stage.h"
 
+enum exit { EXIT_INNER };
+enum drop {
+	DROP_VXLAN_TRUNCATED,
+	DROP_VXLAN_FLAG,
+	DROP_VXLAN_VNI,
+	DROP_VXLAN_VTEP,
+	DROP_INNER_TRUNCATED,
+};
+
 #define MBUF_BUFFER_FLAGS (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)
 
 /* The headers that gro has checked. */
@@ -93,10 +102,10 @@ static uint16_t decapsulate(struct stage_context *context, struct last *last, st
 	rte_pktmbuf_adj(mbuf, outer.length);
 	/* What the NIC said of checksums was about the outer packet. */
 	mbuf->ol_flags &= MBUF_BUFFER_FLAGS;
-	return STAGE_BRIDGE;
+	return EXIT_INNER;
 }
 
-void vxlan_process(
+static void process(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
 {
 	struct last last = {.network = NETWORK_NONE};
@@ -104,3 +113,21 @@ void vxlan_process(
 	for (uint16_t i = 0; i < n; i++)
 		verdicts[i] = decapsulate(context, &last, mbufs[i]);
 }
+
+const struct stage vxlan_stage = {
+	.name = "vxlan",
+	.process = process,
+	.exits = {[EXIT_INNER] = "inner"},
+	.drops =
+		{
+			[DROP_VXLAN_TRUNCATED] = {"vxlan_truncated",
+				"packet ends within the VXLAN header"},
+			[DROP_VXLAN_FLAG] = {"vxlan_flag", "VXLAN header without the I flag"},
+			[DROP_VXLAN_VNI] = {"vxlan_vni",
+				"no network has this VNI at this UDP port and uplink"},
+			[DROP_VXLAN_VTEP] = {"vxlan_vtep",
+				"sender is not one of the network's VTEPs"},
+			[DROP_INNER_TRUNCATED] = {"inner_truncated",
+				"frame ends within the inner Ethernet header"},
+		},
+};

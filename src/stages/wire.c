@@ -5,13 +5,18 @@
  */
 #include "stages/stage.h"
 
+enum exit { EXIT_LOCAL, EXIT_REMOTE };
+enum drop {
+	DROP_WIRE_NO_PORT,
+};
+
 static uint16_t join(const struct tables *tables, struct rte_mbuf *mbuf)
 {
 	struct packet *packet = packet_of(mbuf);
 
 	if (packet->source < PORTS_MAX) {
 		packet->destination = tables->networks[packet->network]->wire_remote;
-		return STAGE_ENCAP;
+		return EXIT_REMOTE;
 	}
 	packet->destination = packet->network == NETWORK_NONE
 				      ? tables->wire_port
@@ -19,12 +24,22 @@ static uint16_t join(const struct tables *tables, struct rte_mbuf *mbuf)
 	if (packet->destination == PLACE_NONE)
 		return VERDICT_DROP + DROP_WIRE_NO_PORT;
 	packet->network = tables->ports[packet->destination]->network;
-	return STAGE_VETH;
+	return EXIT_LOCAL;
 }
 
-void wire_process(
+static void process(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
 {
 	for (uint16_t i = 0; i < n; i++)
 		verdicts[i] = join(context->tables, mbufs[i]);
 }
+
+const struct stage wire_stage = {
+	.name = "wire",
+	.process = process,
+	.exits = {[EXIT_LOCAL] = "local", [EXIT_REMOTE] = "remote"},
+	.drops =
+		{
+			[DROP_WIRE_NO_PORT] = {"wire_no_port", "the network has no container port"},
+		},
+};

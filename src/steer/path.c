@@ -105,7 +105,7 @@ static struct path choose_all(struct chooser *chooser, const struct transition *
 
 	memcpy(path.lcore, chooser->plan->lcore, sizeof(path.lcore));
 	for (unsigned int i = 0; i < way.n; i++) {
-		enum stage stage = way.stages[i];
+		enum step stage = way.stages[i];
 		uint16_t lcore = choose_on_way(chooser, branch, &row[stage], stage, &path);
 
 		if (lcore != LCORE_INLINE)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "steer/plan.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,12 +82,22 @@ static void set_rows(struct plan *plan, const struct mode *mode)
 	memcpy(plan->elephant, mode->row, sizeof(plan->elephant));
 }
 
+static void set_next(struct plan *plan)
+{
+	struct error error;
+	int result = graph_resolve(&graph, plan->next, &error);
+
+	assert(result == 0);
+	(void)result;
+}
+
 void plan_set(struct plan *plan, const struct mode *mode)
 {
 	*plan = (struct plan){.gated = mode->gated,
 		.sorting = sorting_of(mode),
 		.splits = mode_find_transition(mode, TRANSITION_SPLIT) >= 0};
 	snprintf(plan->mode, sizeof(plan->mode), "%s", mode->name);
+	set_next(plan);
 	set_rows(plan, mode);
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++) {
 		plan->instead[stage] = stage;

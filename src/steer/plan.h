@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "stages/stage.h"
+#include "steer/graph.h"
 
 /*
  * The plan says for each stage how a packet gets there from the stage before. A mode is a row of
@@ -41,8 +41,8 @@ struct transition {
 
 /* Where a mode has no use for a stage, another stands in its place. */
 struct replacement {
-	enum stage stage;
-	enum stage by;
+	enum step stage;
+	enum step by;
 };
 
 #define REPLACEMENTS_MAX 3
@@ -63,7 +63,8 @@ struct plan {
 	bool balances;		       /* some stage by the loads */
 	bool splits;		       /* elephants have another row than other flows */
 	uint32_t salt;		       /* another one makes other choices for the same flows */
-	uint16_t instead[STAGE_COUNT]; /* the stage that runs where a verdict names this one */
+	graph_next_t next;	       /* where the exits of the stages lead */
+	uint16_t instead[STAGE_COUNT]; /* the stage that runs where this one would */
 	uint16_t lcore[STAGE_COUNT];   /* where an inline stage runs: an index, or LCORE_INLINE */
 	struct transition open[STAGE_COUNT];   /* how a packet from an uplink gets there, */
 	struct transition closed[STAGE_COUNT]; /* and how while the gate is closed */
@@ -77,7 +78,7 @@ void plan_set(struct plan *plan, const struct mode *mode);
  * a row is about. */
 struct plan_way {
 	unsigned int n;
-	enum stage stages[STAGE_COUNT];
+	enum step stages[STAGE_COUNT];
 };
 struct plan_way plan_way(void);
 

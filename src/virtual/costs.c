@@ -158,7 +158,7 @@ static void unknown_step(const struct ini_section *section, struct error_list *e
 
 	for (int step = 0; step < STEP_COUNT; step++)
 		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", step ? ", " : "",
-			stage_table[step].name);
+			stage_table[step]->name);
 	ini_wrong(errors, section, NULL, NULL, "no such step; there are %s", list);
 }
 
@@ -335,7 +335,7 @@ static void check_complete(const struct reading *reading, struct error_list *err
 		missing("price", "", errors);
 	for (int step = 0; step < STEP_COUNT; step++)
 		if (!reading->steps[step])
-			missing("step ", stage_table[step].name, errors);
+			missing("step ", stage_table[step]->name, errors);
 }
 
 void costs_read(struct costs *costs, struct error_list *errors)

@@ -10,6 +10,7 @@
 #include "control/config.h"
 #include "engine/door.h"
 #include "engine/lcore.h"
+#include "stages/rx.h"
 
 #define NAME_SIZE 128
 #define BUSY_LIMIT 0.97 /* an lcore that is busy for more has nothing to spare */
@@ -39,7 +40,7 @@ static struct result_door read_door(const struct lcore *lcore)
 	const struct door *door = lcore->door;
 	struct result_door sum = {.gate_changes = door->gate.changes,
 		.moves = door->moves.ended,
-		.refused = lcore->counters.drops[DROP_PATH_FULL],
+		.refused = lcore->counters.drops[STAGE_RX][RX_PATH_FULL],
 		.promoted = door->elephants.promoted,
 		.demoted = door->elephants.demoted};
 
@@ -231,14 +232,14 @@ static int64_t lost(const struct result *result)
 
 /* ---- what bounded it ---- */
 
-static enum drop most_frequent_drop(const struct result *result)
+static unsigned int most_frequent_drop(const struct result *result)
 {
 	unsigned int most = 0;
 
-	for (unsigned int drop = 1; drop < DROP_COUNT; drop++)
-		if (dataplane_drops(result->dataplane, drop) >
+	for (unsigned int slot = 1; slot < DROP_SLOTS; slot++)
+		if (dataplane_drops(result->dataplane, slot) >
 			dataplane_drops(result->dataplane, most))
-			most = drop;
+			most = slot;
 	return most;
 }
 
@@ -251,7 +252,7 @@ static void name_limit(
 	if (busy_share(result, lcore) >= BUSY_LIMIT)
 		snprintf(text, size, "lcore %u", result->dataplane->lcore_ids[lcore]);
 	else if (sum.dropped > 0 && sum.dropped >= all->missed)
-		snprintf(text, size, "%s", drop_table[most_frequent_drop(result)].name);
+		snprintf(text, size, "%s", drop_at(most_frequent_drop(result))->name);
 	else if (all->missed > 0)
 		snprintf(text, size, "receive rings");
 	else
@@ -498,12 +499,12 @@ static void write_drops(FILE *file, const struct result *result)
 	const char *separator = "";
 
 	fprintf(file, "  \"drops\": {");
-	for (unsigned int drop = 0; drop < DROP_COUNT; drop++) {
-		uint64_t packets = dataplane_drops(result->dataplane, drop);
+	for (unsigned int slot = 0; slot < DROP_SLOTS; slot++) {
+		uint64_t packets = dataplane_drops(result->dataplane, slot);
 
 		if (packets == 0)
 			continue;
-		fprintf(file, "%s\"%s\": %" PRIu64, separator, drop_table[drop].name, packets);
+		fprintf(file, "%s\"%s\": %" PRIu64, separator, drop_at(slot)->name, packets);
 		separator = ", ";
 	}
 	fprintf(file, "},\n");

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "engine/door.h"
+#include "stages/rx.h"
 
 static void add_traffic(struct series_sample *sample, const struct outside *outside)
 {
@@ -25,7 +26,7 @@ static void add_doors(struct series_sample *sample, const struct dataplane *data
 		sample->moves += door->moves.ended;
 		sample->gate_changes += door->gate.changes;
 	}
-	sample->refused = dataplane_drops(dataplane, DROP_PATH_FULL);
+	sample->refused = dataplane_drops(dataplane, drop_slot(STAGE_RX, RX_PATH_FULL));
 }
 
 static struct series_sample count(

@@ -294,7 +294,7 @@ static bool fit_step(unsigned int way, int step, struct fit *fit, unsigned int r
 
 static void print_step(unsigned int way, int step, const struct fit *fit)
 {
-	const char *name = stage_table[step].name;
+	const char *name = stage_table[step]->name;
 	double packet = fit->packet[0];
 
 	printf("{\"scenario\": \"step: %s (%s)\", " ROW

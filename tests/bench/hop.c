@@ -143,7 +143,7 @@ static void print_stages(unsigned int rounds)
 			       "\"vanilla\", \"lcores\": 1, \"clock\": \"real\", \"frame_bytes\": "
 			       "64, \"flows\": 1, \"port\": \"ring\", \"cycles_per_packet\": "
 			       "%.1f}\n",
-				stage_table[stage].name, median_stage(stage, rounds));
+				stage_table[stage]->name, median_stage(stage, rounds));
 }
 
 static void print_variants(unsigned int rounds)

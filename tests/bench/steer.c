@@ -366,7 +366,7 @@ static void print_places(const struct variant *variant, unsigned int step)
 {
 	unsigned int ways = count_ways(variant->setup);
 
-	printf("%s %u", stage_table[way[step]].name, variant->where[0][step]);
+	printf("%s %u", stage_table[way[step]]->name, variant->where[0][step]);
 	for (unsigned int i = 1; i < ways; i++)
 		if (variant->where[i][step] != variant->where[i - 1][step])
 			printf(" and %u", variant->where[i][step]);
@@ -393,7 +393,7 @@ static void print_steps(unsigned int variant, const struct pairs *pairs)
 
 		if (cycles <= 0)
 			continue;
-		printf("%s\"%s\": %.1f", separator, stage_table[step].name, cycles);
+		printf("%s\"%s\": %.1f", separator, stage_table[step]->name, cycles);
 		separator = ", ";
 	}
 	printf("}, ");

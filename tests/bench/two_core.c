@@ -389,7 +389,7 @@ static void print_scenario(const struct variant *what, enum distance_class class
 	if (what->cut == STEP_COUNT)
 		printf("{\"scenario\": \"one lcore, %s\", ", rounds_class_names[class]);
 	else
-		printf("{\"scenario\": \"cut before %s, %s\", ", stage_table[what->cut].name,
+		printf("{\"scenario\": \"cut before %s, %s\", ", stage_table[what->cut]->name,
 			rounds_class_names[class]);
 }
 

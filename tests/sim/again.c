@@ -77,7 +77,7 @@ void world_config_write(const struct world_config *config, FILE *file)
 			fprintf(file, "%s=%" PRIu64 " ", fields[i].name, get(config, &fields[i]));
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
 		if (config->placement[stage] != LCORE_INLINE)
-			fprintf(file, "%s=%u ", stage_table[stage].name, config->placement[stage]);
+			fprintf(file, "%s=%u ", stage_table[stage]->name, config->placement[stage]);
 }
 
 static int read_word(struct world_config *config, const char *name, uint64_t value)

@@ -204,21 +204,22 @@ static void too_big_for_container(struct rte_mbuf *mbuf)
 }
 
 const struct fault faults[] = {
-	{DROP_VXLAN_VNI, true, false, other_vni},
-	{DROP_VXLAN_VTEP, true, false, other_vtep},
-	{DROP_VXLAN_FLAG, true, false, no_vni_flag},
-	{DROP_OUTER_MAC, true, false, wrong_outer_mac},
-	{DROP_OUTER_IPV4_CHECKSUM, true, false, wrong_checksum},
-	{DROP_OUTER_UDP_PORT, true, false, other_udp_port},
-	{DROP_BRIDGE_SOURCE, true, false, group_source},
-	{DROP_BRIDGE_RESERVED, true, false, reserved_destination},
-	{DROP_BRIDGE_SPOOFED, true, true, spoofed_inner_source},
-	{DROP_BRIDGE_SAME_PORT, true, true, to_itself},
-	{DROP_BRIDGE_TUNNEL_TO_TUNNEL, true, true, to_other_vtep},
-	{DROP_SOURCE_MAC, false, false, spoofed_mac},
-	{DROP_SOURCE_IPV4, false, false, spoofed_address},
-	{DROP_RUNT, false, false, runt},
-	{DROP_ENCAP_TOO_BIG, false, true, too_big_for_remote},
-	{DROP_VETH_TOO_BIG, false, true, too_big_for_container},
+	{"vxlan_vni", true, false, other_vni},
+	{"vxlan_vtep", true, false, other_vtep},
+	{"vxlan_flag", true, false, no_vni_flag},
+	{"outer_mac", true, false, wrong_outer_mac},
+	{"outer_ipv4_checksum", true, false, wrong_checksum},
+	{"outer_udp_port", true, false, other_udp_port},
+	{"bridge_source", true, false, group_source},
+	{"bridge_reserved", true, false, reserved_destination},
+	{"bridge_spoofed", true, true, spoofed_inner_source},
+	{"bridge_same_port", true, true, to_itself},
+	{"bridge_tunnel_to_tunnel", true, true, to_other_vtep},
+	{"source_mac", false, false, spoofed_mac},
+	{"source_ipv4", false, false, spoofed_address},
+	{"runt", false, false, runt},
+	{"encap_too_big", false, true, too_big_for_remote},
+	{"veth_too_big", false, true, too_big_for_container},
 };
+static_assert(RTE_DIM(faults) <= FAULTS_MAX, "queues count each");
 const unsigned int n_faults = RTE_DIM(faults);

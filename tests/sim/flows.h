@@ -26,7 +26,7 @@
 
 /* One way in which packets are wrong, and how weft must call it. */
 struct fault {
-	enum drop drop;
+	const char *drop; /* its name */
 	bool from_uplink;
 	bool fixed; /* it is one only while every address has a static entry */
 	void (*apply)(struct rte_mbuf *mbuf);
@@ -47,6 +47,7 @@ struct flow {
 	struct frame_outer outer;  /* the same, if it comes from a remote host */
 };
 
+#define FAULTS_MAX 16
 extern const struct fault faults[];
 extern const unsigned int n_faults;
 

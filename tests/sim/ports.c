@@ -30,7 +30,7 @@ static void give(struct sim_queue *queue, const struct flow *flow, bool fails)
 {
 	queue->given++;
 	if (fails)
-		queue->faulty[flow->fault->drop]++;
+		queue->faulty[flow->fault - faults]++;
 }
 
 /* Elephants have most of the packets, while they have any. NULL if nobody has. */

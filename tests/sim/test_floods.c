@@ -198,7 +198,7 @@ static void free_tables(struct tables *tables)
 /* Each stage where the one before it ran, or on any lcore. */
 static void place_stages(struct plan *plan, uint16_t n_lcores)
 {
-	static const enum stage stages[] = {STAGE_VETH_RX, STAGE_BRIDGE, STAGE_VETH};
+	static const enum step stages[] = {STAGE_VETH_RX, STAGE_BRIDGE, STAGE_VETH};
 
 	plan_set(plan, plan_mode_find("vanilla"));
 	for (size_t i = 0; i < RTE_DIM(stages); i++)
@@ -287,8 +287,8 @@ static void check_end(void)
 {
 	for (uint16_t i = 0; i < floods.dataplane->n_lcores; i++)
 		assert_false(floods.dataplane->lcores[i]->flood.waits);
-	assert_int_equal(dataplane_drops(floods.dataplane, DROP_FLOOD_REFUSED), 0);
-	assert_int_equal(dataplane_drops(floods.dataplane, DROP_INBOX_FULL), 0);
+	assert_int_equal(sim_drops(floods.dataplane, "flood_refused"), 0);
+	assert_int_equal(sim_drops(floods.dataplane, "inbox_full"), 0);
 	assert_int_equal(rte_mempool_avail_count(floods.pool), MBUFS);
 }
 
@@ -409,8 +409,8 @@ static void what_has_no_vtep_is_no_flood(void **state)
 	while (floods.next[1] < PACKETS)
 		poll(lcore);
 	run(false);
-	assert_int_equal(dataplane_drops(floods.dataplane, DROP_FLOOD_NOBODY), 0);
-	assert_int_equal(dataplane_drops(floods.dataplane, DROP_ENCAP_NO_VTEP), 1);
+	assert_int_equal(sim_drops(floods.dataplane, "flood_nobody"), 0);
+	assert_int_equal(sim_drops(floods.dataplane, "encap_no_vtep"), 1);
 	end();
 }
 

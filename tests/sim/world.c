@@ -162,7 +162,7 @@ void world_report(const struct world *world)
 		config->row > 0 ? world_row(config->row - 1)->name : "", world->turns);
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
 		if (config->placement[stage] != LCORE_INLINE)
-			fprintf(stderr, " %s=%u", stage_table[stage].name,
+			fprintf(stderr, " %s=%u", stage_table[stage]->name,
 				config->placement[stage]);
 	fprintf(stderr, "\n");
 }
@@ -614,7 +614,7 @@ static void add_sums(const struct sim_queue *queue, void *argument)
 	sum->refused += queue->refused;
 	sum->refused_away += queue->refused_away;
 	sum->refused_too_big += queue->refused_too_big;
-	for (unsigned int i = 0; i < DROP_COUNT; i++)
+	for (unsigned int i = 0; i < n_faults; i++)
 		sum->faulty[i] += queue->faulty[i];
 }
 
@@ -725,7 +725,7 @@ static const char *const modes[] = {"rps", "falcon-dev", "falcon-func"};
 /* Ways to split, from where to where; and each again with its branches pipelined, and with another
  * lcore for each stage after the merge. */
 static const struct {
-	enum stage split, merge;
+	enum step split, merge;
 } splits[] = {
 	{STAGE_VXLAN, STAGE_BRIDGE}, /* mflow-device */
 	{STAGE_RX, STAGE_VETH},	     /* mflow-full */
@@ -742,13 +742,13 @@ static const struct {
 
 static void make_row(struct mode *mode, unsigned int i)
 {
-	enum stage split = splits[i % RTE_DIM(splits)].split;
-	enum stage merge = splits[i % RTE_DIM(splits)].merge;
+	enum step split = splits[i % RTE_DIM(splits)].split;
+	enum step merge = splits[i % RTE_DIM(splits)].merge;
 	bool pipelined = i / RTE_DIM(splits) % 2, spread = i / RTE_DIM(splits) / 2;
 	struct plan_way way = plan_way();
 
-	snprintf(mode->name, sizeof(mode->name), "%s-%s%s%s", stage_table[split].name,
-		stage_table[merge].name, pipelined ? " pipelined" : "", spread ? " spread" : "");
+	snprintf(mode->name, sizeof(mode->name), "%s-%s%s%s", stage_table[split]->name,
+		stage_table[merge]->name, pipelined ? " pipelined" : "", spread ? " spread" : "");
 	for (unsigned int j = 0; j < way.n; j++)
 		if (way.stages[j] < merge ? pipelined && way.stages[j] > split : spread)
 			mode->row[way.stages[j]].kind = TRANSITION_FLOW_STAGE;
@@ -858,49 +858,85 @@ static void check_ports(struct world *world)
 			check_port(world, &world->containers[i][j]);
 }
 
-/* Drops that do not follow from what the packet is. */
-static bool depends_on_run(const struct world *world, enum drop drop)
+uint64_t sim_drops(const struct dataplane *dataplane, const char *name)
 {
-	switch (drop) {
-	case DROP_PORT_DOWN:
-	case DROP_PORT_FULL:
-	case DROP_PORT_TOO_BIG:
-	case DROP_UPLINK_FULL:
-	case DROP_UPLINK_TOO_BIG:
-		return world->config.refusing;
-	case DROP_FLOOD_REFUSED: /* on branches: all others wait for credits */
-		return world->config.row > 0;
-	case DROP_PATH_FULL:
-		return world->config.steering || world->config.mode != NULL ||
-		       world->config.row > 0;
-	case DROP_PORT_GONE:
-	case DROP_FLOOD_NOBODY:
-	case DROP_BRIDGE_SPOOFED: /* sent by a port that has gone and come again meanwhile */
-		return world->config.churning;
-	default:
-		return false;
+	int slot = drop_find(name);
+
+	if (slot < 0)
+		abort();
+	return dataplane_drops(dataplane, slot);
+}
+
+/* Drops that do not follow from what the packet is. */
+static const char *const refusals[] = {
+	"port_down", "port_full", "port_too_big", "uplink_full", "uplink_too_big", NULL};
+/* Of what was sent by, or for, a port that has gone, and may have come again meanwhile. */
+static const char *const goings[] = {"source_gone", "flood_gone", "port_gone", "deliver_gone",
+	"flood_nobody", "bridge_spoofed", NULL};
+
+static bool is_among(const char *name, const char *const *names)
+{
+	for (; *names != NULL; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
+static bool depends_on_run(const struct world *world, const char *drop)
+{
+	const struct world_config *config = &world->config;
+
+	if (is_among(drop, refusals))
+		return config->refusing;
+	if (is_among(drop, goings))
+		return config->churning;
+	if (strcmp(drop, "flood_refused") == 0) /* on branches: all others wait for credits */
+		return config->row > 0;
+	return strcmp(drop, "path_full") == 0 &&
+	       (config->steering || config->mode != NULL || config->row > 0);
+}
+
+/* How many packets were given that must be dropped so. */
+static uint64_t faulty(const struct sim_queue *sum, const char *drop)
+{
+	uint64_t packets = 0;
+
+	for (unsigned int i = 0; i < n_faults; i++)
+		if (strcmp(faults[i].drop, drop) == 0)
+			packets += sum->faulty[i];
+	return packets;
+}
+
+static void check_drop(struct world *world, const struct sim_queue *sum, unsigned int slot)
+{
+	const struct stage_drop *drop = drop_at(slot);
+	uint64_t drops = dataplane_drops(world->dataplane, slot), expected;
+
+	if (drop == NULL) {
+		if (drops > 0)
+			world_fail(world, "%" PRIu64 " packets were dropped without a name", drops);
+		return;
 	}
+	expected = faulty(sum, drop->name);
+	/* What a port that was removed meanwhile has sent goes before it is looked at, as does what
+	 * is refused. */
+	if (drops < expected && (world->config.churning || world->paths_refused > 0))
+		return;
+	if (drops != expected && !depends_on_run(world, drop->name))
+		world_fail(world, "%" PRIu64 " packets were dropped as %s, not %" PRIu64, drops,
+			drop->name, expected);
 }
 
 static void check_drops(struct world *world, const struct sim_queue *sum)
 {
-	uint64_t away = dataplane_drops(world->dataplane, DROP_PORT_DOWN);
-	uint64_t busy = dataplane_drops(world->dataplane, DROP_PORT_FULL) +
-			dataplane_drops(world->dataplane, DROP_UPLINK_FULL);
-	uint64_t too_big = dataplane_drops(world->dataplane, DROP_PORT_TOO_BIG) +
-			   dataplane_drops(world->dataplane, DROP_UPLINK_TOO_BIG);
+	uint64_t away = sim_drops(world->dataplane, "port_down");
+	uint64_t busy = sim_drops(world->dataplane, "port_full") +
+			sim_drops(world->dataplane, "uplink_full");
+	uint64_t too_big = sim_drops(world->dataplane, "port_too_big") +
+			   sim_drops(world->dataplane, "uplink_too_big");
 
-	for (unsigned int i = 0; i < DROP_COUNT; i++) {
-		uint64_t drops = dataplane_drops(world->dataplane, i);
-
-		/* What a port that was removed meanwhile has sent goes before it is looked at, as
-		 * does what is refused. */
-		if (drops < sum->faulty[i] && (world->config.churning || world->paths_refused > 0))
-			continue;
-		if (drops != sum->faulty[i] && !depends_on_run(world, i))
-			world_fail(world, "%" PRIu64 " packets were dropped as %s, not %" PRIu64,
-				drops, drop_table[i].name, sum->faulty[i]);
-	}
+	for (unsigned int slot = 0; slot < DROP_SLOTS; slot++)
+		check_drop(world, sum, slot);
 	if (away != sum->refused_away || too_big != sum->refused_too_big ||
 		away + busy + too_big != sum->refused)
 		world_fail(world,
@@ -1128,8 +1164,8 @@ int world_check(struct world *world)
 {
 	struct sim_queue sum = sum_up(world);
 
-	world->floods_refused = dataplane_drops(world->dataplane, DROP_FLOOD_REFUSED);
-	world->paths_refused = dataplane_drops(world->dataplane, DROP_PATH_FULL);
+	world->floods_refused = sim_drops(world->dataplane, "flood_refused");
+	world->paths_refused = sim_drops(world->dataplane, "path_full");
 	if (!world->failed) {
 		check_conservation(world, &sum);
 		check_drops(world, &sum);

@@ -87,7 +87,7 @@ struct sim_queue {
 	uint64_t refused_away;	     /* of these, because the peer is away */
 	uint64_t refused_too_big;    /* of these, each alone */
 	bool too_big;		     /* why the last ones were refused */
-	uint64_t faulty[DROP_COUNT]; /* given, and to be dropped so */
+	uint64_t faulty[FAULTS_MAX]; /* given, with each of faults[] */
 	uint16_t n_replies;	     /* relaxed */
 	uint16_t n_ready;	     /* of these, those that are there by now */
 	struct rte_mbuf *replies[SIM_REPLIES_MAX];
@@ -253,5 +253,8 @@ void world_shorten(struct world *world);
 
 /* True if it did not fail; one that did is shortened. Frees the world. */
 bool world_passed(struct world *world);
+
+/* How many packets were dropped so; by a drop's name, which there must be. */
+uint64_t sim_drops(const struct dataplane *dataplane, const char *name);
 
 #endif

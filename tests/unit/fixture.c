@@ -71,11 +71,23 @@ struct rte_mbuf *mbuf_tight(const void *bytes, uint16_t length)
 	return make_mbuf(bytes, length, 0);
 }
 
-uint16_t verdict_of(stage_process_t process, struct rte_mbuf *mbuf)
+uint16_t exit_of(const struct stage *stage, const char *name)
+{
+	assert_true(stage_find_exit(stage, name) >= 0);
+	return stage_find_exit(stage, name);
+}
+
+uint16_t drop_of(const char *name)
+{
+	assert_true(drop_find(name) >= 0);
+	return VERDICT_DROP + drop_number(drop_find(name));
+}
+
+uint16_t verdict_of(const struct stage *stage, struct rte_mbuf *mbuf)
 {
 	uint16_t verdict = UINT16_MAX;
 
-	process(&fixture.context, &mbuf, 1, &verdict);
+	stage->process(&fixture.context, &mbuf, 1, &verdict);
 	return verdict;
 }
 
@@ -182,6 +194,7 @@ int fixture_make(void **state)
 	(void)state;
 	fixture = (struct fixture){.tables = tables, .context = {.tables = tables}};
 	fixture.context.seconds = HEARD;
+	fixture.context.statistics = fixture.statistics;
 	tables->fdb = make_hash("fdb");
 	tables->remotes_by_address = make_hash("remotes");
 	tables->networks_by_vni = rte_fbk_hash_create(&vnis);

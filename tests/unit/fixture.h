@@ -52,6 +52,7 @@ struct fixture {
 	struct remote remotes[3];
 	struct port ports[4];
 	struct stage_context context;
+	uint64_t statistics[STAGE_STATISTICS_MAX];
 };
 
 extern struct fixture fixture;
@@ -67,7 +68,11 @@ struct rte_mbuf *mbuf_of(const void *bytes, uint16_t length);
 struct rte_mbuf *mbuf_tight(const void *bytes, uint16_t length);
 
 /* The verdict of a stage on one packet. */
-uint16_t verdict_of(stage_process_t process, struct rte_mbuf *mbuf);
+uint16_t verdict_of(const struct stage *stage, struct rte_mbuf *mbuf);
+
+/* The number of a stage's exit; the verdict for a drop. Both by name, and there must be one. */
+uint16_t exit_of(const struct stage *stage, const char *name);
+uint16_t drop_of(const char *name);
 
 void fdb_entry(uint16_t network, const struct rte_ether_addr *mac, uint16_t place, bool fixed,
 	uint32_t heard);
@@ -117,6 +122,7 @@ struct arp_frame arp_request(void);	   /* VTEP 2 asks for the uplink's address *
 struct ipv4_frame echo_request(void);	   /* VTEP 2 to the uplink */
 void ipv4_finish(struct rte_ipv4_hdr *ip); /* sets the header checksum */
 
-#define assert_drop(verdict, NAME) assert_int_equal(verdict, VERDICT_DROP + DROP_##NAME)
+#define assert_exit(verdict, stage, name) assert_int_equal(verdict, exit_of(&stage##_stage, name))
+#define assert_drop(verdict, name) assert_int_equal(verdict, drop_of(name))
 
 #endif

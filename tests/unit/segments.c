@@ -156,7 +156,7 @@ struct rte_mbuf *wish_for(struct burst *burst, struct wish wish)
 void gro(struct burst *burst)
 {
 	fixture.tables->coalesce = true;
-	gro_process(&fixture.context, burst->mbufs, burst->n, burst->verdicts);
+	gro_stage.process(&fixture.context, burst->mbufs, burst->n, burst->verdicts);
 }
 
 uint16_t followers(const struct burst *burst, uint16_t i)

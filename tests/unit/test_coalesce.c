@@ -30,8 +30,8 @@ static void nothing_is_coalesced_if_nobody_wants_it(void **state)
 	(void)state;
 	add(&burst, nth(0));
 	add(&burst, nth(1));
-	gro_process(&fixture.context, burst.mbufs, burst.n, burst.verdicts);
-	assert_int_equal(burst.verdicts[1], STAGE_VXLAN);
+	gro_stage.process(&fixture.context, burst.mbufs, burst.n, burst.verdicts);
+	assert_int_equal(burst.verdicts[1], EXIT_MAIN);
 }
 
 static void ipv6_tags_and_options_are_coalesced(void **state)
@@ -89,7 +89,7 @@ static void packets_between_do_not_matter(void **state)
 	add(&burst, bad);
 	add(&burst, nth(1));
 	assert_lists(&burst, 1, 0, 0, -1);
-	assert_drop(burst.verdicts[2], OUTER_MAC);
+	assert_drop(burst.verdicts[2], "outer_mac");
 }
 
 /* ---- what ends a list ---- */
@@ -158,7 +158,7 @@ static void a_list_is_a_burst_at_most(void **state)
 	burst.n = 0;
 	add(&burst, nth(STAGE_BURST_MAX));
 	gro(&burst);
-	assert_int_equal(burst.verdicts[0], STAGE_VXLAN); /* nothing is kept */
+	assert_int_equal(burst.verdicts[0], EXIT_MAIN); /* nothing is kept */
 }
 
 /* ---- each rule, by a packet that breaks it alone ---- */
@@ -436,7 +436,7 @@ static void outer_options_are_not_looked_behind(void **state)
 	add(&burst, with_outer_options(0));
 	add(&burst, with_outer_options(1));
 	assert_lists(&burst, 0, 0);
-	assert_int_equal(burst.verdicts[1], STAGE_VXLAN);
+	assert_int_equal(burst.verdicts[1], EXIT_MAIN);
 }
 
 static void data_begin_behind_the_header(void **state)
@@ -503,7 +503,7 @@ static void mbufs_must_be_plain(void **state)
 		}
 		gro(&burst);
 		for (int i = 0; i < 3; i++)
-			assert_int_equal(burst.verdicts[i], STAGE_VXLAN);
+			assert_int_equal(burst.verdicts[i], EXIT_MAIN);
 	}
 }
 
@@ -525,7 +525,7 @@ static void a_list_has_one_origin(void **state)
 			fixture.tables->uplink_addresses[PORT_1] = VTEP_OWN;
 		}
 		assert_lists(&burst, 0, 0);
-		assert_int_equal(burst.verdicts[1], STAGE_VXLAN);
+		assert_int_equal(burst.verdicts[1], EXIT_MAIN);
 	}
 }
 

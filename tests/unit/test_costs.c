@@ -31,7 +31,7 @@ static void make_good(void)
 	snprintf(good, sizeof(good), "%s", MACHINE TURN PRICE);
 	for (int step = 0; step < STEP_COUNT; step++)
 		snprintf(good + strlen(good), sizeof(good) - strlen(good),
-			"[step %s]\nburst = %d.25\npacket = %d\n", stage_table[step].name, step,
+			"[step %s]\nburst = %d.25\npacket = %d\n", stage_table[step]->name, step,
 			10 + step);
 }
 
@@ -256,7 +256,7 @@ static void what_is_missing_is_named(void **state)
 		assert_error(&error, (const char *const[3]){sections[i], "missing"});
 	}
 	for (int step = 0; step < STEP_COUNT; step++) {
-		snprintf(section, sizeof(section), "[step %s]", stage_table[step].name);
+		snprintf(section, sizeof(section), "[step %s]", stage_table[step]->name);
 		assert_int_equal(read_without(section, &error), -1);
 		assert_error(&error, (const char *const[3]){section, "missing", "calibrate"});
 	}

@@ -231,13 +231,13 @@ static void veth_merges_for_those_who_take_it(void **state)
 
 	(void)state;
 	fixture.ports[PORT_2].large_segments = true;
-	assert_int_equal(verdict_of(veth_process, list), STAGE_DELIVER);
+	assert_exit(verdict_of(&veth_stage, list), veth, "container");
 	assert_originals(list, frames, 3);
 	fixture.ports[PORT_2].mtu = frames[0].length - frames[0].ip;
-	assert_int_equal(verdict_of(veth_process, large), STAGE_DELIVER);
+	assert_exit(verdict_of(&veth_stage, large), veth, "container");
 	assert_large(large, frames, 3);
 	fixture.ports[PORT_2].mtu--; /* frames have a tag */
-	assert_drop(verdict_of(veth_process, too_big), VETH_TOO_BIG);
+	assert_drop(verdict_of(&veth_stage, too_big), "veth_too_big");
 	assert_originals(too_big, frames, 3);
 }
 

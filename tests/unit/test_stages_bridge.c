@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fixture.h"
+#include "stages/bridge.h"
 
 /* A frame from a place of blue; the verdict. */
 static struct rte_mbuf *mbuf_from(
@@ -19,25 +20,25 @@ static struct rte_mbuf *mbuf_from(
 static uint16_t bridge_of(
 	uint16_t place, const struct rte_ether_addr *from, const struct rte_ether_addr *to)
 {
-	return verdict_of(bridge_process, mbuf_from(place, from, to));
+	return verdict_of(&bridge_stage, mbuf_from(place, from, to));
 }
 
 static void assert_destination(uint16_t place, const struct rte_ether_addr *from,
-	const struct rte_ether_addr *to, uint16_t stage, uint16_t destination)
+	const struct rte_ether_addr *to, uint16_t exit, uint16_t destination)
 {
 	struct rte_mbuf *mbuf = mbuf_from(place, from, to);
 
-	assert_int_equal(verdict_of(bridge_process, mbuf), stage);
+	assert_int_equal(verdict_of(&bridge_stage, mbuf), exit);
 	assert_int_equal(packet_of(mbuf)->destination, destination);
 }
 
 static void known_addresses_are_reached(void **state)
 {
 	(void)state;
-	assert_destination(REMOTE_2, &mac_host_2, &mac_1, STAGE_VETH, PORT_1);
-	assert_destination(PORT_1, &mac_1, &mac_2, STAGE_VETH, PORT_2);
-	assert_destination(PORT_1, &mac_1, &mac_host_2, STAGE_ENCAP, REMOTE_2);
-	assert_destination(PORT_2, &mac_2, &mac_host_3, STAGE_ENCAP, REMOTE_3);
+	assert_destination(REMOTE_2, &mac_host_2, &mac_1, BRIDGE_LOCAL, PORT_1);
+	assert_destination(PORT_1, &mac_1, &mac_2, BRIDGE_LOCAL, PORT_2);
+	assert_destination(PORT_1, &mac_1, &mac_host_2, BRIDGE_REMOTE, REMOTE_2);
+	assert_destination(PORT_2, &mac_2, &mac_host_3, BRIDGE_REMOTE, REMOTE_3);
 }
 
 static void a_network_has_its_own_addresses(void **state)
@@ -46,11 +47,11 @@ static void a_network_has_its_own_addresses(void **state)
 
 	(void)state;
 	packet_of(mbuf)->network = RED;
-	assert_int_equal(verdict_of(bridge_process, mbuf), STAGE_VETH);
+	assert_exit(verdict_of(&bridge_stage, mbuf), bridge, "local");
 	assert_int_equal(packet_of(mbuf)->destination, PORT_RED);
 	mbuf = mbuf_from(PORT_RED, &mac_1, &mac_2); /* blue's, unknown in red */
 	packet_of(mbuf)->network = RED;
-	assert_int_equal(verdict_of(bridge_process, mbuf), VERDICT_FLOOD);
+	assert_int_equal(verdict_of(&bridge_stage, mbuf), VERDICT_FLOOD);
 }
 
 static void unknown_addresses_and_groups_are_flooded(void **state)
@@ -70,7 +71,7 @@ static void link_local_groups_stay_on_their_link(void **state)
 	(void)state;
 	for (int i = 0; i < 16; i++) {
 		group.addr_bytes[5] = i;
-		assert_drop(bridge_of(PORT_1, &mac_1, &group), BRIDGE_RESERVED);
+		assert_drop(bridge_of(PORT_1, &mac_1, &group), "bridge_reserved");
 	}
 	group.addr_bytes[5] = 16;
 	assert_int_equal(bridge_of(PORT_1, &mac_1, &group), VERDICT_FLOOD);
@@ -81,35 +82,35 @@ static void a_source_must_be_a_station(void **state)
 	static const struct rte_ether_addr zero, group = {{0x03, 0, 0, 0, 0, 1}};
 
 	(void)state;
-	assert_drop(bridge_of(REMOTE_2, &zero, &mac_1), BRIDGE_SOURCE);
-	assert_drop(bridge_of(REMOTE_2, &zero, &zero), BRIDGE_SOURCE);
-	assert_drop(bridge_of(REMOTE_2, &group, &mac_1), BRIDGE_SOURCE);
-	assert_drop(bridge_of(REMOTE_2, &mac_broadcast, &mac_1), BRIDGE_SOURCE);
+	assert_drop(bridge_of(REMOTE_2, &zero, &mac_1), "bridge_source");
+	assert_drop(bridge_of(REMOTE_2, &zero, &zero), "bridge_source");
+	assert_drop(bridge_of(REMOTE_2, &group, &mac_1), "bridge_source");
+	assert_drop(bridge_of(REMOTE_2, &mac_broadcast, &mac_1), "bridge_source");
 	assert_int_equal(fixture.context.notices.n, 0);
 }
 
 static void a_static_source_must_come_from_its_place(void **state)
 {
 	(void)state;
-	assert_drop(bridge_of(REMOTE_2, &mac_1, &mac_2), BRIDGE_SPOOFED);
-	assert_drop(bridge_of(PORT_2, &mac_1, &mac_host_2), BRIDGE_SPOOFED);
-	assert_drop(bridge_of(REMOTE_2, &mac_host_3, &mac_1), BRIDGE_SPOOFED);
-	assert_int_equal(bridge_of(REMOTE_3, &mac_host_3, &mac_1), STAGE_VETH);
+	assert_drop(bridge_of(REMOTE_2, &mac_1, &mac_2), "bridge_spoofed");
+	assert_drop(bridge_of(PORT_2, &mac_1, &mac_host_2), "bridge_spoofed");
+	assert_drop(bridge_of(REMOTE_2, &mac_host_3, &mac_1), "bridge_spoofed");
+	assert_int_equal(bridge_of(REMOTE_3, &mac_host_3, &mac_1), BRIDGE_LOCAL);
 	assert_int_equal(fixture.context.notices.n, 0); /* static ones are not learned */
 }
 
 static void nothing_goes_back_where_it_came_from(void **state)
 {
 	(void)state;
-	assert_drop(bridge_of(PORT_1, &mac_1, &mac_1), BRIDGE_SAME_PORT);
-	assert_drop(bridge_of(REMOTE_2, &mac_host_2, &mac_host_2), BRIDGE_SAME_PORT);
+	assert_drop(bridge_of(PORT_1, &mac_1, &mac_1), "bridge_same_port");
+	assert_drop(bridge_of(REMOTE_2, &mac_host_2, &mac_host_2), "bridge_same_port");
 }
 
 static void nothing_goes_from_tunnel_to_tunnel(void **state)
 {
 	(void)state;
-	assert_drop(bridge_of(REMOTE_2, &mac_host_2, &mac_host_3), BRIDGE_TUNNEL_TO_TUNNEL);
-	assert_drop(bridge_of(PLACE_NONE, &mac_unknown, &mac_host_3), BRIDGE_TUNNEL_TO_TUNNEL);
+	assert_drop(bridge_of(REMOTE_2, &mac_host_2, &mac_host_3), "bridge_tunnel_to_tunnel");
+	assert_drop(bridge_of(PLACE_NONE, &mac_unknown, &mac_host_3), "bridge_tunnel_to_tunnel");
 }
 
 static void assert_noticed(const struct rte_ether_addr *mac, uint16_t place)
@@ -126,14 +127,14 @@ static void assert_noticed(const struct rte_ether_addr *mac, uint16_t place)
 static void a_new_address_is_told_of(void **state)
 {
 	(void)state;
-	assert_int_equal(bridge_of(REMOTE_2, &mac_unknown, &mac_1), STAGE_VETH);
+	assert_int_equal(bridge_of(REMOTE_2, &mac_unknown, &mac_1), BRIDGE_LOCAL);
 	assert_noticed(&mac_unknown, REMOTE_2);
 }
 
 static void an_address_that_moved_is_told_of(void **state)
 {
 	(void)state;
-	assert_int_equal(bridge_of(REMOTE_3, &mac_host_2, &mac_1), STAGE_VETH);
+	assert_int_equal(bridge_of(REMOTE_3, &mac_host_2, &mac_1), BRIDGE_LOCAL);
 	assert_noticed(&mac_host_2, REMOTE_3);
 }
 
@@ -142,7 +143,7 @@ static void a_fresh_address_is_not_told_of_again(void **state)
 	(void)state;
 	for (uint32_t age = 0; age < REFRESH; age++) {
 		fixture.context.seconds = HEARD + age;
-		assert_int_equal(bridge_of(REMOTE_2, &mac_host_2, &mac_1), STAGE_VETH);
+		assert_int_equal(bridge_of(REMOTE_2, &mac_host_2, &mac_1), BRIDGE_LOCAL);
 		assert_int_equal(fixture.context.notices.n, 0);
 	}
 	fixture.context.seconds = HEARD + REFRESH;
@@ -155,7 +156,7 @@ static void an_address_heard_in_the_future_is_fresh(void **state)
 {
 	(void)state;
 	fixture.context.seconds = HEARD - 1;
-	assert_int_equal(bridge_of(REMOTE_2, &mac_host_2, &mac_1), STAGE_VETH);
+	assert_int_equal(bridge_of(REMOTE_2, &mac_host_2, &mac_1), BRIDGE_LOCAL);
 	assert_int_equal(fixture.context.notices.n, 0);
 }
 
@@ -164,15 +165,15 @@ static void nothing_is_told_of_where_nothing_is_learned(void **state)
 	(void)state;
 	fixture.networks[BLUE]->learning = false;
 	fixture.context.seconds = HEARD + 10 * REFRESH;
-	assert_int_equal(bridge_of(REMOTE_2, &mac_unknown, &mac_1), STAGE_VETH);
-	assert_int_equal(bridge_of(REMOTE_2, &mac_host_2, &mac_1), STAGE_VETH);
+	assert_int_equal(bridge_of(REMOTE_2, &mac_unknown, &mac_1), BRIDGE_LOCAL);
+	assert_int_equal(bridge_of(REMOTE_2, &mac_host_2, &mac_1), BRIDGE_LOCAL);
 	assert_int_equal(fixture.context.notices.n, 0);
 }
 
 static void an_address_from_nowhere_is_not_learned(void **state)
 {
 	(void)state;
-	assert_int_equal(bridge_of(PLACE_NONE, &mac_unknown, &mac_1), STAGE_VETH);
+	assert_int_equal(bridge_of(PLACE_NONE, &mac_unknown, &mac_1), BRIDGE_LOCAL);
 	assert_int_equal(fixture.context.notices.n, 0);
 }
 
@@ -206,7 +207,7 @@ static void neighbours_in_a_burst_do_not_share_answers(void **state)
 
 	(void)state;
 	packet_of(mbufs[3])->network = RED;
-	bridge_process(&fixture.context, mbufs, RTE_DIM(mbufs), verdicts);
+	bridge_stage.process(&fixture.context, mbufs, RTE_DIM(mbufs), verdicts);
 	for (size_t i = 0; i < RTE_DIM(mbufs); i++)
 		assert_int_equal(packet_of(mbufs[i])->destination, places[i]);
 }

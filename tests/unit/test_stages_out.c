@@ -25,7 +25,7 @@ static void the_header_is_right(void **state)
 	uint16_t ip_length = sizeof(frame) + VXLAN_OVERHEAD - RTE_ETHER_HDR_LEN;
 
 	(void)state;
-	assert_int_equal(verdict_of(encap_process, mbuf), STAGE_TX);
+	assert_exit(verdict_of(&encap_stage, mbuf), encap, "outer");
 	assert_int_equal(mbuf->pkt_len, VXLAN_OVERHEAD + sizeof(frame));
 	out = rte_pktmbuf_mtod(mbuf, void *);
 	assert_memory_equal(&out->ether.dst_addr, &mac_vtep_2, RTE_ETHER_ADDR_LEN);
@@ -56,7 +56,7 @@ static void source_ports_are_dynamic_ones_and_differ(void **state)
 		uint16_t port;
 
 		rte_pktmbuf_mtod(mbuf, struct ipv4_frame *)->udp.src_port = rte_cpu_to_be_16(i);
-		assert_int_equal(verdict_of(encap_process, mbuf), STAGE_TX);
+		assert_exit(verdict_of(&encap_stage, mbuf), encap, "outer");
 		out = rte_pktmbuf_mtod(mbuf, void *);
 		port = rte_be_to_cpu_16(out->udp.src_port);
 		assert_in_range(port, 49152, 65535);
@@ -69,20 +69,20 @@ static void source_ports_are_dynamic_ones_and_differ(void **state)
 static void a_vtep_that_is_none_gets_nothing(void **state)
 {
 	(void)state;
-	assert_drop(verdict_of(encap_process, mbuf_to(BLUE, PLACE_NONE)), ENCAP_NO_VTEP);
+	assert_drop(verdict_of(&encap_stage, mbuf_to(BLUE, PLACE_NONE)), "encap_no_vtep");
 	fixture.tables->remotes[0] = NULL;
-	assert_drop(verdict_of(encap_process, mbuf_to(BLUE, REMOTE_2)), ENCAP_NO_VTEP);
-	assert_drop(verdict_of(encap_process, mbuf_to(BLUE, REMOTE_RED)), ENCAP_NO_VTEP);
-	assert_int_equal(verdict_of(encap_process, mbuf_to(RED, REMOTE_RED)), STAGE_TX);
+	assert_drop(verdict_of(&encap_stage, mbuf_to(BLUE, REMOTE_2)), "encap_no_vtep");
+	assert_drop(verdict_of(&encap_stage, mbuf_to(BLUE, REMOTE_RED)), "encap_no_vtep");
+	assert_exit(verdict_of(&encap_stage, mbuf_to(RED, REMOTE_RED)), encap, "outer");
 }
 
 static void packets_above_the_networks_mtu_are_not_sent(void **state)
 {
 	(void)state;
 	fixture.networks[BLUE]->mtu = sizeof(struct ipv4_frame) - RTE_ETHER_HDR_LEN;
-	assert_int_equal(verdict_of(encap_process, mbuf_to(BLUE, REMOTE_2)), STAGE_TX);
+	assert_exit(verdict_of(&encap_stage, mbuf_to(BLUE, REMOTE_2)), encap, "outer");
 	fixture.networks[BLUE]->mtu--;
-	assert_drop(verdict_of(encap_process, mbuf_to(BLUE, REMOTE_2)), ENCAP_TOO_BIG);
+	assert_drop(verdict_of(&encap_stage, mbuf_to(BLUE, REMOTE_2)), "encap_too_big");
 }
 
 static void an_unresolved_vtep_gets_nothing(void **state)
@@ -90,9 +90,9 @@ static void an_unresolved_vtep_gets_nothing(void **state)
 	struct rte_mbuf *mbuf = mbuf_to(BLUE, REMOTE_3);
 
 	(void)state;
-	assert_drop(verdict_of(encap_process, mbuf), ENCAP_UNRESOLVED);
+	assert_drop(verdict_of(&encap_stage, mbuf), "encap_unresolved");
 	fixture.remotes[1].resolved = true;
-	assert_int_equal(verdict_of(encap_process, mbuf), STAGE_TX);
+	assert_exit(verdict_of(&encap_stage, mbuf), encap, "outer");
 }
 
 static void without_headroom_nothing_is_written(void **state)
@@ -103,7 +103,7 @@ static void without_headroom_nothing_is_written(void **state)
 	(void)state;
 	packet_of(mbuf)->network = BLUE;
 	packet_of(mbuf)->destination = REMOTE_2;
-	assert_drop(verdict_of(encap_process, mbuf), ENCAP_HEADROOM);
+	assert_drop(verdict_of(&encap_stage, mbuf), "encap_headroom");
 	assert_memory_equal(rte_pktmbuf_mtod(mbuf, void *), &frame, sizeof(frame));
 }
 
@@ -114,7 +114,7 @@ static void a_packet_leaves_by_its_networks_uplink(void **state)
 	struct rte_mbuf *mbuf = mbuf_to(BLUE, REMOTE_2);
 
 	(void)state;
-	assert_int_equal(verdict_of(tx_process, mbuf), STAGE_SEND);
+	assert_exit(verdict_of(&tx_stage, mbuf), tx, "uplink");
 	assert_int_equal(packet_of(mbuf)->destination, UPLINK);
 }
 
@@ -124,7 +124,7 @@ static void a_reply_leaves_by_the_uplink_it_came_by(void **state)
 
 	(void)state;
 	mbuf->port = UPLINK;
-	assert_int_equal(verdict_of(tx_process, mbuf), STAGE_SEND);
+	assert_exit(verdict_of(&tx_stage, mbuf), tx, "uplink");
 	assert_int_equal(packet_of(mbuf)->destination, UPLINK);
 }
 
@@ -132,9 +132,9 @@ static void packets_above_the_uplinks_mtu_are_not_sent(void **state)
 {
 	(void)state;
 	fixture.ports[UPLINK].mtu = sizeof(struct ipv4_frame) - RTE_ETHER_HDR_LEN;
-	assert_int_equal(verdict_of(tx_process, mbuf_to(BLUE, REMOTE_2)), STAGE_SEND);
+	assert_exit(verdict_of(&tx_stage, mbuf_to(BLUE, REMOTE_2)), tx, "uplink");
 	fixture.ports[UPLINK].mtu--;
-	assert_drop(verdict_of(tx_process, mbuf_to(BLUE, REMOTE_2)), TX_TOO_BIG);
+	assert_drop(verdict_of(&tx_stage, mbuf_to(BLUE, REMOTE_2)), "tx_too_big");
 }
 
 /* ---- veth ---- */
@@ -142,16 +142,16 @@ static void packets_above_the_uplinks_mtu_are_not_sent(void **state)
 static void a_container_gets_what_is_for_it(void **state)
 {
 	(void)state;
-	assert_int_equal(verdict_of(veth_process, mbuf_to(BLUE, PORT_1)), STAGE_DELIVER);
+	assert_exit(verdict_of(&veth_stage, mbuf_to(BLUE, PORT_1)), veth, "container");
 }
 
 static void a_port_that_is_gone_or_anothers_gets_nothing(void **state)
 {
 	(void)state;
-	assert_drop(verdict_of(veth_process, mbuf_to(BLUE, PORT_RED)), PORT_GONE);
-	assert_drop(verdict_of(veth_process, mbuf_to(RED, PORT_1)), PORT_GONE);
+	assert_drop(verdict_of(&veth_stage, mbuf_to(BLUE, PORT_RED)), "port_gone");
+	assert_drop(verdict_of(&veth_stage, mbuf_to(RED, PORT_1)), "port_gone");
 	fixture.tables->ports[PORT_1] = NULL;
-	assert_drop(verdict_of(veth_process, mbuf_to(BLUE, PORT_1)), PORT_GONE);
+	assert_drop(verdict_of(&veth_stage, mbuf_to(BLUE, PORT_1)), "port_gone");
 }
 
 static void packets_above_the_containers_mtu_are_not_delivered(void **state)
@@ -160,9 +160,9 @@ static void packets_above_the_containers_mtu_are_not_delivered(void **state)
 
 	(void)state;
 	fixture.ports[PORT_1].mtu = sizeof(struct ipv4_frame) - RTE_ETHER_HDR_LEN - tag;
-	assert_int_equal(verdict_of(veth_process, mbuf_to(BLUE, PORT_1)), STAGE_DELIVER);
+	assert_exit(verdict_of(&veth_stage, mbuf_to(BLUE, PORT_1)), veth, "container");
 	fixture.ports[PORT_1].mtu--;
-	assert_drop(verdict_of(veth_process, mbuf_to(BLUE, PORT_1)), VETH_TOO_BIG);
+	assert_drop(verdict_of(&veth_stage, mbuf_to(BLUE, PORT_1)), "veth_too_big");
 }
 
 /* ---- wire ---- */
@@ -173,10 +173,10 @@ static void a_wire_joins_container_and_vtep(void **state)
 
 	(void)state;
 	packet_of(in)->source = REMOTE_2;
-	assert_int_equal(verdict_of(wire_process, in), STAGE_VETH);
+	assert_exit(verdict_of(&wire_stage, in), wire, "local");
 	assert_int_equal(packet_of(in)->destination, PORT_1);
 	packet_of(out)->source = PORT_1;
-	assert_int_equal(verdict_of(wire_process, out), STAGE_ENCAP);
+	assert_exit(verdict_of(&wire_stage, out), wire, "remote");
 	assert_int_equal(packet_of(out)->destination, REMOTE_2);
 }
 
@@ -185,7 +185,7 @@ static void a_wire_joins_uplink_and_container(void **state)
 	struct rte_mbuf *mbuf = mbuf_to(NETWORK_NONE, PLACE_NONE);
 
 	(void)state;
-	assert_int_equal(verdict_of(wire_process, mbuf), STAGE_VETH);
+	assert_exit(verdict_of(&wire_stage, mbuf), wire, "local");
 	assert_int_equal(packet_of(mbuf)->destination, PORT_1);
 	assert_int_equal(packet_of(mbuf)->network, BLUE);
 }
@@ -195,8 +195,8 @@ static void a_wire_without_a_container_takes_nothing(void **state)
 	(void)state;
 	fixture.tables->wire_port = PLACE_NONE;
 	fixture.networks[BLUE]->wire_port = PLACE_NONE;
-	assert_drop(verdict_of(wire_process, mbuf_to(NETWORK_NONE, PLACE_NONE)), WIRE_NO_PORT);
-	assert_drop(verdict_of(wire_process, mbuf_to(BLUE, PLACE_NONE)), WIRE_NO_PORT);
+	assert_drop(verdict_of(&wire_stage, mbuf_to(NETWORK_NONE, PLACE_NONE)), "wire_no_port");
+	assert_drop(verdict_of(&wire_stage, mbuf_to(BLUE, PLACE_NONE)), "wire_no_port");
 }
 
 /* ---- rx ---- */
@@ -207,9 +207,9 @@ static void rx_passes_everything_on(void **state)
 	uint16_t verdicts[STAGE_BURST_MAX] = {0};
 
 	(void)state;
-	rx_process(&fixture.context, mbufs, STAGE_BURST_MAX, verdicts);
+	rx_stage.process(&fixture.context, mbufs, STAGE_BURST_MAX, verdicts);
 	for (int i = 0; i < STAGE_BURST_MAX; i++)
-		assert_int_equal(verdicts[i], STAGE_GRO);
+		assert_int_equal(verdicts[i], EXIT_MAIN);
 }
 
 /* ---- the table of stages ---- */
@@ -218,12 +218,39 @@ static void stages_are_found_by_name(void **state)
 {
 	(void)state;
 	for (int stage = 0; stage < STEP_COUNT; stage++)
-		assert_int_equal(stage_find(stage_table[stage].name), stage);
+		assert_int_equal(stage_find(stage_table[stage]->name), stage);
 	assert_int_equal(stage_find("bridg"), -1);
 	assert_int_equal(stage_find(""), -1);
-	for (int drop = 0; drop < DROP_COUNT; drop++)
-		for (int other = 0; other < drop; other++)
-			assert_string_not_equal(drop_table[drop].name, drop_table[other].name);
+}
+
+static void drops_have_names_of_their_own(void **state)
+{
+	(void)state;
+	for (unsigned int slot = 0; slot < DROP_SLOTS; slot++)
+		if (drop_at(slot) != NULL)
+			assert_int_equal(drop_find(drop_at(slot)->name), slot);
+	assert_int_equal(drop_find("runts"), -1);
+}
+
+/* What a number has no row for would be passed over. */
+static void rows_have_no_gaps(void **state)
+{
+	(void)state;
+	for (int step = 0; step < STEP_COUNT; step++) {
+		const struct stage *stage = stage_table[step];
+
+		for (int i = 1; i < STAGE_EXITS_MAX; i++)
+			assert_true(stage->exits[i] == NULL || stage->exits[i - 1] != NULL);
+		for (int i = 1; i < STAGE_STATISTICS_MAX; i++)
+			assert_true(
+				stage->statistics[i] == NULL || stage->statistics[i - 1] != NULL);
+		for (int i = 0; i < STAGE_DROPS_MAX; i++) {
+			assert_true(i == 0 || stage->drops[i].name == NULL ||
+				    stage->drops[i - 1].name != NULL);
+			assert_int_equal(
+				stage->drops[i].name == NULL, stage->drops[i].text == NULL);
+		}
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_free)
@@ -248,6 +275,8 @@ int main(void)
 		TEST(a_wire_without_a_container_takes_nothing),
 		TEST(rx_passes_everything_on),
 		TEST(stages_are_found_by_name),
+		TEST(drops_have_names_of_their_own),
+		TEST(rows_have_no_gaps),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_start_eal, NULL);

@@ -9,7 +9,7 @@ static uint16_t enter(uint16_t port, const void *frame, uint16_t length)
 	struct rte_mbuf *mbuf = mbuf_of(frame, length);
 
 	mbuf->port = port;
-	return verdict_of(veth_rx_process, mbuf);
+	return verdict_of(&veth_rx_stage, mbuf);
 }
 
 #define enter_frame(frame) enter(PORT_1, &(frame), sizeof(frame))
@@ -37,7 +37,7 @@ static void a_packet_gets_its_ports_network(void **state)
 
 	(void)state;
 	mbuf->port = PORT_RED;
-	assert_int_equal(verdict_of(veth_rx_process, mbuf), STAGE_BRIDGE);
+	assert_exit(verdict_of(&veth_rx_stage, mbuf), veth_rx, "frame");
 	assert_int_equal(packet_of(mbuf)->network, RED);
 	assert_int_equal(packet_of(mbuf)->source, PORT_RED);
 }
@@ -48,7 +48,7 @@ static void a_removed_ports_packets_go_too(void **state)
 
 	(void)state;
 	fixture.tables->ports[PORT_1] = NULL;
-	assert_drop(enter_frame(frame), PORT_GONE);
+	assert_drop(enter_frame(frame), "source_gone");
 }
 
 static void runts_are_not_taken(void **state)
@@ -57,9 +57,9 @@ static void runts_are_not_taken(void **state)
 
 	(void)state;
 	for (uint16_t length = 0; length < RTE_ETHER_HDR_LEN; length++)
-		assert_drop(enter(PORT_1, &frame, length), RUNT);
+		assert_drop(enter(PORT_1, &frame, length), "runt");
 	frame.ether.ether_type = RTE_BE16(0x88b5);
-	assert_int_equal(enter(PORT_1, &frame, RTE_ETHER_HDR_LEN), STAGE_BRIDGE);
+	assert_int_equal(enter(PORT_1, &frame, RTE_ETHER_HDR_LEN), EXIT_MAIN);
 }
 
 static void another_mac_is_not_taken(void **state)
@@ -68,9 +68,9 @@ static void another_mac_is_not_taken(void **state)
 
 	(void)state;
 	frame.ether.src_addr = mac_2;
-	assert_drop(enter_frame(frame), SOURCE_MAC);
+	assert_drop(enter_frame(frame), "source_mac");
 	fixture.networks[BLUE]->source_guard = false;
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 }
 
 static void another_ipv4_address_is_not_taken(void **state)
@@ -78,13 +78,13 @@ static void another_ipv4_address_is_not_taken(void **state)
 	struct ipv4_frame frame = ipv4_frame(IPPROTO_UDP);
 
 	(void)state;
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 	frame.ip.src_addr = ADDRESS(10, 0, 0, 2);
-	assert_drop(enter_frame(frame), SOURCE_IPV4);
+	assert_drop(enter_frame(frame), "source_ipv4");
 	frame.ether.src_addr = mac_2; /* port 2 has no list: any address */
-	assert_int_equal(enter(PORT_2, &frame, sizeof(frame)), STAGE_BRIDGE);
+	assert_int_equal(enter(PORT_2, &frame, sizeof(frame)), EXIT_MAIN);
 	fixture.networks[BLUE]->source_guard = false;
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 }
 
 static void half_an_ipv4_header_is_not_taken(void **state)
@@ -94,7 +94,7 @@ static void half_an_ipv4_header_is_not_taken(void **state)
 	(void)state;
 	for (uint16_t length = sizeof(frame.ether); length < offsetof(struct ipv4_frame, payload);
 		length++)
-		assert_drop(enter(PORT_1, &frame, length), SOURCE_IPV4);
+		assert_drop(enter(PORT_1, &frame, length), "source_ipv4");
 }
 
 static struct arp_frame arp_of_port_1(void)
@@ -112,16 +112,16 @@ static void arp_tells_of_ones_own_addresses_only(void **state)
 	struct arp_frame frame = arp_of_port_1();
 
 	(void)state;
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 	frame.arp.arp_data.arp_tip = frame.arp.arp_data.arp_sip; /* an announcement (RFC 5227) */
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 	frame.arp.arp_data.arp_sip = ADDRESS(10, 0, 0, 2);
-	assert_drop(enter_frame(frame), SOURCE_ARP);
+	assert_drop(enter_frame(frame), "source_arp");
 	frame = arp_of_port_1();
 	frame.arp.arp_data.arp_sha = mac_2;
-	assert_drop(enter_frame(frame), SOURCE_ARP);
+	assert_drop(enter_frame(frame), "source_arp");
 	frame = arp_of_port_1();
-	assert_drop(enter(PORT_1, &frame, offsetof(struct arp_frame, padding) - 1), SOURCE_ARP);
+	assert_drop(enter(PORT_1, &frame, offsetof(struct arp_frame, padding) - 1), "source_arp");
 }
 
 static void arp_probes_are_for_ones_own_addresses(void **state)
@@ -131,12 +131,12 @@ static void arp_probes_are_for_ones_own_addresses(void **state)
 	(void)state;
 	frame.arp.arp_data.arp_sip = 0;
 	frame.arp.arp_data.arp_tip = ADDRESS(10, 0, 0, 1);
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 	frame.arp.arp_opcode = RTE_BE16(RTE_ARP_OP_REPLY); /* it answers nothing */
-	assert_drop(enter_frame(frame), SOURCE_ARP);
+	assert_drop(enter_frame(frame), "source_arp");
 	frame.arp.arp_opcode = RTE_BE16(RTE_ARP_OP_REQUEST);
 	frame.arp.arp_data.arp_tip = ADDRESS(10, 0, 0, 2);
-	assert_drop(enter_frame(frame), SOURCE_ARP);
+	assert_drop(enter_frame(frame), "source_arp");
 }
 
 static void a_port_without_addresses_still_tells_its_mac_only(void **state)
@@ -145,9 +145,9 @@ static void a_port_without_addresses_still_tells_its_mac_only(void **state)
 
 	(void)state;
 	frame.ether.src_addr = frame.arp.arp_data.arp_sha = mac_2;
-	assert_int_equal(enter(PORT_2, &frame, sizeof(frame)), STAGE_BRIDGE);
+	assert_int_equal(enter(PORT_2, &frame, sizeof(frame)), EXIT_MAIN);
 	frame.arp.arp_data.arp_sha = mac_1;
-	assert_drop(enter(PORT_2, &frame, sizeof(frame)), SOURCE_ARP);
+	assert_drop(enter(PORT_2, &frame, sizeof(frame)), "source_arp");
 }
 
 static void another_ipv6_address_is_not_taken(void **state)
@@ -156,16 +156,16 @@ static void another_ipv6_address_is_not_taken(void **state)
 	struct ipv6_frame frame = ipv6_frame(IPPROTO_UDP);
 
 	(void)state;
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 	memcpy(frame.ip.src_addr, link_local, 16); /* what follows from port 1's MAC */
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 	memset(frame.ip.src_addr, 0, 16);
-	assert_drop(enter_frame(frame), SOURCE_IPV6);
+	assert_drop(enter_frame(frame), "source_ipv6");
 	frame.ip.src_addr[15] = 1;
-	assert_drop(enter_frame(frame), SOURCE_IPV6);
+	assert_drop(enter_frame(frame), "source_ipv6");
 	memcpy(frame.ip.src_addr, link_local, 16);
 	frame.ip.src_addr[15] = 2;
-	assert_drop(enter_frame(frame), SOURCE_IPV6);
+	assert_drop(enter_frame(frame), "source_ipv6");
 }
 
 static void half_an_ipv6_header_is_not_taken(void **state)
@@ -175,7 +175,7 @@ static void half_an_ipv6_header_is_not_taken(void **state)
 	(void)state;
 	for (uint16_t length = sizeof(frame.ether); length < offsetof(struct ipv6_frame, payload);
 		length++)
-		assert_drop(enter(PORT_1, &frame, length), SOURCE_IPV6);
+		assert_drop(enter(PORT_1, &frame, length), "source_ipv6");
 }
 
 /* A neighbour advertisement `offset` bytes into the payload. */
@@ -194,11 +194,11 @@ static void ones_own_address_is_advertised_only(void **state)
 	struct ipv6_frame frame = advertisement(0);
 
 	(void)state;
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 	frame.payload[TARGET_OFFSET + 15] = 2;
-	assert_drop(enter_frame(frame), SOURCE_IPV6);
+	assert_drop(enter_frame(frame), "source_ipv6");
 	frame.payload[0] = NEIGHBOUR_ADVERTISEMENT - 1; /* a solicitation is for another's */
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 }
 
 static void extension_headers_hide_no_advertisement(void **state)
@@ -211,9 +211,9 @@ static void extension_headers_hide_no_advertisement(void **state)
 	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
 		frame.ip.proto = kinds[i];
 		frame.payload[8 + TARGET_OFFSET + 15] = 1;
-		assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+		assert_int_equal(enter_frame(frame), EXIT_MAIN);
 		frame.payload[8 + TARGET_OFFSET + 15] = 2;
-		assert_drop(enter_frame(frame), SOURCE_IPV6);
+		assert_drop(enter_frame(frame), "source_ipv6");
 	}
 }
 
@@ -241,13 +241,13 @@ static void a_vlan_tag_hides_nothing(void **state)
 	(void)state;
 	for (int tags = 1; tags <= 2; tags++) {
 		ipv4.ip.src_addr = ADDRESS(10, 0, 0, 1);
-		assert_int_equal(enter_with_tags(ipv4, tags), STAGE_BRIDGE);
+		assert_int_equal(enter_with_tags(ipv4, tags), EXIT_MAIN);
 		ipv4.ip.src_addr = ADDRESS(10, 0, 0, 2);
-		assert_drop(enter_with_tags(ipv4, tags), SOURCE_IPV4);
+		assert_drop(enter_with_tags(ipv4, tags), "source_ipv4");
 		arp.arp.arp_data.arp_sip = ADDRESS(10, 0, 0, 2);
-		assert_drop(enter_with_tags(arp, tags), SOURCE_ARP);
+		assert_drop(enter_with_tags(arp, tags), "source_arp");
 		ipv6.ip.src_addr[15] = 2;
-		assert_drop(enter_with_tags(ipv6, tags), SOURCE_IPV6);
+		assert_drop(enter_with_tags(ipv6, tags), "source_ipv6");
 	}
 }
 
@@ -256,23 +256,23 @@ static void more_tags_than_can_be_looked_behind_are_not_taken(void **state)
 	struct ipv4_frame frame = ipv4_frame(IPPROTO_UDP);
 
 	(void)state;
-	assert_drop(enter_with_tags(frame, 3), SOURCE_VLAN);
+	assert_drop(enter_with_tags(frame, 3), "source_vlan");
 }
 
 /* ---- without an address ---- */
 
 /* Changes one field of a frame, which then is not taken, and puts it back. */
-#define refused_with(frame, field, value, NAME)                                                    \
+#define refused_with(frame, field, value, drop)                                                    \
 	do {                                                                                       \
 		__typeof__((frame).field) kept = (frame).field;                                    \
 		(frame).field = (value);                                                           \
-		assert_drop(enter_frame(frame), NAME);                                             \
+		assert_drop(enter_frame(frame), drop);                                             \
 		(frame).field = kept;                                                              \
-		assert_int_equal(enter_frame(frame), STAGE_BRIDGE);                                \
+		assert_int_equal(enter_frame(frame), EXIT_MAIN);                                   \
 	} while (0)
 
-#define refused_ipv4_with(frame, field, value) refused_with(frame, field, value, SOURCE_IPV4)
-#define refused_ipv6_with(frame, field, value) refused_with(frame, field, value, SOURCE_IPV6)
+#define refused_ipv4_with(frame, field, value) refused_with(frame, field, value, "source_ipv4")
+#define refused_ipv6_with(frame, field, value) refused_with(frame, field, value, "source_ipv6")
 
 /* All that is looked at must be there. */
 static void needs_bytes(const void *frame, uint16_t least, uint16_t verdict)
@@ -310,8 +310,8 @@ static void dhcp_needs_no_address(void **state)
 	struct ipv4_frame frame = discover();
 
 	(void)state;
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
-	assert_int_equal(enter_with_tags(frame, 1), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
+	assert_int_equal(enter_with_tags(frame, 1), EXIT_MAIN);
 	refused_ipv4_with(frame, ip.src_addr, ADDRESS(10, 0, 0, 2));
 	refused_ipv4_with(frame, ip.dst_addr, ADDRESS(10, 0, 0, 9));
 	refused_ipv4_with(frame, ip.next_proto_id, IPPROTO_TCP);
@@ -322,7 +322,7 @@ static void dhcp_needs_no_address(void **state)
 	refused_ipv4_with(frame, udp.dst_port, RTE_BE16(68));
 	refused_ipv4_with(frame, udp.dst_port, RTE_BE16(53));
 	needs_bytes(&frame, offsetof(struct ipv4_frame, payload) + sizeof(frame.udp) + DHCP_CHECKED,
-		VERDICT_DROP + DROP_SOURCE_IPV4);
+		drop_of("source_ipv4"));
 }
 
 static void dhcp_asks_for_ones_own_host(void **state)
@@ -346,9 +346,9 @@ static void dhcp_behind_ip_options_is_found(void **state)
 	(void)state;
 	longer.ip.version_ihl = 0x46;
 	memcpy(longer.payload + 4, frame.payload, PAYLOAD - 4);
-	assert_int_equal(enter_frame(longer), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(longer), EXIT_MAIN);
 	longer.ip.version_ihl = 0x4f;
-	assert_drop(enter_frame(longer), SOURCE_IPV4);
+	assert_drop(enter_frame(longer), "source_ipv4");
 }
 
 #define IGMP_GROUP ADDRESS(239, 1, 2, 3)
@@ -378,14 +378,14 @@ static void igmp_needs_no_address(void **state)
 	for (size_t i = 0; i < RTE_DIM(kinds); i++) {
 		struct ipv4_frame frame = igmp(kinds[i].type, kinds[i].to);
 
-		assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+		assert_int_equal(enter_frame(frame), EXIT_MAIN);
 		refused_ipv4_with(frame, ip.src_addr, ADDRESS(10, 0, 0, 2));
 		refused_ipv4_with(frame, ip.dst_addr, ADDRESS(224, 0, 0, 1));
 		refused_ipv4_with(frame, ip.time_to_live, 2);
 		refused_ipv4_with(frame, ip.fragment_offset, RTE_BE16(RTE_IPV4_HDR_MF_FLAG));
 		refused_ipv4_with(frame, payload[0], 0x11); /* a query is a router's */
-		needs_bytes(&frame, offsetof(struct ipv4_frame, payload) + 8,
-			VERDICT_DROP + DROP_SOURCE_IPV4);
+		needs_bytes(
+			&frame, offsetof(struct ipv4_frame, payload) + 8, drop_of("source_ipv4"));
 	}
 }
 
@@ -396,7 +396,7 @@ static void igmp_reports_groups_only(void **state)
 
 	(void)state;
 	memcpy(frame.payload + 4, &group, sizeof(group));
-	assert_drop(enter_frame(frame), SOURCE_IPV4);
+	assert_drop(enter_frame(frame), "source_ipv4");
 }
 
 /* ICMPv6 from ::. */
@@ -425,8 +425,8 @@ static void router_solicitations_need_no_address(void **state)
 	struct ipv6_frame frame = icmpv6(ROUTER_SOLICITATION, SOLICITATION_LENGTH, all_routers);
 
 	(void)state;
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
-	assert_int_equal(enter_with_tags(frame, 2), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
+	assert_int_equal(enter_with_tags(frame, 2), EXIT_MAIN);
 	refused_ipv6_with(frame, ip.src_addr[15], 1);
 	refused_ipv6_with(frame, ip.dst_addr[15], 1);
 	refused_ipv6_with(frame, ip.hop_limits, 254);
@@ -439,7 +439,7 @@ static void router_solicitations_need_no_address(void **state)
 	refused_ipv6_with(frame, payload[0], 128);
 	refused_ipv6_with(frame, payload[1], 1);
 	needs_bytes(&frame, offsetof(struct ipv6_frame, payload) + SOLICITATION_LENGTH,
-		VERDICT_DROP + DROP_SOURCE_IPV6);
+		drop_of("source_ipv6"));
 }
 
 static void who_has_no_address_tells_no_ethernet_address(void **state)
@@ -450,7 +450,7 @@ static void who_has_no_address_tells_no_ethernet_address(void **state)
 	(void)state;
 	frame.payload[8] = frame.payload[16] = 14; /* nonces (RFC 7527) */
 	frame.payload[9] = frame.payload[17] = 1;
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 	refused_ipv6_with(frame, payload[16], 1);
 	refused_ipv6_with(frame, payload[9], 0);
 	refused_ipv6_with(frame, payload[17], 2); /* beyond the end */
@@ -471,7 +471,7 @@ static void duplicate_addresses_are_detected_without_an_address(void **state)
 	struct ipv6_frame frame = detection();
 
 	(void)state;
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 	refused_ipv6_with(frame, ip.hop_limits, 1);
 	refused_ipv6_with(frame, ip.dst_addr[15], 2); /* not its solicited-node group */
 	refused_ipv6_with(frame, ip.dst_addr[11], 0);
@@ -480,10 +480,10 @@ static void duplicate_addresses_are_detected_without_an_address(void **state)
 	refused_ipv6_with(frame, ip.payload_len, RTE_BE16(8 + 15));
 	refused_ipv6_with(frame, payload[0], NEIGHBOUR_ADVERTISEMENT);
 	memcpy(frame.payload + TARGET_OFFSET, link_local, 16);
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 	memset(frame.payload + TARGET_OFFSET, 0, 16);
 	frame.ip.dst_addr[15] = 0;
-	assert_drop(enter_frame(frame), SOURCE_IPV6);
+	assert_drop(enter_frame(frame), "source_ipv6");
 }
 
 static void mld_needs_no_address(void **state)
@@ -499,7 +499,7 @@ static void mld_needs_no_address(void **state)
 
 		frame.ip.hop_limits = 1;
 		memcpy(frame.payload + TARGET_OFFSET, some_group, 16);
-		assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+		assert_int_equal(enter_frame(frame), EXIT_MAIN);
 		refused_ipv6_with(frame, ip.hop_limits, 255);
 		refused_ipv6_with(frame, ip.dst_addr[15], 9);
 		refused_ipv6_with(frame, ip.src_addr[0], 0xfd);
@@ -515,7 +515,7 @@ static void mld_reports_groups_only(void **state)
 	(void)state;
 	frame.ip.hop_limits = 1;
 	memcpy(frame.payload + TARGET_OFFSET, address6_1, 16);
-	assert_drop(enter_frame(frame), SOURCE_IPV6);
+	assert_drop(enter_frame(frame), "source_ipv6");
 }
 
 /* As MLD is really sent. */
@@ -529,15 +529,14 @@ static void mld_has_a_router_alert(void **state)
 	frame.ip.proto = IPPROTO_HOPOPTS;
 	memmove(frame.payload + 8, frame.payload, 8);
 	memcpy(frame.payload, hop_by_hop, sizeof(hop_by_hop));
-	assert_int_equal(enter_frame(frame), STAGE_BRIDGE);
+	assert_int_equal(enter_frame(frame), EXIT_MAIN);
 	refused_ipv6_with(frame, payload[0], IPPROTO_FRAGMENT);
 	refused_ipv6_with(frame, payload[0], IPPROTO_UDP);
 	refused_ipv6_with(frame, payload[0], IPPROTO_HOPOPTS);
 	refused_ipv6_with(frame, payload[1], 1); /* longer than the packet */
 	refused_ipv6_with(frame, payload[1], 255);
 	refused_ipv6_with(frame, ip.proto, IPPROTO_DSTOPTS);
-	needs_bytes(&frame, offsetof(struct ipv6_frame, payload) + 8 + 8,
-		VERDICT_DROP + DROP_SOURCE_IPV6);
+	needs_bytes(&frame, offsetof(struct ipv6_frame, payload) + 8 + 8, drop_of("source_ipv6"));
 }
 
 /* It goes from the link-local address (RFC 8415), which must be the host's. */
@@ -554,7 +553,7 @@ static void dhcpv6_needs_a_link_local_address_only(void **state)
 	frame.udp.dst_port = RTE_BE16(547);
 	refused_ipv6_with(frame, ip.src_addr[15], 2);
 	memset(frame.ip.src_addr, 0, 16);
-	assert_drop(enter_frame(frame), SOURCE_IPV6);
+	assert_drop(enter_frame(frame), "source_ipv6");
 }
 
 /* What is looked at must be in the first segment. */
@@ -569,7 +568,7 @@ static void a_later_segment_is_not_looked_at(void **state)
 	mbuf->next = mbuf_of((const char *)&frame + front, sizeof(frame) - front);
 	mbuf->pkt_len = sizeof(frame);
 	mbuf->nb_segs = 2;
-	assert_drop(verdict_of(veth_rx_process, mbuf), SOURCE_IPV4);
+	assert_drop(verdict_of(&veth_rx_stage, mbuf), "source_ipv4");
 }
 
 static void without_a_list_any_address_is_none(void **state)
@@ -581,8 +580,8 @@ static void without_a_list_any_address_is_none(void **state)
 	ipv4.ip.src_addr = 0;
 	memset(ipv6.ip.src_addr, 0, 16);
 	ipv4.ether.src_addr = ipv6.ether.src_addr = mac_2;
-	assert_int_equal(enter(PORT_2, &ipv4, sizeof(ipv4)), STAGE_BRIDGE);
-	assert_int_equal(enter(PORT_2, &ipv6, sizeof(ipv6)), STAGE_BRIDGE);
+	assert_int_equal(enter(PORT_2, &ipv4, sizeof(ipv4)), EXIT_MAIN);
+	assert_int_equal(enter(PORT_2, &ipv6, sizeof(ipv6)), EXIT_MAIN);
 }
 
 /* ---- checksums ---- */
@@ -599,7 +598,7 @@ static void a_partial_checksum_is_completed(void **state)
 	mbuf = mbuf_of(&frame, sizeof(frame));
 	mbuf->port = PORT_1;
 	mbuf->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_NONE;
-	assert_int_equal(verdict_of(veth_rx_process, mbuf), STAGE_BRIDGE);
+	assert_exit(verdict_of(&veth_rx_stage, mbuf), veth_rx, "frame");
 	out = rte_pktmbuf_mtod(mbuf, void *);
 	assert_int_equal(rte_ipv4_udptcp_cksum_verify(&out->ip, &out->tcp), 0);
 	assert_int_equal(mbuf->ol_flags, 0);
@@ -613,7 +612,7 @@ static void a_partial_checksum_that_cannot_be_completed_is_not_sent(void **state
 	(void)state;
 	mbuf->port = PORT_1;
 	mbuf->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_NONE;
-	assert_drop(verdict_of(veth_rx_process, mbuf), CHECKSUM_UNFINISHED);
+	assert_drop(verdict_of(&veth_rx_stage, mbuf), "checksum_unfinished");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_free)

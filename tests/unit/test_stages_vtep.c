@@ -8,7 +8,7 @@ static struct rte_mbuf *mbuf_of_arp(const struct arp_frame *frame)
 
 static uint16_t vtep_of(const void *frame, uint16_t length)
 {
-	return verdict_of(vtep_process, mbuf_of(frame, length));
+	return verdict_of(&vtep_stage, mbuf_of(frame, length));
 }
 
 static void arp_for_the_vtep_is_answered(void **state)
@@ -19,7 +19,7 @@ static void arp_for_the_vtep_is_answered(void **state)
 	const struct rte_arp_ipv4 *data = &reply->arp.arp_data;
 
 	(void)state;
-	assert_int_equal(verdict_of(vtep_process, mbuf), STAGE_TX);
+	assert_exit(verdict_of(&vtep_stage, mbuf), vtep, "reply");
 	assert_memory_equal(&reply->ether.dst_addr, &mac_vtep_2, RTE_ETHER_ADDR_LEN);
 	assert_memory_equal(&reply->ether.src_addr, &mac_uplink, RTE_ETHER_ADDR_LEN);
 	assert_int_equal(reply->arp.arp_opcode, RTE_BE16(RTE_ARP_OP_REPLY));
@@ -76,10 +76,10 @@ static void arp_of_others_is_not_heard(void **state)
 
 	(void)state;
 	frame.arp.arp_data.arp_tip = VTEP_3;
-	assert_drop(vtep_of(&frame, sizeof(frame)), ARP_UNWANTED);
+	assert_drop(vtep_of(&frame, sizeof(frame)), "arp_unwanted");
 	frame = arp_request();
 	frame.arp.arp_data.arp_sip = VTEP_OWN; /* an address conflict, or a forgery */
-	assert_drop(vtep_of(&frame, sizeof(frame)), ARP_UNWANTED);
+	assert_drop(vtep_of(&frame, sizeof(frame)), "arp_unwanted");
 	assert_int_equal(fixture.context.notices.n, 0);
 }
 
@@ -90,21 +90,21 @@ static void malformed_arp_is_not_heard(void **state)
 	(void)state;
 	for (uint16_t length = sizeof(good.ether); length < offsetof(struct arp_frame, padding);
 		length++)
-		assert_drop(vtep_of(&good, length), ARP_MALFORMED);
+		assert_drop(vtep_of(&good, length), "arp_malformed");
 	frame.arp.arp_hardware = RTE_BE16(6);
-	assert_drop(vtep_of(&frame, sizeof(frame)), ARP_MALFORMED);
+	assert_drop(vtep_of(&frame, sizeof(frame)), "arp_malformed");
 	frame = good;
 	frame.arp.arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV6);
-	assert_drop(vtep_of(&frame, sizeof(frame)), ARP_MALFORMED);
+	assert_drop(vtep_of(&frame, sizeof(frame)), "arp_malformed");
 	frame = good;
 	frame.arp.arp_hlen = 8;
-	assert_drop(vtep_of(&frame, sizeof(frame)), ARP_MALFORMED);
+	assert_drop(vtep_of(&frame, sizeof(frame)), "arp_malformed");
 	frame = good;
 	frame.arp.arp_plen = 16;
-	assert_drop(vtep_of(&frame, sizeof(frame)), ARP_MALFORMED);
+	assert_drop(vtep_of(&frame, sizeof(frame)), "arp_malformed");
 	frame = good;
 	frame.arp.arp_data.arp_sha = mac_broadcast;
-	assert_drop(vtep_of(&frame, sizeof(frame)), ARP_MALFORMED);
+	assert_drop(vtep_of(&frame, sizeof(frame)), "arp_malformed");
 	assert_int_equal(fixture.context.notices.n, 0);
 }
 
@@ -116,7 +116,7 @@ static void ping_is_answered(void **state)
 	size_t header = sizeof(request.icmp);
 
 	(void)state;
-	assert_int_equal(verdict_of(vtep_process, mbuf), STAGE_TX);
+	assert_exit(verdict_of(&vtep_stage, mbuf), vtep, "reply");
 	assert_memory_equal(&reply->ether.dst_addr, &mac_vtep_2, RTE_ETHER_ADDR_LEN);
 	assert_memory_equal(&reply->ether.src_addr, &mac_uplink, RTE_ETHER_ADDR_LEN);
 	assert_int_equal(reply->ip.src_addr, VTEP_OWN);
@@ -134,9 +134,9 @@ static void malformed_icmp_is_not_answered(void **state)
 	struct ipv4_frame frame = echo_request();
 
 	(void)state;
-	assert_drop(vtep_of(&frame, offsetof(struct ipv4_frame, payload) + 7), ICMP_MALFORMED);
+	assert_drop(vtep_of(&frame, offsetof(struct ipv4_frame, payload) + 7), "icmp_malformed");
 	frame.icmp.icmp_cksum ^= RTE_BE16(1);
-	assert_drop(vtep_of(&frame, sizeof(frame)), ICMP_MALFORMED);
+	assert_drop(vtep_of(&frame, sizeof(frame)), "icmp_malformed");
 }
 
 static void other_icmp_is_not_answered(void **state)
@@ -151,7 +151,7 @@ static void other_icmp_is_not_answered(void **state)
 		frame.icmp.icmp_code = types[i][1];
 		frame.icmp.icmp_cksum = 0;
 		frame.icmp.icmp_cksum = ~rte_raw_cksum(frame.payload, PAYLOAD);
-		assert_drop(vtep_of(&frame, sizeof(frame)), ICMP_UNWANTED);
+		assert_drop(vtep_of(&frame, sizeof(frame)), "icmp_unwanted");
 	}
 }
 

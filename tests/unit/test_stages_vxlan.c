@@ -3,7 +3,7 @@
 
 static uint16_t vxlan_of(const struct vxlan_frame *frame)
 {
-	return verdict_of(vxlan_process, mbuf_of(frame, sizeof(*frame)));
+	return verdict_of(&vxlan_stage, mbuf_of(frame, sizeof(*frame)));
 }
 
 static void what_remains_is_exactly_the_inner_frame(void **state)
@@ -14,7 +14,7 @@ static void what_remains_is_exactly_the_inner_frame(void **state)
 	(void)state;
 	mbuf->ol_flags =
 		RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_RSS_HASH;
-	assert_int_equal(verdict_of(vxlan_process, mbuf), STAGE_BRIDGE);
+	assert_exit(verdict_of(&vxlan_stage, mbuf), vxlan, "inner");
 	assert_int_equal(mbuf->pkt_len, sizeof(frame.inner) + PAYLOAD);
 	assert_memory_equal(rte_pktmbuf_mtod(mbuf, void *), &frame.inner, mbuf->pkt_len);
 	assert_int_equal(mbuf->ol_flags, 0); /* it was said of the outer packet */
@@ -34,7 +34,7 @@ static void outer_ip_options_are_taken_off_too(void **state)
 	memcpy(bytes, &frame, end);
 	memcpy(bytes + end + 4, &frame.udp, sizeof(frame) - end);
 	mbuf = mbuf_of(bytes, sizeof(bytes));
-	assert_int_equal(verdict_of(vxlan_process, mbuf), STAGE_BRIDGE);
+	assert_exit(verdict_of(&vxlan_stage, mbuf), vxlan, "inner");
 	assert_int_equal(mbuf->pkt_len, sizeof(frame.inner) + PAYLOAD);
 	assert_memory_equal(rte_pktmbuf_mtod(mbuf, void *), &frame.inner, mbuf->pkt_len);
 }
@@ -46,7 +46,7 @@ static void the_vxlan_header_must_be_there(void **state)
 
 	(void)state;
 	for (uint16_t length = offsetof(struct vxlan_frame, vxlan); length < end; length++)
-		assert_drop(verdict_of(vxlan_process, mbuf_of(&frame, length)), VXLAN_TRUNCATED);
+		assert_drop(verdict_of(&vxlan_stage, mbuf_of(&frame, length)), "vxlan_truncated");
 }
 
 static void an_inner_ethernet_header_must_be_there(void **state)
@@ -56,8 +56,8 @@ static void an_inner_ethernet_header_must_be_there(void **state)
 
 	(void)state;
 	for (uint16_t length = offsetof(struct vxlan_frame, inner); length < end; length++)
-		assert_drop(verdict_of(vxlan_process, mbuf_of(&frame, length)), INNER_TRUNCATED);
-	assert_int_equal(verdict_of(vxlan_process, mbuf_of(&frame, end)), STAGE_BRIDGE);
+		assert_drop(verdict_of(&vxlan_stage, mbuf_of(&frame, length)), "inner_truncated");
+	assert_exit(verdict_of(&vxlan_stage, mbuf_of(&frame, end)), vxlan, "inner");
 }
 
 static void the_vni_flag_must_be_set(void **state)
@@ -66,9 +66,9 @@ static void the_vni_flag_must_be_set(void **state)
 
 	(void)state;
 	frame.vxlan.vx_flags = RTE_BE32(0xf7ffffff);
-	assert_drop(vxlan_of(&frame), VXLAN_FLAG);
+	assert_drop(vxlan_of(&frame), "vxlan_flag");
 	frame.vxlan.vx_flags = RTE_BE32(0xffffffff); /* reserved bits are ignored */
-	assert_int_equal(vxlan_of(&frame), STAGE_BRIDGE);
+	assert_int_equal(vxlan_of(&frame), EXIT_MAIN);
 }
 
 static void the_vni_must_be_a_networks_at_this_port_and_uplink(void **state)
@@ -77,14 +77,14 @@ static void the_vni_must_be_a_networks_at_this_port_and_uplink(void **state)
 
 	(void)state;
 	frame.vxlan.vx_vni = RTE_BE32(101 << 8);
-	assert_drop(vxlan_of(&frame), VXLAN_VNI);
+	assert_drop(vxlan_of(&frame), "vxlan_vni");
 	frame.vxlan.vx_vni = RTE_BE32(100 << 8 | 0xff); /* reserved byte */
-	assert_int_equal(vxlan_of(&frame), STAGE_BRIDGE);
+	assert_int_equal(vxlan_of(&frame), EXIT_MAIN);
 	frame.udp.dst_port = RTE_BE16(8472); /* red's */
-	assert_drop(vxlan_of(&frame), VXLAN_VNI);
+	assert_drop(vxlan_of(&frame), "vxlan_vni");
 	frame = vxlan_frame();
 	fixture.networks[BLUE]->uplink = UPLINK + 1;
-	assert_drop(vxlan_of(&frame), VXLAN_VNI);
+	assert_drop(vxlan_of(&frame), "vxlan_vni");
 }
 
 static void the_sender_must_be_one_of_the_networks_vteps(void **state)
@@ -93,12 +93,12 @@ static void the_sender_must_be_one_of_the_networks_vteps(void **state)
 
 	(void)state;
 	frame.ip.src_addr = ADDRESS(192, 0, 2, 4);
-	assert_drop(vxlan_of(&frame), VXLAN_VTEP);
+	assert_drop(vxlan_of(&frame), "vxlan_vtep");
 	frame.ip.src_addr = VTEP_3; /* blue's, but not red's */
-	assert_int_equal(vxlan_of(&frame), STAGE_BRIDGE);
+	assert_int_equal(vxlan_of(&frame), EXIT_MAIN);
 	frame.udp.dst_port = RTE_BE16(8472);
 	frame.vxlan.vx_vni = RTE_BE32(200 << 8);
-	assert_drop(vxlan_of(&frame), VXLAN_VTEP);
+	assert_drop(vxlan_of(&frame), "vxlan_vtep");
 }
 
 static void without_the_guard_a_strange_vtep_is_heard_and_told_of(void **state)
@@ -109,11 +109,11 @@ static void without_the_guard_a_strange_vtep_is_heard_and_told_of(void **state)
 
 	(void)state;
 	fixture.networks[BLUE]->vtep_guard = false;
-	assert_int_equal(vxlan_of(&frame), STAGE_BRIDGE);
+	assert_int_equal(vxlan_of(&frame), EXIT_MAIN);
 	assert_int_equal(fixture.context.notices.n, 0); /* that one is known */
 	frame.ip.src_addr = ADDRESS(192, 0, 2, 4);
 	mbuf = mbuf_of(&frame, sizeof(frame));
-	assert_int_equal(verdict_of(vxlan_process, mbuf), STAGE_BRIDGE);
+	assert_exit(verdict_of(&vxlan_stage, mbuf), vxlan, "inner");
 	assert_int_equal(packet_of(mbuf)->source, PLACE_NONE);
 	assert_int_equal(fixture.context.notices.n, 1);
 	assert_int_equal(notice->kind, NOTICE_REMOTE);
@@ -136,7 +136,7 @@ static void neighbours_in_a_burst_do_not_share_answers(void **state)
 	mbufs[1] = mbuf_of(&red, sizeof(red));
 	mbufs[2] = mbuf_of(&third, sizeof(third));
 	mbufs[3] = mbuf_of(&blue, sizeof(blue));
-	vxlan_process(&fixture.context, mbufs, 4, verdicts);
+	vxlan_stage.process(&fixture.context, mbufs, 4, verdicts);
 	assert_int_equal(packet_of(mbufs[0])->source, REMOTE_2);
 	assert_int_equal(packet_of(mbufs[1])->source, REMOTE_RED);
 	assert_int_equal(packet_of(mbufs[1])->network, RED);

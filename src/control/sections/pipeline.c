@@ -38,7 +38,7 @@ static void check_pipeline_lcores(
 	const struct config *config, const struct workers *workers, struct error_list *errors)
 {
 	for (int stage = 0; stage < STAGE_COUNT; stage++)
-		lcores_check(config, "pipeline", "", stage_table[stage].name,
+		lcores_check(config, "pipeline", "", stage_table[stage]->name,
 			config->pipeline[stage], workers, errors);
 }
 
