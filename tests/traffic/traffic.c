@@ -19,8 +19,10 @@
 #define PROBE_AGAIN_S 0.05
 /* A full window from which nothing came so long is lost. */
 #define LOST_AFTER_S 0.2
-/* The drain ends when nothing came so long. */
-#define DRAIN_QUIET_S 3
+/* The drain ends when nothing came so long, where packets are lost else, */
+#define DRAIN_LOST_S 3
+/* and where all that is missing may be what was sent before the path was there. */
+#define DRAIN_UNANSWERED_S 0.1
 
 static uint64_t cycles(double seconds)
 {
@@ -229,16 +231,24 @@ static uint64_t run_for(struct traffic *traffic, double seconds, uint64_t now)
 	return now;
 }
 
+/* For how many seconds to wait for the next packet that was sent. */
+static double patience(const struct traffic *traffic)
+{
+	uint64_t missing = traffic->source.sent - sink_received(&traffic->sink);
+
+	if (missing == 0)
+		return 0;
+	return missing <= traffic->unanswered ? DRAIN_UNANSWERED_S : DRAIN_LOST_S;
+}
+
 static void drain(struct traffic *traffic, uint64_t now)
 {
 	uint64_t begin = now;
-	bool blocked = true;
+	bool blocked;
 
-	while (now - RTE_MAX(begin, traffic->last_received) < cycles(DRAIN_QUIET_S)) {
+	while (now - RTE_MAX(begin, traffic->last_received) < cycles(patience(traffic))) {
 		flush(traffic, &blocked);
 		now = turn(traffic, now, false);
-		if (!blocked && sink_received(&traffic->sink) == traffic->source.sent)
-			break;
 	}
 	for (uint16_t i = 0; i < traffic->ports.n; i++)
 		traffic->source.sent -= traffic->ports.port[i].n_pending;
