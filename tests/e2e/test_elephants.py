@@ -15,7 +15,7 @@ from waiting import PATIENCE, until
 from weft import WEFTCTL, check_conservation
 
 LCORES = "0@0,1@1,2@1,3@1"
-RATE = 500  # packets per second: few, for a sender in Python beside lcores that share a CPU
+RATE = 1000  # packets per second: few, for a sender in Python beside lcores that share a CPU
 BATCH = 32
 MANY, MANY_RATE = 34, 10000  # elephants, packets per second that make one of these
 PIPELINED = {"rx": "split", "vxlan": "flow+stage", "veth": "merge"}

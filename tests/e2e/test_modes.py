@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The baselines native and linux-overlay, and a pipeline laid out by hand."""
 
-import struct
-
 import pytest
 
 import traffic
-from frames import Outer, inner
+from flow import Flow
 from peers import Container, KernelHost, TapContainer
 from topology import EAST_ADDRESS, VNI, WEB_MAC, Overlay
 from waiting import PATIENCE, until
 from weft_config import Config
 
 PIPELINE_LCORES = "0@0,1@1,2@1"
-COUNT, CHUNK = 5000, 250
-SEQUENCE = b"weft-e2e-sequence"
+COUNT = 5000  # packets of one flow
 
 
 def test_native_is_a_plain_wire(lab, binary):
@@ -64,17 +61,6 @@ def both_work(weft):
     return all(row["working"] > 0 for row in weft.rows("lcores"))
 
 
-def numbered(number):
-    return inner(mark=SEQUENCE + struct.pack("!I", number))
-
-
-def numbers(frames_seen):
-    """The numbers in frames, in the order of arrival."""
-    starts = [frame.index(SEQUENCE) + len(SEQUENCE) for frame in frames_seen]
-    return [struct.unpack_from("!I", frame, start)[0]
-            for frame, start in zip(frames_seen, starts)]
-
-
 @pytest.mark.parametrize("stages", [{"bridge": 2}, {"vxlan": 2, "bridge": 1},
                                     {"gro": 2, "vxlan": 1, "bridge": 2, "encap": 2}],
                          ids=lambda stages: " ".join(stages))
@@ -92,18 +78,4 @@ def test_pipeline_by_hand(lab, binary, stages):
     for stage, lcore in stages.items():
         assert str(rows[stage]["lcores"]).strip("[]") == str(lcore)
         assert rows[stage]["packets"] > 0
-    check_order(overlay)
-
-
-def check_order(overlay):
-    """Numbered packets of one flow arrive as they were sent, all of them; as many at a time as
-    the uplink has room for while the two lcores share their CPU."""
-    sniffer = traffic.Sniffer(overlay.web.namespace, "eth0")
-    outer = Outer(overlay.east.namespace.mac("eth0"), overlay.weft_mac())
-    prepared = [outer.frame(payload=numbered(number)) for number in range(COUNT)]
-    with overlay.east.raw_socket() as raw:
-        for begin in range(0, COUNT, CHUNK):
-            for frame in prepared[begin:begin + CHUNK]:
-                raw.send(frame)
-            sniffer.wait_for(SEQUENCE, count=begin + CHUNK)
-    assert numbers(sniffer.matching(SEQUENCE)) == list(range(COUNT))
+    Flow(overlay).flow_for(COUNT)

@@ -67,8 +67,9 @@ def test_missing_at_start(lab, binary):
     """weft starts without it and serves the others. What is sent there is counted."""
     shop = Shop(lab, there=False)
     shop.wait_status(f"{WAITING} '{shop.namespace.name}'")
-    assert traffic.ping(shop.db, shop.container.address(), 3) == 0
-    assert shop.weft.drops()[("deliver", "port_down")] >= 3
+    assert traffic.ping(shop.db, shop.container.address(), 3, patience=0.2) == 0
+    until(lambda: shop.weft.drops()[("deliver", "port_down")] >= 3, PATIENCE,
+          lambda: f"3 drops: {shop.weft.drops()}")
     assert WAITING in weftctl(shop.weft, "show", "ports").stdout
     shop.namespace.make()
     shop.come_up()
