@@ -30,7 +30,6 @@ OPTIONS = ["-Dbuildtype=plain", "-Doptimization=1", "-Ddebug=false", "-Db_lto=fa
            "-Dwerror=false"]
 RUN_SECONDS = 120  # however busy the machine is,
 FINE_SECONDS = 900  # and without a bug
-REPORTED_SECONDS = 1
 REPORT = re.compile(r"FAILED: (.*)")  # as the simulation prints it
 FAILED_TEST = re.compile(r"\[  FAILED  \] (\w+_\w+)$", re.MULTILINE)  # as a unit test does
 SEED = 1
@@ -448,24 +447,26 @@ def build(program, name):
 
 # --- runs ---
 
-def run(program, name, seconds, packets=0):
+def report_of(program):
+    """How it says that something is wrong."""
+    return FAILED_TEST if program in (FLOODS, UNIT) else REPORT
+
+
+def run(program, name, seconds, packets=0, report=None):
     """(exit status, output) of a simulation program that was put aside as `name`; it is killed after
-    so many seconds. After its first report it goes on looking for more, which is not waited for."""
+    so many seconds, and after its first report: it would go on and look for more."""
     environment = {**os.environ, "WEFT_SIM_PACKETS": str(packets or PACKETS[program]),
                    "WEFT_SIM_SEED": str(SEED)}
     process = subprocess.Popen([PROGRAMS / name], env=environment, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                errors="replace")
-    output, reported = "", False
+    output = ""
     timer = threading.Timer(seconds, process.kill)
     timer.start()
     for line in process.stdout:
         output += line
-        if REPORT.search(line) and not reported:
-            reported = True
-            timer.cancel()
-            timer = threading.Timer(REPORTED_SECONDS, process.kill)
-            timer.start()
+        if report and report.search(line):
+            process.kill()
     status = process.wait()
     timer.cancel()
     return status, output
@@ -485,7 +486,7 @@ def crash_of(status, output):
 def verdict(bug, status, output):
     """(caught, by what). A failed assertion alone does not count: too few packets, say, are no
     report of what is wrong."""
-    report = (FAILED_TEST if bug.program in (FLOODS, UNIT) else REPORT).search(output)
+    report = report_of(bug.program).search(output)
     if status == 0:
         return False, "NOT CAUGHT: the simulation passed"
     if report:
@@ -518,7 +519,8 @@ def build_with(bug):
 
 
 def try_bug(bug, start, add):
-    status, output = run(bug.program, bug.name, RUN_SECONDS, bug.packets)
+    status, output = run(bug.program, bug.name, RUN_SECONDS, bug.packets,
+                         report_of(bug.program))
     caught, by = verdict(bug, status, output)
     add(f"mutants/{bug.name}", "ok" if caught else "FAILED", time.monotonic() - start,
         f"{output}\n{bug.kind}, {bug.file}: {bug.text}", f"{bug.kind}; {by}")
