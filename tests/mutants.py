@@ -435,13 +435,14 @@ def set_up():
     return None if status == 0 else f"meson setup failed\n{output}"
 
 
-def build(program, name):
-    """Builds a program and puts it aside as `name`. What went wrong, or None."""
-    status, output = command(["/usr/bin/ninja", "--quiet", "-C", BUILD, program])
+def build(names):
+    """Builds programs and puts them aside. `names`: by program. What went wrong, or None."""
+    status, output = command(["/usr/bin/ninja", "--quiet", "-C", BUILD, *names])
     if status != 0:
-        return f"{program} cannot be built\n{output}"
+        return f"{' '.join(names)} cannot be built\n{output}"
     PROGRAMS.mkdir(exist_ok=True)
-    shutil.copy(BUILD / program, PROGRAMS / name)
+    for program, name in names.items():
+        shutil.copy(BUILD / program, PROGRAMS / name)
     return None
 
 
@@ -513,7 +514,7 @@ def build_with(bug):
                 f"like this:\n{bug.old}")
     source.write_text(text.replace(bug.old, bug.new))
     try:
-        return build(bug.program, bug.name)
+        return build({bug.program: bug.name})
     finally:
         source.write_text(text)
 
@@ -535,9 +536,10 @@ def fails(program):
 def try_without(programs, add):
     """The same runs must pass without a bug, or they would say nothing. True if they do."""
     start = time.monotonic()
-    wrong = set_up()
-    for program in programs:
-        wrong = wrong or build(program, program) or fails(program)
+    wrong = set_up() or build({program: program for program in programs})
+    if wrong is None:
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            wrong = "\n".join(filter(None, pool.map(fails, programs))) or None
     add("mutants/none", "FAILED" if wrong else "ok", time.monotonic() - start, wrong or "", "")
     return wrong is None
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import typing
 
 import model.check
 import mutants
@@ -45,6 +46,9 @@ SIM_SHORT = {"test_pipeline": {"WEFT_SIM_PACKETS": "1000000"},
              "test_micro_flows": {"WEFT_SIM_PACKETS": "4000000"}}
 SIM_LONG_SECONDS = 2 * 3600
 E2E_MARKS = {"quick": "quick", "default": "not long", "long": "long or not long"}
+E2E_SECONDS = {"quick": 600, "default": 600, "long": 7200}  # of a test
+# What polls goes before what computes, or it would take just as much, for longer.
+FIRST = ["/usr/bin/nice", "-n", "-10"]  # which goes on all the same where it is not allowed
 OUTPUT_LINES = 300  # of a failed test, the last ones
 LIST_LINES = 40     # and in the list at the end
 TAP_RESULT = re.compile(r"(not )?ok (\d+)(?: -)? (# SKIP )?(.*)")
@@ -92,6 +96,30 @@ class Results:
         text = f"{self.counts['ok']} passed, {self.counts['FAILED']} failed"
         skipped = self.counts["skipped"]
         return f"{text}, {skipped} skipped" if skipped else text
+
+
+class Phases:
+    """When each part of the run began and ended. Used by several threads."""
+
+    def __init__(self, setup_seconds):
+        self.begin = time.monotonic() - setup_seconds
+        self.rows = [("setup", 0.0, setup_seconds)]
+
+    def run(self, name, function, *arguments):
+        begin = time.monotonic() - self.begin
+        try:
+            return function(*arguments)
+        finally:
+            self.rows.append((name, begin, time.monotonic() - self.begin))
+
+    def print_table(self):
+        print("seconds   from     to  (some parts run side by side)")
+        for name, begin, end in sorted(self.rows, key=lambda row: row[1]):
+            print(f"{end - begin:7.1f} {minutes(begin)} {minutes(end)}  {name}")
+
+
+def minutes(seconds):
+    return f"{int(seconds) // 60:3}:{int(seconds) % 60:02}"
 
 
 def run_command(results, name, argv):
@@ -183,31 +211,53 @@ def run_cmocka(results, name, test, command=(), settings=None):
     reader.end(returncode)
 
 
-def run_programs(results, build, prefix, programs=None, command=(), settings=None):
-    """The unit and sim tests of a build, as many at a time as there are CPUs. `programs`: only
-    these. `command`: what runs them. `settings`: by test, of its environment, where it has none
-    yet."""
+class Program(typing.NamedTuple):
+    """A test program of a build."""
+    name: str
+    test: dict  # what meson knows of it
+    command: list  # what runs it
+    settings: typing.Optional[dict]  # of its environment, where it has none yet
+
+
+def programs_of(build, prefix, only=None, command=(), settings=None):
+    """The unit and sim tests of a build. `settings`: by test."""
     listing = subprocess.run(["/usr/bin/meson", "introspect", "--tests", build], cwd=ROOT,
                              check=True, stdout=subprocess.PIPE)
-    tests = [test for test in json.loads(listing.stdout)
-             if not programs or pathlib.Path(test["cmd"][0]).name in programs]
+    return [Program(f"{prefix}{test['suite'][0].split(':')[-1]}/{test['name']}", test, command,
+                    (settings or {}).get(test["name"]))
+            for test in json.loads(listing.stdout)
+            if not only or pathlib.Path(test["cmd"][0]).name in only]
 
-    def run(test):
-        suite = test["suite"][0].split(":")[-1]
-        own = (settings or {}).get(test["name"])
-        run_cmocka(results, f"{prefix}{suite}/{test['name']}", test, command, own)
+
+def run_programs(results, programs):
+    """As many at a time as there are CPUs, those that take long first."""
+    def run(program):
+        run_cmocka(results, program.name, program.test, program.command, program.settings)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(run, tests))
+        list(pool.map(run, sorted(programs, key=lambda program: -program.test["priority"])))
 
 
-def build_sanitized(results, build, options, targets=()):
+def build_sanitized(results, build, options, only=()):
+    """The test programs of a build, or only some. True if they are there."""
     if not (ROOT / build / "build.ninja").exists():
         setup = ["/usr/bin/meson", "setup", *options, build]
         if not run_command(results, f"{build}/setup", setup):
             return False
+    targets = only or [pathlib.Path(program.test["cmd"][0]).name
+                       for program in programs_of(build, "")]
     return run_command(results, f"{build}/compile",
                        ["/usr/bin/ninja", "--quiet", "-C", build, *targets])
+
+
+def build_all_sanitized(results):
+    """The programs that could be built."""
+    programs = []
+    if build_sanitized(results, "build-asan", SANITIZER_OPTIONS):
+        programs += programs_of("build-asan", "asan/", settings=SIM_SHORT)
+    if build_sanitized(results, "build-tsan", TSAN_BUILD_OPTIONS, TSAN_PROGRAMS):
+        programs += programs_of("build-tsan", "tsan/", TSAN_PROGRAMS, fixed_addresses())
+    return programs
 
 
 def fixed_addresses():
@@ -228,7 +278,7 @@ def run_pytest(add, target, *options, seconds):
     reader, writer = os.pipe()
     environment = {**os.environ, REPORT_FD: str(writer), TEST_SECONDS: str(seconds),
                    "PYTHONPATH": str(ROOT / "tests"), "PYTHONDONTWRITEBYTECODE": "1"}
-    argv = [PYTHON, "-m", "pytest", "-p", "run_tests", "-p", "no:cacheprovider", *options,
+    argv = [*FIRST, PYTHON, "-m", "pytest", "-p", "run_tests", "-p", "no:cacheprovider", *options,
             target]
     outcomes = set()
     with tempfile.TemporaryFile("w+", errors="replace") as output:
@@ -257,27 +307,30 @@ def run_unit_pytest(results):
 
 
 def run_end_to_end(results, level):
-    """These tests have real peers, on a machine that others may keep busy: one that fails is tried
-    once more, alone, after all others."""
-    options = ["-m", E2E_MARKS[level]]
-    seconds = 7200 if level == "long" else 600
+    """These tests have real peers, on a machine that is busy with the other tests: returns the names
+    of those that failed and are to be tried once more."""
     again = []
 
-    def first(name, outcome, seconds, output, steady):
+    def add(name, outcome, seconds, output, steady):
         if outcome == "FAILED" and not steady:
             again.append(name)
             results.put_off(name, seconds, output)
         else:
             results.add(name, outcome, seconds, output)
 
-    def second(name, outcome, seconds, output, steady):
+    run_pytest(add, "tests/e2e", "-m", E2E_MARKS[level], seconds=E2E_SECONDS[level])
+    return again
+
+
+def run_again(results, level, names):
+    """Alone, after all others. This decides."""
+    def add(name, outcome, seconds, output, steady):
         results.add(name, outcome, seconds, output)
         if outcome != "FAILED":
             print(f"unsteady: {name} failed once", flush=True)
 
-    run_pytest(first, "tests/e2e", *options, seconds=seconds)
-    for name in again:
-        run_pytest(second, name, *options, seconds=seconds)
+    for name in names:
+        run_pytest(add, name, "-m", E2E_MARKS[level], seconds=E2E_SECONDS[level])
 
 
 class TestReporter:
@@ -338,32 +391,58 @@ def run_checks(results):
         run_command(results, f"check/{name}", ["scripts/check", name])
 
 
-def run_all(results, level):
-    run_checks(results)
-    run_programs(results, "build", "", settings={"long": SIM_LONG, "quick": SIM_SHORT}.get(level))
-    run_unit_pytest(results)
-    if level != "quick":
-        if build_sanitized(results, "build-asan", SANITIZER_OPTIONS):
-            run_programs(results, "build-asan", "asan/", settings=SIM_SHORT)
-        if build_sanitized(results, "build-tsan", TSAN_BUILD_OPTIONS, TSAN_PROGRAMS):
-            run_programs(results, "build-tsan", "tsan/", TSAN_PROGRAMS, fixed_addresses())
-        model.check.try_all(model.check.CASES, results.add)
-        mutants.try_all(mutants.BUGS, results.add)
+def run_computing(results, phases, level):
+    """What keeps as many CPUs busy as there are."""
+    settings = {"long": SIM_LONG, "quick": SIM_SHORT}.get(level)
+    phases.run("checks", run_checks, results)
+    phases.run("unit and simulation tests", run_programs, results,
+               programs_of("build", "", settings=settings))
+    phases.run("unit tests in Python", run_unit_pytest, results)
+    if level == "quick":
+        return
+    sanitized = phases.run("sanitizers: build", build_all_sanitized, results)
+    phases.run("sanitizers: tests", run_programs, results, sanitized)
+    phases.run("models", model.check.try_all, model.check.CASES, results.add)
+    phases.run("bugs put in", mutants.try_all, mutants.BUGS, results.add)
+
+
+def run_quickstart(results):
+    run_command(results, "quickstart", [*FIRST, "scripts/quickstart", "--seconds", "1"])
+
+
+def run_all(results, phases, level):
+    """The end-to-end tests wait more than they compute, and each of their wefts has a CPU to poll
+    on: they run beside all others."""
     if os.geteuid() != 0:
         results.add("tests/e2e (needs root)", "skipped", 0.0)
+        run_computing(results, phases, level)
         return
-    run_end_to_end(results, level)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        end_to_end = pool.submit(phases.run, "end-to-end tests", run_end_to_end, results, level)
+        if level != "quick":
+            quickstart = pool.submit(phases.run, "quickstart", run_quickstart, results)
+        try:
+            run_computing(results, phases, level)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     if level != "quick":
-        run_command(results, "quickstart", ["scripts/quickstart", "--seconds", "1"])
+        quickstart.result()
+    again = end_to_end.result()
+    if again:
+        phases.run("end-to-end tests again", run_again, results, level, again)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("level", choices=E2E_MARKS)
-    results = Results()
+    parser.add_argument("--setup-seconds", type=int, default=0, help="that have gone by before")
+    arguments = parser.parse_args()
+    results, phases = Results(), Phases(arguments.setup_seconds)
     try:
-        run_all(results, parser.parse_args().level)
+        run_all(results, phases, arguments.level)
     finally:
+        phases.print_table()
         results.print_end()
     sys.exit(1 if results.counts["FAILED"] else 0)
 
