@@ -10,6 +10,7 @@
  */
 #include "ports/packet_queue.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
