@@ -9,9 +9,9 @@
 #include <rte_malloc.h>
 
 #include "base/log.h"
+#include "control/containers.h"
 #include "control/mode.h"
 #include "control/overlay.h"
-#include "control/ports.h"
 #include "control/publish.h"
 #include "control/solicit.h"
 #include "engine/lcore.h"
@@ -30,14 +30,6 @@ uint64_t control_now_ms(const struct control *control)
 uint32_t control_now_seconds(const struct control *control)
 {
 	return control_now_ms(control) / 1000;
-}
-
-struct port *control_port(const struct control *control, const char *name)
-{
-	for (uint16_t i = 0; i < PORTS_MAX; i++)
-		if (control->ports[i] != NULL && strcmp(control->ports[i]->config.name, name) == 0)
-			return control->ports[i];
-	return NULL;
 }
 
 /* ---- pools ---- */
@@ -59,7 +51,7 @@ static int make_pools(struct control *control, struct error *error)
 static int add_uplinks(struct control *control, struct error *error)
 {
 	for (uint32_t i = 0; i < control->config->n_uplinks; i++)
-		if (ports_add_uplink(control, i, error) != 0)
+		if (ports_add_uplink(&control->ports, &control->config->uplinks[i], error) != 0)
 			return error_prefix(
 				error, "[uplink %s]: ", control->config->uplinks[i].port.name);
 	return 0;
@@ -77,7 +69,7 @@ static int add_networks(struct control *control, struct error *error)
 static int add_containers(struct control *control, struct error *error)
 {
 	for (uint32_t i = 0; i < control->config->n_containers; i++)
-		if (ports_add_container(control, &control->config->containers[i], error) != 0)
+		if (containers_add(control, &control->config->containers[i], error) != 0)
 			return error_prefix(
 				error, "[port %s]: ", control->config->containers[i].port.name);
 	return 0;
@@ -99,6 +91,19 @@ static int make_events(struct control *control, struct error *error)
 	return error_set(error, "no descriptors are left (%s)", strerror(errno));
 }
 
+static void set_up_ports(struct control *control)
+{
+	const struct dataplane *dataplane = control->dataplane;
+
+	control->ports.setting = (struct ports_setting){
+		.workers = {.ids = dataplane->lcore_ids,
+			.n = dataplane->n_lcores,
+			.no_such = "is no worker lcore; `weftctl show lcores` lists them"},
+		.pools = &control->pools,
+		.rcu = dataplane->rcu,
+		.events = control->events};
+}
+
 static int build(struct control *control, struct error *error)
 {
 	if (make_events(control, error) != 0 || make_pools(control, error) != 0 ||
@@ -107,6 +112,7 @@ static int build(struct control *control, struct error *error)
 			error) != 0 ||
 		remotes_create(&control->remotes, error) != 0)
 		return -1;
+	set_up_ports(control);
 	if (add_uplinks(control, error) != 0 || add_networks(control, error) != 0 ||
 		add_containers(control, error) != 0 || add_entries(control, error) != 0)
 		return -1;
@@ -133,7 +139,7 @@ struct control *control_create(
 void control_detach(struct control *control)
 {
 	deferred_run_all(&control->deferred);
-	ports_remove_all(control);
+	ports_remove_all(&control->ports);
 }
 
 void control_free(struct control *control)
@@ -175,7 +181,7 @@ static int check_change(const struct control *control, const struct mode *from,
 			"packets could overtake each other; choose the mode when weft starts "
 			"(--mode)",
 			from->name, to->name);
-	return ports_fit_mode(control, to->name, error);
+	return containers_fit_mode(control, to->name, error);
 }
 
 static int set_plan(struct control *control, const struct mode *mode, struct error *error)
@@ -242,7 +248,7 @@ void control_poll(struct control *control)
 	__atomic_store_n(
 		&control->dataplane->seconds, control_now_seconds(control), __ATOMIC_RELAXED);
 	drain_notices(control);
-	ports_housekeep(control);
+	ports_housekeep(&control->ports);
 	control->changed |= publish_coalesces(control) != control->dataplane->tables->coalesce;
 	refresh_neighbours(control);
 	fdb_age(&control->fdb, control_now_ms(control));

@@ -15,6 +15,7 @@
 #include "control/neighbours.h"
 #include "control/networks.h"
 #include "control/pools.h"
+#include "control/ports.h"
 #include "control/remotes.h"
 #include "engine/dataplane.h"
 
@@ -33,11 +34,8 @@ struct control {
 	struct neighbours neighbours;
 	struct remotes remotes;
 	struct networks networks;
-	struct port *ports[PORTS_MAX]; /* by index: uplinks first */
-	uint64_t n_ports_ever;	       /* attached so far, and numbered so */
-	uint16_t next_port;	       /* index to try first, so that one is not used again soon */
-	uint16_t next_lcore;	       /* for container ports, in turn */
-	bool changed;		       /* the tables are to be published again */
+	struct ports ports;
+	bool changed; /* the tables are to be published again */
 	struct deferred_list deferred;
 	uint64_t started; /* clock at start */
 };
@@ -64,8 +62,5 @@ int control_set_mode(struct control *control, const char *name, struct error *er
 
 uint64_t control_now_ms(const struct control *control);
 uint32_t control_now_seconds(const struct control *control);
-
-/* A port by its name, or NULL. */
-struct port *control_port(const struct control *control, const char *name);
 
 #endif

@@ -129,6 +129,11 @@ void networks_remove_place(struct networks *networks, uint16_t index, uint16_t p
 		(state->n_places - at) * sizeof(state->places[0]));
 }
 
+uint16_t networks_count_ports(const struct networks *networks, uint16_t index)
+{
+	return position(&networks->list[index], PLACE_REMOTE);
+}
+
 /* ---- what lcores see ---- */
 
 /* A notice for each address about eight times in its life keeps it from ageing. */

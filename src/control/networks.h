@@ -51,6 +51,9 @@ uint16_t networks_find(const struct networks *networks, const char *name);
 void networks_add_place(struct networks *networks, uint16_t index, uint16_t place);
 void networks_remove_place(struct networks *networks, uint16_t index, uint16_t place);
 
+/* How many container ports there are in a network. */
+uint16_t networks_count_ports(const struct networks *networks, uint16_t index);
+
 /* The network as lcores see it, from rte_zmalloc(). NULL if there is no memory. */
 struct network *networks_build(const struct networks *networks, uint16_t index);
 

@@ -94,7 +94,7 @@ int overlay_add_network(
 	if (uplink < 0)
 		return -1;
 	room = (struct network_room){.uplink = uplink,
-		.uplink_mtu = control->ports[uplink]->mtu,
+		.uplink_mtu = control->ports.list[uplink]->mtu,
 		.overhead = overhead(control)};
 	network = networks_add(&control->networks, config, &room, error);
 	if (network < 0)
@@ -109,12 +109,11 @@ static uint16_t place_of(
 	const struct control *control, const struct fdb_config *entry, uint16_t network)
 {
 	const struct address vtep = address_of_ipv4(entry->vtep);
-	const struct port *port = control_port(control, entry->port);
+	const struct port *port = ports_find(&control->ports, entry->port);
 	int remote;
 
 	if (entry->port[0] != '\0')
-		return port != NULL && !port->uplink && port->network == network ? port->index
-										 : PLACE_NONE;
+		return port != NULL && port->network == network ? port->index : PLACE_NONE;
 	remote = remotes_find(&control->remotes, network, &vtep);
 	return remote < 0 ? PLACE_NONE : PLACE_REMOTE | remote;
 }
@@ -151,7 +150,7 @@ static bool place_exists(const struct control *control, uint16_t network, uint16
 {
 	if (place_is_remote(place))
 		return (place & ~PLACE_REMOTE) < control->remotes.n;
-	return control->ports[place] != NULL && control->ports[place]->network == network;
+	return ports_has(&control->ports, network, place);
 }
 
 void overlay_heard(struct control *control, const struct notice *notice)

@@ -2,6 +2,7 @@
 #include "control/placement.h"
 
 #include "control/mode.h"
+#include "engine/dataplane.h"
 #include "steer/load.h"
 
 int placement_lcore(const struct workers *workers, uint32_t id)

@@ -4,12 +4,13 @@
 
 #include "base/error.h"
 #include "control/config.h"
-#include "engine/dataplane.h"
 
 /*
  * Which lcore does what, by the configuration: it names lcores by EAL's ids, the data path by
  * indices. Main lcore.
  */
+
+struct dataplane_config;
 
 /* The worker lcores there are, by index. */
 struct workers {

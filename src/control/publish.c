@@ -39,7 +39,7 @@ static void build_header(
 		sizeof(*ether) + sizeof(*ip) + sizeof(*udp) + sizeof(*vxlan) == VXLAN_OVERHEAD,
 		"the outer headers");
 	ether->dst_addr = control->neighbours.list[state->neighbour].mac;
-	ether->src_addr = control->ports[network->uplink]->mac;
+	ether->src_addr = control->ports.list[network->uplink]->mac;
 	ether->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
 	ip->version_ihl = RTE_IPV4_VHL_DEF;
 	/* Never fragmented on the way (RFC 7348, 4.3), so the zero identification does no harm. */
@@ -96,7 +96,7 @@ static uint16_t exit_queue(const struct port *uplink, uint16_t lcore)
 static void build_exits(const struct control *control, struct tables *tables)
 {
 	for (uint16_t i = 0; i < tables->n_uplinks; i++) {
-		const struct port *uplink = control->ports[i];
+		const struct port *uplink = control->ports.list[i];
 
 		tables->uplinks[i] = i;
 		tables->uplink_addresses[i] = control->config->uplinks[i].address;
@@ -119,43 +119,28 @@ static uint16_t add_owned(struct tables *tables, uint16_t n, struct port *port, 
 
 static void build_ports(const struct control *control, struct tables *tables)
 {
+	const struct ports *ports = &control->ports;
 	uint16_t n = 0;
 
-	tables->n_uplinks = control->config->n_uplinks;
+	tables->n_uplinks = ports->n_uplinks;
+	tables->newest_port = ports->n_ever;
 	tables->wire_port = PLACE_NONE;
-	for (uint16_t i = 0; i < PORTS_MAX; i++) {
-		tables->ports[i] = control->ports[i];
-		if (control->ports[i] != NULL && !control->ports[i]->uplink)
+	memcpy(tables->ports, ports->list, sizeof(tables->ports));
+	for (uint16_t i = ports->n_uplinks; i < PORTS_MAX; i++)
+		if (ports->list[i] != NULL)
 			tables->wire_port = i;
-	}
 	for (uint16_t lcore = 0; lcore < control->dataplane->n_lcores; lcore++) {
 		tables->owned_begin[lcore] = n;
 		for (uint16_t i = 0; i < PORTS_MAX; i++)
-			if (control->ports[i] != NULL)
-				n = add_owned(tables, n, control->ports[i], lcore);
+			if (ports->list[i] != NULL)
+				n = add_owned(tables, n, ports->list[i], lcore);
 	}
 	tables->owned_begin[control->dataplane->n_lcores] = n;
 }
 
 bool publish_coalesces(const struct control *control)
 {
-	if (!control->config->weft.gro)
-		return false;
-	for (uint16_t i = 0; i < PORTS_MAX; i++)
-		if (control->ports[i] != NULL && !control->ports[i]->uplink &&
-			port_takes_large_segments(control->ports[i]))
-			return true;
-	return false;
-}
-
-static size_t count_queues(const struct control *control)
-{
-	size_t n = 0;
-
-	for (uint16_t i = 0; i < PORTS_MAX; i++)
-		if (control->ports[i] != NULL)
-			n += control->ports[i]->n_queues;
-	return n;
+	return control->config->weft.gro && ports_take_large_segments(&control->ports);
 }
 
 /* ---- the whole ---- */
@@ -172,7 +157,7 @@ void publish_free(void *argument)
 int publish_tables(struct control *control, struct error *error)
 {
 	struct tables *tables = rte_zmalloc("tables",
-		sizeof(*tables) + count_queues(control) * sizeof(tables->owned[0]),
+		sizeof(*tables) + ports_count_queues(&control->ports) * sizeof(tables->owned[0]),
 		RTE_CACHE_LINE_SIZE);
 	struct tables *old;
 
@@ -180,7 +165,6 @@ int publish_tables(struct control *control, struct error *error)
 		return error_set(error, "not enough memory for the tables; give EAL more (-m)");
 	tables->fdb = control->fdb.hash;
 	tables->coalesce = publish_coalesces(control);
-	tables->newest_port = control->n_ports_ever;
 	build_ports(control, tables);
 	build_exits(control, tables);
 	if (build_networks(control, tables) != 0 || build_remotes(control, tables) != 0) {

@@ -43,8 +43,8 @@ void report_ports(const struct control *control)
 	uint64_t now_ms = control_now_ms(control);
 
 	for (uint16_t i = 0; i < PORTS_MAX; i++)
-		if (control->ports[i] != NULL)
-			report_port(control->ports[i], now_ms);
+		if (control->ports.list[i] != NULL)
+			report_port(control->ports.list[i], now_ms);
 	fflush(stdout);
 }
 

@@ -33,7 +33,7 @@ static void write_request(const struct neighbour *neighbour, const struct rte_et
 bool solicit(void *argument, const struct neighbour *neighbour)
 {
 	struct control *control = argument;
-	const struct port *uplink = control->ports[neighbour->uplink];
+	const struct port *uplink = control->ports.list[neighbour->uplink];
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(uplink->environment.pool);
 
 	if (mbuf == NULL)

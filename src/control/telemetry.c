@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "control/answer.h"
+#include "control/containers.h"
 #include "control/overlay.h"
-#include "control/ports.h"
 #include "control/requests.h"
 #include "control/sections/fdb.h"
 #include "control/sections/port.h"
@@ -80,13 +80,13 @@ static void show_ports(struct control *control, struct request *request)
 	int rows = 0;
 
 	for (uint32_t i = answer_first_row(request->parameters, PORTS_MAX); i < PORTS_MAX; i++) {
-		if (control->ports[i] == NULL)
+		if (control->ports.list[i] == NULL)
 			continue;
 		if (rows++ == PORTS_PAGE) {
 			rte_tel_data_add_dict_u64(request->data, "next", i);
 			return;
 		}
-		add_port(control, &list, control->ports[i]);
+		add_port(control, &list, control->ports.list[i]);
 	}
 }
 
@@ -202,16 +202,13 @@ static void add_network(const struct control *control, struct answer_list *list,
 	const struct fdb_network *fdb = &control->fdb.networks[index];
 	const struct network_config *config = state->config;
 	struct rte_tel_data *row = answer_add_row(list);
-	uint64_t ports = 0;
 
-	for (uint16_t i = 0; i < state->n_places; i++)
-		ports += !place_is_remote(state->places[i]);
 	answer_add_text(row, "name", config->name);
 	rte_tel_data_add_dict_u64(row, "vni", config->vni);
 	rte_tel_data_add_dict_u64(row, "udp_port", config->udp_port);
-	answer_add_text(row, "uplink", control->ports[state->uplink]->config.name);
+	answer_add_text(row, "uplink", control->ports.list[state->uplink]->config.name);
 	rte_tel_data_add_dict_u64(row, "mtu", state->mtu);
-	rte_tel_data_add_dict_u64(row, "ports", ports);
+	rte_tel_data_add_dict_u64(row, "ports", networks_count_ports(&control->networks, index));
 	rte_tel_data_add_dict_u64(row, "vteps", config->n_vteps);
 	rte_tel_data_add_dict_u64(row, "learning", config->learning);
 	rte_tel_data_add_dict_u64(row, "ageing", config->ageing);
@@ -249,7 +246,7 @@ static void add_entry(const struct control *control, struct answer_list *list, u
 		answer_add_address(row, "to",
 			remotes_address(&control->remotes, value->place & ~PLACE_REMOTE));
 	} else {
-		answer_add_text(row, "to", control->ports[value->place]->config.name);
+		answer_add_text(row, "to", control->ports.list[value->place]->config.name);
 	}
 	answer_add_text(row, "kind", value->fixed ? "static" : "learned");
 	rte_tel_data_add_dict_u64(
@@ -296,7 +293,7 @@ static void show_neighbours(struct control *control, struct request *request)
 		}
 		row = answer_add_row(&list);
 		answer_add_address(row, "address", &neighbour->address);
-		answer_add_text(row, "uplink", control->ports[neighbour->uplink]->config.name);
+		answer_add_text(row, "uplink", control->ports.list[neighbour->uplink]->config.name);
 		answer_add_mac(row, "mac", &neighbour->mac);
 		answer_add_text(row, "state", neighbour_state_name(neighbour->state));
 	}
@@ -363,9 +360,9 @@ static void port_add(struct control *control, struct request *request)
 	if (config_read_container(name,
 		    request->parameters + length + (request->parameters[length] == ','), &config,
 		    &error) != 0 ||
-		ports_check_container(control, &config, &error) != 0)
+		containers_check(control, &config, &error) != 0)
 		return answer_error(request, &error);
-	if (ports_add_container(control, &config, &error) != 0) {
+	if (containers_add(control, &config, &error) != 0) {
 		error_prefix(&error, "[port %s]: ", name);
 		return answer_error(request, &error);
 	}
@@ -379,7 +376,7 @@ static void port_delete(struct control *control, struct request *request)
 	/* The answer waits until the port is gone, so that its socket can be used again at once. */
 	request->later = true;
 	answer_done(request, "deleted", request->parameters);
-	if (ports_remove(control, request->parameters, request_done, request, &error) == 0)
+	if (containers_remove(control, request->parameters, request_done, request, &error) == 0)
 		return;
 	request->later = false;
 	answer_error(request, &error);
@@ -414,8 +411,8 @@ static bool is_port_mac(
 	const struct control *control, uint16_t network, const struct rte_ether_addr *mac)
 {
 	for (uint16_t i = 0; i < PORTS_MAX; i++)
-		if (control->ports[i] != NULL && control->ports[i]->network == network &&
-			rte_is_same_ether_addr(&control->ports[i]->mac, mac))
+		if (control->ports.list[i] != NULL && control->ports.list[i]->network == network &&
+			rte_is_same_ether_addr(&control->ports.list[i]->mac, mac))
 			return true;
 	return false;
 }

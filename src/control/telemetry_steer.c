@@ -21,8 +21,8 @@ uint64_t steer_doors(const struct control *control)
 	uint64_t doors = 0;
 
 	for (uint32_t i = 0; i < control->config->n_uplinks; i++)
-		for (uint16_t queue = 0; queue < control->ports[i]->n_queues; queue++)
-			doors |= 1ULL << control->ports[i]->queues[queue].owner;
+		for (uint16_t queue = 0; queue < control->ports.list[i]->n_queues; queue++)
+			doors |= 1ULL << control->ports.list[i]->queues[queue].owner;
 	return doors;
 }
 
@@ -60,8 +60,8 @@ static uint64_t merge_lcores(const struct control *control)
 	uint64_t lcores = branch_lcores(control->dataplane);
 
 	for (uint16_t i = 0; i < PORTS_MAX; i++)
-		if (control->ports[i] != NULL && !control->ports[i]->uplink)
-			lcores |= 1ULL << control->ports[i]->queues[0].owner;
+		if (control->ports.list[i] != NULL && !control->ports.list[i]->uplink)
+			lcores |= 1ULL << control->ports.list[i]->queues[0].owner;
 	return lcores;
 }
 

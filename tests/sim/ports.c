@@ -357,10 +357,21 @@ static bool sim_too_big(struct port *port, uint16_t index, const struct rte_mbuf
 
 /* ---- coming and going ---- */
 
+/* Of the next port. */
+static struct sim_peer *next_peer;
+
+void sim_attach_to(struct sim_peer *peer)
+{
+	next_peer = peer;
+}
+
 static int sim_attach(struct port *port, struct error *error)
 {
-	(void)port;
 	(void)error;
+	port->driver = next_peer;
+	next_peer->port = port;
+	if (port->uplink)
+		port->mtu = port->config.mtu;
 	return 0;
 }
 

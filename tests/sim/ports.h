@@ -8,4 +8,7 @@
  * `driver` is a struct sim_peer. */
 extern const struct port_ops sim_port_ops;
 
+/* The port that is attached next has this peer. */
+void sim_attach_to(struct sim_peer *peer);
+
 #endif

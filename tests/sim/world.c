@@ -15,8 +15,8 @@
 #include <rte_malloc.h>
 
 #include "base/random.h"
+#include "control/containers.h"
 #include "control/overlay.h"
-#include "control/ports.h"
 #include "control/publish.h"
 #include "engine/door.h"
 #include "ports.h"
@@ -57,6 +57,7 @@ int sim_start(uint16_t n_lcores)
 	write_lcores(lcores, sizeof(lcores), n_lcores);
 	if (rte_eal_init(RTE_DIM(arguments), arguments) < 0)
 		return -1;
+	port_types_replace(&sim_port_ops);
 	pool = rte_pktmbuf_pool_create(
 		"sim", POOL_SIZE, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, rte_socket_id());
 	return pool == NULL ? -1 : 0;
@@ -332,6 +333,10 @@ static void make_settings(struct world *world)
 	for (uint16_t i = 0; i < settings->n_uplinks; i++) {
 		settings->uplinks[i].address = sim_vtep(i, 0);
 		settings->uplinks[i].prefix = 24;
+		settings->uplinks[i].port = (struct port_config){.type = "sim",
+			.mac = sim_vtep_mac(i, 0),
+			.mtu = UPLINK_MTU,
+			.queues = world->config.uplink_queues};
 		snprintf(settings->uplinks[i].port.name, PORT_NAME_SIZE, "uplink%u", i);
 	}
 	settings->weft.fdb_size = 4096;
@@ -354,21 +359,6 @@ static void make_settings(struct world *world)
 	}
 }
 
-static struct port *make_port(struct world *world, struct sim_peer *peer, uint16_t queues)
-{
-	struct port *port = rte_zmalloc("port", sizeof(*port), RTE_CACHE_LINE_SIZE);
-
-	if (port == NULL)
-		abort();
-	port->ops = &sim_port_ops;
-	port->driver = peer;
-	port->network = NETWORK_NONE;
-	port->n_queues = queues;
-	port->environment =
-		(struct port_environment){.pool = world->pool, .rcu = world->dataplane->rcu};
-	return port;
-}
-
 /* What a container has sent before it went is still on its way when it comes back, and its flows go
  * on here, as those of a new container would not: only the old lcore can keep them in order. */
 static void choose_container_owner(struct world *world, struct sim_peer *peer)
@@ -381,51 +371,50 @@ static void choose_container_owner(struct world *world, struct sim_peer *peer)
 		peer->owner = choose_owner(world, world->config.container_owner);
 }
 
-static void add_uplink(struct world *world, uint16_t index)
-{
-	struct sim_peer *peer = &world->uplinks[index];
-	struct port *port = make_port(world, peer, world->config.uplink_queues);
-
-	port->index = index;
-	port->uplink = true;
-	port->mtu = UPLINK_MTU;
-	port->mac = sim_vtep_mac(index, 0);
-	snprintf(port->config.name, sizeof(port->config.name), "uplink%u", index);
-	for (uint16_t i = 0; i < port->n_queues; i++)
-		port->queues[i].owner = peer->owners[i];
-	world->control->ports[index] = port;
-	peer->port = port;
-}
-
-/* An index is not used again soon, as in control/ports.c. */
-static uint16_t next_index(struct control *control)
-{
-	return control->next_port++;
-}
-
 static void add_container(struct world *world, struct sim_peer *peer)
 {
-	struct control *control = world->control;
-	struct port *port = make_port(world, peer, world->config.container_queues);
+	struct container_config config = {.port = {.type = "sim",
+						  .mac = sim_mac(peer->place),
+						  .queues = world->config.container_queues},
+		.n_addresses4 = 1,
+		.addresses4 = {sim_address(peer->place)}};
 	struct error error;
 
-	port->number = ++control->n_ports_ever;
-	port->index = next_index(control);
-	port->network = peer->network;
-	port->mtu = control->networks.list[peer->network].mtu;
-	port->mac = sim_mac(peer->place);
-	port->addresses4[port->n_addresses4++] = sim_address(peer->place);
-	snprintf(port->config.name, sizeof(port->config.name), "n%u-c%u", peer->network,
-		peer->place);
 	choose_container_owner(world, peer);
-	for (uint16_t i = 0; i < port->n_queues; i++)
-		port->queues[i].owner = peer->owner;
-	if (fdb_add_static(&control->fdb, port->network, &port->mac, port->index, &error) != 0)
-		world_fail(world, "fdb_add_static: %s", error.text);
-	control->ports[port->index] = port;
-	networks_add_place(&control->networks, port->network, port->index);
-	control->changed = true;
-	peer->port = port;
+	config.lcore = world->dataplane->lcore_ids[peer->owner];
+	snprintf(config.network, sizeof(config.network), "n%u", peer->network);
+	snprintf(config.port.name, sizeof(config.port.name), "n%u-c%u", peer->network, peer->place);
+	sim_attach_to(peer);
+	if (containers_add(world->control, &config, &error) != 0)
+		world_fail(world, "containers_add: %s", error.text);
+}
+
+static void add_uplink(struct world *world, uint16_t index)
+{
+	struct uplink_config *config = &world->settings.uplinks[index];
+	struct sim_peer *peer = &world->uplinks[index];
+	struct error error;
+
+	for (uint16_t i = 0; i < config->port.queues; i++)
+		config->lcores.ids[config->lcores.n++] =
+			world->dataplane->lcore_ids[peer->owners[i]];
+	sim_attach_to(peer);
+	if (ports_add_uplink(&world->control->ports, config, &error) != 0)
+		world_fail(world, "ports_add_uplink: %s", error.text);
+}
+
+static void set_up_ports(struct world *world)
+{
+	struct control *control = world->control;
+
+	control->ports.setting = (struct ports_setting){
+		.workers = {.ids = world->dataplane->lcore_ids, .n = world->config.n_lcores},
+		.pools = &control->pools,
+		.rcu = world->dataplane->rcu};
+	for (int i = 0; i < RTE_MAX_NUMA_NODES; i++)
+		control->pools.by_socket[i] = world->pool;
+	for (uint16_t i = 0; i < world->config.n_uplinks; i++)
+		add_uplink(world, i);
 }
 
 /* Without learning, the hosts behind VTEPs are where the configuration says. */
@@ -452,13 +441,11 @@ static int make_tables(struct world *world, struct error *error)
 			error) != 0 ||
 		remotes_create(&control->remotes, error) != 0)
 		return -1;
-	for (uint16_t i = 0; i < world->config.n_uplinks; i++)
-		add_uplink(world, i);
+	set_up_ports(world);
 	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
 		if (overlay_add_network(control, &world->settings.networks[i], error) != 0 ||
 			add_hosts(world, i, error) != 0)
 			return -1;
-	control->next_port = world->config.n_uplinks;
 	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
 		for (uint16_t j = 0; j < SIM_CONTAINERS; j++)
 			add_container(world, &world->containers[i][j]);
@@ -560,6 +547,7 @@ void world_end(struct world *world)
 		virtual_free(world->driver);
 		world->driver = NULL;
 	}
+	world->control->pools = (struct pools){0}; /* the next world's, too */
 	control_free(world->control);
 	dataplane_free(world->dataplane);
 	world->control = NULL;
@@ -685,9 +673,9 @@ static void toggle(struct world *world, struct sim_peer *peer)
 		return;
 	}
 	world->removals++;
-	if (ports_remove(world->control, peer->port->config.name, count_removed, world, &error) !=
-		0)
-		world_fail(world, "ports_remove: %s", error.text);
+	if (containers_remove(
+		    world->control, peer->port->config.name, count_removed, world, &error) != 0)
+		world_fail(world, "containers_remove: %s", error.text);
 	peer->port = NULL;
 }
 

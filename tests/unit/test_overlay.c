@@ -55,8 +55,8 @@ static int setup(void **state)
 	control->dataplane = &dataplane;
 	make_network(BLUE, "blue");
 	make_network(RED, "red");
-	control->ports[PORT_1] = &port_blue;
-	control->ports[PORT_RED] = &port_red;
+	control->ports.list[PORT_1] = &port_blue;
+	control->ports.list[PORT_RED] = &port_red;
 	if (fdb_create(&control->fdb, FDB_SIZE, dataplane.rcu, &error) != 0 ||
 		remotes_create(&control->remotes, &error) != 0)
 		return -1;

@@ -9,6 +9,7 @@
 #include "file.h"
 
 #include "control/check.h"
+#include "engine/dataplane.h"
 
 /* Workers 4, 5 and 6. */
 static struct dataplane_config three_workers(void)
