@@ -117,23 +117,13 @@ bool followers_merge(struct rte_mbuf *head)
 
 /* ---- taking apart ---- */
 
-/* The lengths that lie among the metadata are the mbuf's own. */
-static void copy_metadata(struct rte_mbuf *to, struct rte_mbuf *from)
-{
-	struct packet metadata = *packet_of(from);
-
-	memcpy(metadata.lengths, packet_of(to)->lengths, sizeof(metadata.lengths));
-	*packet_of(to) = metadata;
-	to->port = from->port;
-}
-
 struct rte_mbuf *followers_take(struct rte_mbuf *head)
 {
 	struct rte_mbuf *next = head->next;
 
 	if (packet_of(head)->followers == 0)
 		return NULL;
-	copy_metadata(next, head);
+	packet_copy(next, head);
 	packet_of(next)->followers--;
 	next->nb_segs = head->nb_segs - 1;
 	packet_of(head)->followers = 0;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <rte_mbuf.h>
 
@@ -57,6 +58,16 @@ static_assert(PACKET_OFFSET + sizeof(struct packet) <= RTE_CACHE_LINE_SIZE,
 static inline struct packet *packet_of(struct rte_mbuf *mbuf)
 {
 	return (struct packet *)((char *)mbuf + PACKET_OFFSET);
+}
+
+/* The metadata of another packet, but for the lengths, which are the mbuf's own. */
+static inline void packet_copy(struct rte_mbuf *to, struct rte_mbuf *from)
+{
+	struct packet metadata = *packet_of(from);
+
+	memcpy(metadata.lengths, packet_of(to)->lengths, sizeof(metadata.lengths));
+	*packet_of(to) = metadata;
+	to->port = from->port;
 }
 
 #define NETWORK_NONE UINT16_MAX
