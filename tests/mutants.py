@@ -40,15 +40,19 @@ MICRO_FLOWS = "sim-micro_flows"
 FLOODS = "sim-floods"
 UNIT = "unit-virtual"
 PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000, FLOODS: 0, UNIT: 0}
-DOOR = "src/engine/door.c"
-ENDING = "src/engine/ending.c"
+CREDITS = "src/engine/credits.c"
+DROP = "src/engine/drop.c"
 FLOOD = "src/engine/flood.c"
+INBOX = "src/engine/inbox.c"
+LABELS = "src/engine/labels.c"
+LEDGER = "src/engine/ledger.c"
 MERGING = "src/engine/merging.c"
 MERGE = "src/reorder/merge.c"
 MOVES = "src/steer/moves.c"
 OUTBOX = "src/engine/outbox.c"
+ROUTE = "src/engine/route.c"
+RUN = "src/engine/run.c"
 STEERING = "src/engine/steering.c"
-TRANSITION = "src/engine/transition.c"
 DRIVER = "src/virtual/driver.c"
 
 
@@ -66,10 +70,10 @@ class Bug(typing.NamedTuple):
 
 BUGS = [
     # order
-    Bug("swapped-burst", "order", TRANSITION,
+    Bug("swapped-burst", "order", INBOX,
         """\
 		return 0;
-	take(lcore, inbox""",
+	lcore->merging.fed = n;""",
         """\
 		return 0;
 	if (n > 1) {
@@ -78,9 +82,9 @@ BUGS = [
 		parcels[0] = parcels[1];
 		parcels[1] = parcel;
 	}
-	take(lcore, inbox""",
+	lcore->merging.fed = n;""",
         "The first two packets of a burst from another lcore change places."),
-    Bug("mixed-group", "order", "src/engine/leave.c",
+    Bug("mixed-group", "order", "src/engine/transmit.c",
         """\
 	*n = left;
 """,
@@ -100,22 +104,19 @@ BUGS = [
 
     # floods
     Bug("flood-overtaken", "order", FLOOD,
-        "	keep(lcore, mbuf);\n	return true;", "	return false;",
+        "if (lcore->floods[kind_of(lcore, mbufs[i])].waits)", "if (false)",
         "What is for one place does not wait behind a flood that does.", FLOODS),
     Bug("flooded-twice", "order", FLOOD,
         "flooding->from = place + 1;", "flooding->from = place;",
         "A flood goes on with the place where it was.", FLOODS),
     Bug("flood-forgotten", "conservation", FLOOD,
         """\
-		if (!advance(lcore, &flood->current))
-			return flood->current.mbuf != before.mbuf ||
-			       flood->current.from != before.from;
+		if (!advance(lcore, kind, &flood->current, &room))
+			break;
 """,
-        """\
-		advance(lcore, &flood->current);
-""",
+        "		advance(lcore, kind, &flood->current, &room);\n",
         "The rest of a flood that ran out of credits is forgotten.", FLOODS),
-    Bug("flood-without-reserve", "progress", DOOR,
+    Bug("flood-without-reserve", "progress", CREDITS,
         "lcore->dataplane->credits - lcore->dataplane->credits / REPLICA_RESERVE;",
         "lcore->dataplane->credits;",
         "Packets that wait to be flooded may have all credits.", FLOODS),
@@ -161,40 +162,40 @@ BUGS = [
 	}
 """,
         "Another plan, or a gate that changed, is gone by without a move."),
-    Bug("way-of-first", "order", TRANSITION,
+    Bug("way-of-first", "order", ROUTE,
         "packet_of(mbuf)->account : packet_of", "0 : packet_of",
         "A burst of several flow groups goes the way of its first packet."),
     Bug("held-for-ever", "progress", STEERING,
         "	while ((n = moves_take_held(", "	if ((n = moves_take_held(",
         "Of the packets that were held only a burst is sent."),
     Bug("made-not-counted", "progress", FLOOD,
-        "	count_made(lcore, packet_of(replica));", "",
+        "	ledger_made(lcore, packet_of(replica));", "",
         "The door of a flow group does not hear of replicas, whose ends it counts."),
-    Bug("ended-at-wrong-door", "progress", ENDING,
+    Bug("ended-at-wrong-door", "progress", LEDGER,
         "&lcore->tallies[packet.first][", "&lcore->tallies[packet.door][",
         "The end of a replica is counted for the lcore that made it, not for its group's."),
     Bug("refused-as-sent", "progress", STEERING,
         "		packet_of(mbufs[i])->group = GROUP_NONE;", "		;",
         "Packets that a path refuses end as if they had been sent along it."),
-    Bug("greedy-group", "progress", DOOR,
+    Bug("greedy-group", "progress", CREDITS,
         "	return RTE_MIN(RTE_MAX(room, 0), n);", "	return n;",
         "A flow group whose path is slow may take all credits."),
 
     # micro-flows
-    Bug("mark-forgotten", "progress", MERGING,
+    Bug("mark-forgotten", "progress", LABELS,
         """\
 	send_mark(lcore, path->lcore[path->merge], mark);
 	return true;
 """,
         "	return false;\n",
         "What is dropped on a branch leaves no end mark.", MICRO_FLOWS),
-    Bug("mark-of-one", "progress", MERGING,
+    Bug("mark-of-one", "progress", LABELS,
         "	last.packets += mark.packets;", "	last.packets = mark.packets;",
         "Of end marks that follow each other only the last one counts.", MICRO_FLOWS),
     Bug("mark-counted-twice", "progress", MERGE,
         ".ended += packets;", ".ended += 2 * packets;",
         "A mark that comes early counts twice when its micro-flow's turn has come.", MICRO_FLOWS),
-    Bug("mark-gives-back-early", "conservation", MERGING,
+    Bug("mark-gives-back-early", "conservation", LABELS,
         """\
 	send_mark(lcore, path->lcore[path->merge], mark);
 	return true;
@@ -205,29 +206,23 @@ BUGS = [
 """,
         "The credit of a dropped packet comes back where it is dropped and from its mark.",
         MICRO_FLOWS),
-    Bug("held-by-bursts", "progress", MERGING,
-        "		while ((n = merge_next(", "		if ((n = merge_next(",
-        "Of what is held only a burst is passed on, and what comes next overtakes the rest.",
-        MICRO_FLOWS),
+    Bug("held-overtaken", "order", MERGE,
+        "	if (unlikely(merge->waiting > 0)) {", "	if (false) {",
+        "What comes to a merge overtakes what it has let on and nobody has taken.", MICRO_FLOWS),
+    Bug("merge-forgotten", "progress", MERGING,
+        "		note_ready(lcore, merge, label);", "		;",
+        "What a merge has let on and the feed had no room for is not taken later.", MICRO_FLOWS),
     Bug("held-on-wrong-branch", "order", MERGE,
         "	early->branch = branch;", "",
         "What is held of a micro-flow is looked for at another branch.", MICRO_FLOWS),
-    Bug("label-of-first", "progress", MERGING,
+    Bug("label-of-first", "progress", LABELS,
         "		run = packets_in_run(mbufs, n, &behind);",
         "		packets_in_run(mbufs, n, &behind), run = n;",
         "A burst of two micro-flows of one branch has the label of its first packet.",
         MICRO_FLOWS),
     Bug("label-not-ended", "progress", OUTBOX,
-        "	if (unlikely(!label_is_none(outbox->label)))", "	if (false)",
+        "	if (unlikely(!label_is_none(lcore->outboxes[to].label)))", "	if (false)",
         "Packets that are not to be merged follow others under their label.", MICRO_FLOWS),
-    Bug("merged-while-running", "conservation", TRANSITION,
-        """\
-	merge_own(lcore);
-	n = vector->n;
-""",
-        "	n = vector->n;\n",
-        "What an lcore merges of its own is put among packets that a stage is looking at.",
-        MICRO_FLOWS, 40000000),
     Bug("replica-as-packet", "progress", MERGING,
         "label.replica ? 0 : n + label.packets;", "n + label.packets;",
         "Replicas made on a branch count as packets of the micro-flow.", MICRO_FLOWS),
@@ -282,25 +277,28 @@ BUGS = [
 	for (uint16_t i = n > 8; i < n; i++)
 		outbox->parcels""",
         "Of a larger burst for another lcore the first packet is forgotten."),
-    Bug("drop-without-free", "conservation", ENDING,
-        "	rte_pktmbuf_free_bulk(mbufs, n);", "",
-        "Dropped packets never return to the pool."),
-    Bug("drop-without-count", "conservation", ENDING,
-        "	counter_add(&lcore->counters.drops[step][drop], endings_count(&endings, 0, n));", "",
+    Bug("drop-without-free", "conservation", DROP,
+        """\
+&endings));
+	rte_pktmbuf_free_bulk(mbufs, n);
+""",
+        "&endings));\n", "Dropped packets never return to the pool."),
+    Bug("drop-without-count", "conservation", DROP,
+        "	counter_add(counter, ledger_packets(&endings, 0, n));", "",
         "Dropped packets are counted nowhere."),
     Bug("replica-without-credit", "conservation", FLOOD,
         "	counter_add(&lcore->counters.admitted, 1);", "",
         "Replicas of flooded packets are made without taking a credit."),
-    Bug("lost-credit", "conservation", ENDING,
+    Bug("lost-credit", "conservation", DROP,
         """\
-	counter_add(&lcore->counters.consumed, endings_count(&endings, 0, 1));
-	endings_finish(lcore, &endings, 1);
+	counter_add(&lcore->counters.consumed, ledger_packets(&endings, 0, n));
+	ledger_end(lcore, &endings, n);
 """,
         """\
-	counter_add(&lcore->counters.consumed, endings_count(&endings, 0, 1));
+	counter_add(&lcore->counters.consumed, ledger_packets(&endings, 0, n));
 """,
         "The credit of a packet that was for weft itself does not come back."),
-    Bug("beyond-credits", "conservation", DOOR,
+    Bug("beyond-credits", "conservation", CREDITS,
         "	return credits - RTE_MIN(credits_out(lcore), credits);", "	return credits;",
         "An lcore admits packets however many are on their way, until rings overflow."),
     Bug("injected-at-wrong-door", "conservation", "src/engine/dataplane.c",
@@ -317,7 +315,7 @@ BUGS = [
     Bug("lost-wake-up", "progress", OUTBOX,
         "		lcore->dirty[i]->dirty = false;", "",
         "An outbox that was flushed once is not flushed again."),
-    Bug("credits-never-read", "progress", DOOR,
+    Bug("credits-never-read", "progress", CREDITS,
         "if (credits_out(lcore) + RECEIVE_BURST > credits)", "if (false)",
         "A door does not notice that its credits have come back."),
     Bug("forgotten-inbox", "progress", "src/engine/dataplane.c",
@@ -342,13 +340,9 @@ BUGS = [
         "A door that waits for credits is not woken when they are there.", UNIT),
 
     # isolation
-    Bug("last-verdict-ignored", "isolation", TRANSITION,
-        """\
-	for (uint16_t i = 1; i < n; i++)
-		different |= verdicts[i]""",
-        """\
-	for (uint16_t i = 1; i + 1 < n; i++)
-		different |= verdicts[i]""",
+    Bug("last-verdict-ignored", "isolation", RUN,
+        "end < n && verdicts[end] == verdicts[0]",
+        "end < n && (end + 1 == n || verdicts[end] == verdicts[0])",
         "The last packet of a burst goes the way of the others, though it must be dropped."),
     Bug("fdb-without-network", "isolation", "src/stages/bridge.c",
         "uint16_t network = packet_of(mbufs[i])->network;", "uint16_t network = 0;",
@@ -384,8 +378,8 @@ BUGS = [
         "union fdb_value value = {.place = place, .heard",
         "union fdb_value value = {.place = place ^ 2, .heard",
         "A learned address is at a VTEP of the other network."),
-    Bug("used-by-another", "isolation", TRANSITION,
-        "lcore->context.tables->ports[packet->destination]->queues[0].owner;", "lcore->index;",
+    Bug("used-by-another", "isolation", ROUTE,
+        "return tables->ports[packet->destination]->queues[0].owner;", "return lcore->index;",
         "An lcore sends by a queue that another one owns."),
 
     # equivalence

@@ -12,6 +12,9 @@
  */
 struct clock {
 	uint64_t (*read)(const struct clock *clock);
+	/* The time after a step has been done with so many packets; steps are numbered as the
+	 * engine has them. By this virtual time goes on. NULL: time goes on by itself. */
+	uint64_t (*after)(const struct clock *clock, unsigned int step, uint32_t packets);
 	uint64_t hz;
 	void *driver; /* whose clock it is; the TSC has none */
 };
@@ -19,6 +22,11 @@ struct clock {
 static inline uint64_t clock_read(const struct clock *clock)
 {
 	return clock->read(clock);
+}
+
+static inline uint64_t clock_after(const struct clock *clock, unsigned int step, uint32_t packets)
+{
+	return clock->after == NULL ? clock->read(clock) : clock->after(clock, step, packets);
 }
 
 static inline uint64_t clock_tsc(const struct clock *clock)

@@ -71,6 +71,22 @@ static int make_states(struct lcore *lcore)
 	return 0;
 }
 
+/* Behind a flood may wait all that is inside; behind one that cannot wait, a feed. */
+static int make_floods(struct lcore *lcore)
+{
+	const struct dataplane *dataplane = lcore->dataplane;
+	const uint32_t packets[] = {[FLOOD_PATIENT] = dataplane->credits * dataplane->n_lcores,
+		[FLOOD_URGENT] = STAGE_BURST_MAX};
+
+	for (unsigned int kind = 0; kind < FLOOD_KINDS; kind++) {
+		lcore->floods[kind].behind =
+			make_ring(sizeof(void *), rte_align32pow2(packets[kind] + 1), lcore->id);
+		if (lcore->floods[kind].behind == NULL)
+			return -1;
+	}
+	return 0;
+}
+
 static int make_lcore(
 	struct dataplane *dataplane, const struct dataplane_config *config, uint16_t index)
 {
@@ -90,10 +106,9 @@ static int make_lcore(
 	load_begin(&lcore->load, clock_read(&dataplane->clock), dataplane->clock.hz);
 	lcore->notices = make_ring(sizeof(struct notice), NOTICE_RING_SIZE, id);
 	lcore->outboxes = zmalloc(lcore, dataplane->n_lcores * sizeof(*lcore->outboxes));
-	lcore->flood.behind = make_ring(
-		sizeof(void *), rte_align32pow2(dataplane->credits * dataplane->n_lcores + 1), id);
-	if (lcore->notices == NULL || lcore->outboxes == NULL || lcore->flood.behind == NULL ||
-		make_states(lcore) != 0 || make_door(lcore, dataplane, receives) != 0)
+	vectors_init(&lcore->vectors);
+	if (lcore->notices == NULL || lcore->outboxes == NULL || make_states(lcore) != 0 ||
+		make_floods(lcore) != 0 || make_door(lcore, dataplane, receives) != 0)
 		return -1;
 	dataplane->notices[index] = lcore->notices;
 	return make_tallies(lcore, dataplane);
@@ -125,7 +140,7 @@ static int link_all(struct dataplane *dataplane)
 		struct lcore *lcore = dataplane->lcores[i];
 
 		for (uint16_t to = 0; to < dataplane->n_lcores; to++)
-			if (to != i && link_lcores(lcore, dataplane->lcores[to]) != 0)
+			if (link_lcores(lcore, dataplane->lcores[to]) != 0)
 				return -1;
 		dataplane->from_main[i] = make_ring(sizeof(void *), FROM_MAIN_SIZE, lcore->id);
 		if (inbox_add(lcore, dataplane->from_main[i]) != 0)
@@ -236,7 +251,8 @@ static void free_lcore(struct lcore *lcore)
 		rte_free(lcore->states[i]);
 	if (lcore->door != NULL)
 		steering_free(lcore->door);
-	rte_free(lcore->flood.behind);
+	for (unsigned int kind = 0; kind < FLOOD_KINDS; kind++)
+		rte_free(lcore->floods[kind].behind);
 	rte_free(lcore->outboxes);
 	rte_free(lcore->door);
 	rte_free(lcore->notices);

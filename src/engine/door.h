@@ -11,11 +11,8 @@
 #include "steer/gate.h"
 #include "steer/moves.h"
 
-/*
- * An lcore as a door: it receives packets, as far as credits go, and is the first lcore of the
- * paths of their flow groups (engine/steering.h). For the lcore loop, within a turn, but for what
- * is said otherwise.
- */
+/* What an lcore knows as the first lcore of the paths of flow groups and elephants:
+ * engine/steering.h puts it to work. */
 
 /* What is read by others, too, is written with relaxed stores: the plan's number, the sortings, and
  * what moves and elephants say of themselves. */
@@ -30,7 +27,6 @@ struct door {
 	uint64_t arrived;	    /* packets to be steered, with those refused */
 	uint64_t pressed;	    /* cycles back-pressured, when it was last looked */
 	uint16_t cursor;	    /* group to be reviewed next */
-	uint16_t first_queue;	    /* of the owned ones, to be polled first */
 	uint32_t loads[LCORES_MAX]; /* of each steering lcore, as last seen */
 };
 
@@ -40,19 +36,5 @@ static inline const struct path *door_path(
 {
 	return &dataplane->paths[packet->first][packet->group];
 }
-
-/* Packets that may still enter here. One credit in eight is not among them: a replica must find
- * one, however many packets wait to be flooded. */
-uint32_t door_credits(struct lcore *lcore);
-
-/* Replicas that may still be made here: all credits that are left. */
-uint32_t door_replica_credits(struct lcore *lcore);
-
-/* How many of n packets of a group that have just come in may go on. */
-uint16_t door_room(struct lcore *lcore, uint16_t group, uint16_t n);
-
-/* Receives from the queues that the lcore owns. Returns the number of packets, and sets *refused if
- * credits kept a queue from being polled. */
-uint16_t door_poll_queues(struct lcore *lcore, bool *refused);
 
 #endif

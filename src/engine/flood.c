@@ -3,8 +3,8 @@
  * How a packet gets to everybody in its network, however many they are.
  *
  * It is sent as it is to the last place, and a replica to each one before. A replica takes a credit
- * of the lcore that makes it. When none is left, the packet stays here and knows the first place
- * that it has not been to; the next turns go on from there as credits come back.
+ * of the lcore that makes it. When none is left, or the feed is full, the packet stays here and
+ * knows the first place that it has not been to; later feeds go on from there.
  *
  * Order: from then on, what leaves the bridge for a place waits behind it, flooded or not, in one
  * queue. (So does what comes by `wire`, while the mode changes.) Nothing that was received later
@@ -20,35 +20,26 @@
  * may have got it by the port that it had before.
  *
  * Progress: nothing that waits here is waited for by what it needs, a replica's end. Replicas take
- * an eighth of the credits that no received packet gets (engine/door.h), and go straight to ports,
- * which take or refuse them. That is not true on a branch before its merge: there a replica may
- * wait for a micro-flow whose packets stand behind another flood, on another branch, and that for
- * this one. So what is to be merged waits for nothing and passes by, and its replicas are refused
- * if there is no credit for them among those of received packets. No packet of its flow is in the
- * queue: an elephant is split when nothing of it is on its way.
+ * an eighth of the credits that no received packet gets (engine/credits.h), and go straight to
+ * ports, which take or refuse them. That is not true on a branch before its merge: there a replica
+ * may wait for a micro-flow whose packets stand behind another flood, on another branch, and that
+ * for this one. So what is to be merged has a queue of its own, which is empty again at the end of
+ * each turn: its replicas are refused if there is no credit for them among those of received
+ * packets. No packet of its flow is in the other queue: an elephant is split when nothing of it is
+ * on its way.
  */
 #include "engine/flood.h"
 
-#include "engine/door.h"
-#include "engine/ending.h"
-#include "engine/merging.h"
-#include "engine/transition.h"
+#include "engine/credits.h"
+#include "engine/drop.h"
+#include "engine/labels.h"
+#include "engine/ledger.h"
+#include "engine/outbox.h"
+#include "engine/route.h"
 #include "stages/bridge.h"
 #include "stages/followers.h"
 
 /* ---- replicas ---- */
-
-/* Before anybody can see its end, or that of the packet it is made of: steer/moves.c. */
-static void count_made(struct lcore *lcore, const struct packet *packet)
-{
-	struct tally *tally;
-
-	if (packet->group == GROUP_NONE)
-		return;
-	tally = &lcore->tallies[packet->first][packet->group];
-	__atomic_store_n(&tally->made, tally->made + 1, __ATOMIC_RELAXED);
-	lcore->tally_changes[packet->first]++;
-}
 
 /* A copy, not a clone: each replica gets outer headers of its own. NULL, and counted, if there is
  * no credit or buffer. */
@@ -63,16 +54,17 @@ static struct rte_mbuf *replicate(struct lcore *lcore, struct rte_mbuf *mbuf, ui
 		counter_add(&lcore->counters.drops[STAGE_BRIDGE][BRIDGE_FLOOD_REFUSED], 1);
 		return NULL;
 	}
+	packet_copy(replica, mbuf);
 	packet_of(replica)->door = lcore->index;
 	if (group_is_branch(packet_of(replica)->group))
 		packet_of(replica)->micro_flow |= MICRO_FLOW_REPLICA;
 	counter_add(&lcore->counters.admitted, 1);
-	count_made(lcore, packet_of(replica));
+	ledger_made(lcore, packet_of(replica));
 	return replica;
 }
 
 /* Where the bridge's packets to that place go. */
-static uint16_t step_to(const struct lcore *lcore, uint16_t place)
+static enum step step_to(const struct lcore *lcore, uint16_t place)
 {
 	return lcore->plan
 		->next[STAGE_BRIDGE][place_is_remote(place) ? BRIDGE_REMOTE : BRIDGE_LOCAL];
@@ -81,7 +73,7 @@ static uint16_t step_to(const struct lcore *lcore, uint16_t place)
 static void send_to_place(struct lcore *lcore, struct rte_mbuf *mbuf, uint16_t place)
 {
 	packet_of(mbuf)->destination = place;
-	transition(lcore, step_to(lcore, place), &mbuf, 1);
+	route(lcore, step_to(lcore, place), &mbuf, 1);
 }
 
 static void send_replica(
@@ -131,41 +123,42 @@ static uint16_t index_of(const struct network *network, uint32_t from)
 	return i;
 }
 
-static bool is_to_be_merged(const struct lcore *lcore, struct rte_mbuf *mbuf)
+static enum flood_kind kind_of(const struct lcore *lcore, struct rte_mbuf *mbuf)
 {
-	return merging_is_ahead(lcore, packet_of(mbuf), STAGE_BRIDGE);
+	return labels_is_ahead(lcore, packet_of(mbuf), STAGE_BRIDGE) ? FLOOD_URGENT : FLOOD_PATIENT;
 }
 
-/* Those that can wait for the next turn. */
-static uint32_t credits_this_turn(struct lcore *lcore)
+/* For replicas of this feed. */
+static uint32_t credits_of(struct lcore *lcore, enum flood_kind kind)
 {
-	if (lcore->counters.created - lcore->flood.created >= FLOOD_TURN_MAX)
+	if (kind == FLOOD_URGENT)
+		return credits_for_received(lcore);
+	if (lcore->counters.created - lcore->created_before >= FLOOD_TURN_MAX)
 		return 0;
-	return door_replica_credits(lcore);
+	return credits_for_replicas(lcore);
 }
 
-static struct flooding flooding_of(const struct lcore *lcore, struct rte_mbuf *mbuf)
-{
-	return (struct flooding){.mbuf = mbuf, .newest_port = lcore->context.tables->newest_port};
-}
-
-/* False if it has to wait for credits, or the next turn. */
-static bool advance(struct lcore *lcore, struct flooding *flooding)
+/* To the next places, at most *room packets. False if it has to wait for credits or room. */
+static bool advance(
+	struct lcore *lcore, enum flood_kind kind, struct flooding *flooding, uint16_t *room)
 {
 	struct rte_mbuf *mbuf = flooding->mbuf;
 	const struct tables *tables = lcore->context.tables;
-	bool waits = !is_to_be_merged(lcore, mbuf);
 	uint16_t i = index_of(tables->networks[packet_of(mbuf)->network], flooding->from);
 	uint16_t place = next_place(tables, flooding, &i), next;
 
-	if (place == PLACE_NONE)
-		ending_drop(lcore, STAGE_BRIDGE,
+	if (place == PLACE_NONE) {
+		if (*room == 0)
+			return false;
+		drop_packets(lcore, STAGE_BRIDGE,
 			flooding->from > 0 ? BRIDGE_FLOOD_GONE : BRIDGE_FLOOD_NOBODY, &mbuf, 1);
-	for (; place != PLACE_NONE; place = next) {
-		uint32_t credits = waits ? credits_this_turn(lcore) : door_credits(lcore);
+		--*room;
+	}
+	for (; place != PLACE_NONE; place = next, --*room) {
+		uint32_t credits = credits_of(lcore, kind);
 
 		next = next_place(tables, flooding, &i);
-		if (next != PLACE_NONE && credits == 0 && waits)
+		if (*room == 0 || (next != PLACE_NONE && credits == 0 && kind == FLOOD_PATIENT))
 			return false;
 		flooding->from = place + 1;
 		if (next != PLACE_NONE)
@@ -180,8 +173,10 @@ static bool advance(struct lcore *lcore, struct flooding *flooding)
 
 static void keep(struct lcore *lcore, struct rte_mbuf *mbuf)
 {
-	if (rte_ring_sp_enqueue(lcore->flood.behind, mbuf) != 0)
-		ending_lose(lcore, mbuf);
+	struct flood *flood = &lcore->floods[kind_of(lcore, mbuf)];
+
+	if (rte_ring_sp_enqueue(flood->behind, mbuf) != 0)
+		outbox_lose(lcore, mbuf);
 }
 
 static struct rte_mbuf *take(struct flood *flood)
@@ -194,16 +189,21 @@ static struct rte_mbuf *take(struct flood *flood)
 	return mbuf;
 }
 
-/* Sends what waits behind a flood that is over, up to the next one; false if there is none. */
-static bool begin_next(struct lcore *lcore)
+/* Sends what waits behind a flood that is over, up to the next one. False if the feed is full. */
+static bool begin_next(struct lcore *lcore, struct flood *flood, uint16_t *room)
 {
-	struct flood *flood = &lcore->flood;
 	struct rte_mbuf *mbuf;
 
-	while ((mbuf = take(flood)) != NULL) {
+	for (; *room > 0; --*room) {
+		mbuf = take(flood);
+		if (mbuf == NULL) {
+			flood->waits = false;
+			return false;
+		}
 		if (packet_of(mbuf)->destination == PLACE_ALL) {
 			flood->followers = followers_take(mbuf);
-			flood->current = flooding_of(lcore, mbuf);
+			flood->current = (struct flooding){
+				.mbuf = mbuf, .newest_port = lcore->context.tables->newest_port};
 			return true;
 		}
 		send_to_place(lcore, mbuf, packet_of(mbuf)->destination);
@@ -211,66 +211,65 @@ static bool begin_next(struct lcore *lcore)
 	return false;
 }
 
-/* What is sent may come to the bridge by a merge of this lcore's, and then is kept. False if there
- * was nothing to be done. */
-static bool go_on(struct lcore *lcore)
+/* Returns how much room of the feed is left. */
+static uint16_t go_on(struct lcore *lcore, enum flood_kind kind, uint16_t room)
 {
-	struct flood *flood = &lcore->flood;
-	const struct flooding before = flood->current;
+	struct flood *flood = &lcore->floods[kind];
 
-	while (flood->current.mbuf != NULL || begin_next(lcore)) {
-		if (!advance(lcore, &flood->current))
-			return flood->current.mbuf != before.mbuf ||
-			       flood->current.from != before.from;
+	while (flood->current.mbuf != NULL || begin_next(lcore, flood, &room)) {
+		if (!advance(lcore, kind, &flood->current, &room))
+			break;
 		flood->current.mbuf = NULL;
 	}
-	flood->waits = false;
-	return true;
+	return room;
 }
 
-static void flood_at_once(struct lcore *lcore, struct rte_mbuf *mbuf)
+bool flood_is_on(const struct lcore *lcore)
 {
-	for (struct rte_mbuf *next; mbuf != NULL; mbuf = next) {
-		struct flooding flooding = flooding_of(lcore, mbuf);
+	return lcore->floods[FLOOD_PATIENT].waits || lcore->floods[FLOOD_URGENT].waits;
+}
 
-		next = followers_take(mbuf);
-		advance(lcore, &flooding);
+void flood(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		packet_of(mbufs[i])->destination = PLACE_ALL;
+		lcore->floods[kind_of(lcore, mbufs[i])].waits = true;
+		keep(lcore, mbufs[i]);
 	}
 }
 
-void flood(struct lcore *lcore, struct rte_mbuf *mbuf)
+static bool comes_from_bridge(const struct lcore *lcore, enum step step)
 {
-	if (unlikely(is_to_be_merged(lcore, mbuf)))
-		return flood_at_once(lcore, mbuf);
-	packet_of(mbuf)->destination = PLACE_ALL;
-	keep(lcore, mbuf);
-	if (lcore->flood.waits)
-		return;
-	lcore->flood.waits = true;
-	go_on(lcore);
+	const uint8_t *next = lcore->plan->next[STAGE_BRIDGE];
+
+	return step == next[BRIDGE_LOCAL] || step == next[BRIDGE_REMOTE];
 }
 
-bool flood_keep(struct lcore *lcore, uint16_t step, struct rte_mbuf *mbuf)
+uint16_t flood_keep(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n)
 {
-	const uint8_t *exits = lcore->plan->next[STAGE_BRIDGE];
+	uint16_t left = 0;
 
-	if ((step != exits[BRIDGE_LOCAL] && step != exits[BRIDGE_REMOTE]) ||
-		is_to_be_merged(lcore, mbuf))
-		return false;
-	keep(lcore, mbuf);
-	return true;
+	if (likely(!flood_is_on(lcore)) || !comes_from_bridge(lcore, step))
+		return n;
+	for (uint16_t i = 0; i < n; i++)
+		if (lcore->floods[kind_of(lcore, mbufs[i])].waits)
+			keep(lcore, mbufs[i]);
+		else
+			mbufs[left++] = mbufs[i];
+	return left;
 }
 
-/* It is a burst of the bridge's, whose packets have been counted. */
-bool flood_poll(struct lcore *lcore)
+bool flood_feed(struct lcore *lcore)
 {
-	struct stage_counters *counters = &lcore->counters.stages[STAGE_BRIDGE];
+	uint16_t room = STAGE_BURST_MAX;
 
-	lcore->step = STAGE_BRIDGE;
-	if (!go_on(lcore))
+	if (likely(!flood_is_on(lcore)))
 		return false;
-	counter_add(&counters->bursts, 1);
-	lcore_account(lcore, &counters->cycles);
-	transition_run_from(lcore, 0);
+	room = go_on(lcore, FLOOD_URGENT, room);
+	room = go_on(lcore, FLOOD_PATIENT, room);
+	if (room == STAGE_BURST_MAX)
+		return false;
+	/* A burst of the bridge's, whose packets have been counted. */
+	lcore_count_step(lcore, STAGE_BRIDGE, 0);
 	return true;
 }

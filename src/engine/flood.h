@@ -8,12 +8,13 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "stages/stage.h"
+
 struct lcore;
 
 /*
- * Packets for everybody in their network. A flood that needs more credits than are left, or more
- * replicas than a turn makes, goes on in later turns, and what comes from the bridge meanwhile
- * waits behind it: flood.c says how. For the lcore loop, within a turn.
+ * Packets for everybody in their network. They are sent on place after place in feeds of their own,
+ * and what comes from the bridge meanwhile waits behind them: flood.c says how. For the lcore loop.
  */
 
 #define FLOOD_TURN_MAX 512 /* replicas of what can wait that an lcore makes in one turn */
@@ -25,22 +26,33 @@ struct flooding {
 	uint64_t newest_port;  /* tables.newest_port when it began */
 };
 
-/* An lcore's; touched by it alone. */
+/* What is flooded one after the other, with what waits behind; touched by its lcore alone. */
 struct flood {
-	bool waits;	  /* something is here */
-	uint64_t created; /* counters.created when the turn began */
+	bool waits; /* something is here */
 	struct flooding current;
 	struct rte_mbuf *followers; /* those of its list that are next */
-	struct rte_ring *behind;    /* and the packets behind them; room for all that are inside */
+	struct rte_ring *behind;    /* and the packets behind them */
 };
 
-/* Sends a packet, and those that hang behind it, to everybody else in its network. */
-void flood(struct lcore *lcore, struct rte_mbuf *mbuf);
+/* What can wait for credits and later turns, and what cannot, as a merge waits for it. */
+enum flood_kind {
+	FLOOD_PATIENT,
+	FLOOD_URGENT,
+	FLOOD_KINDS,
+};
 
-/* While a flood waits: true if a packet that goes on to a step has to, too; then it is kept. */
-bool flood_keep(struct lcore *lcore, uint16_t step, struct rte_mbuf *mbuf);
+/* Something is being flooded. */
+bool flood_is_on(const struct lcore *lcore);
 
-/* Goes on with what waits, as far as there are credits. False if nothing came on. */
-bool flood_poll(struct lcore *lcore);
+/* Packets that are to go, with those that hang behind them, to everybody else in their network. */
+void flood(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n);
+
+/* Of n packets that go on to a step, keeps those that have to wait behind a flood. Returns how many
+ * are left in mbufs[]. */
+uint16_t flood_keep(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n);
+
+/* Sends on what waits, as far as there are credits, and no more than a feed. False if there was
+ * nothing to be done. */
+bool flood_feed(struct lcore *lcore);
 
 #endif

@@ -1,9 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/lcore.h"
 
+#include "engine/inbox.h"
 #include "engine/outbox.h"
+#include "engine/receive.h"
+#include "engine/run.h"
 #include "engine/steering.h"
-#include "engine/transition.h"
+
+/* ---- time ---- */
+
+/* Time since the last mark goes to *counter; no step was done in it. */
+static void book(struct lcore *lcore, uint64_t *counter)
+{
+	uint64_t now = clock_after(&lcore->dataplane->clock, STEP_COUNT, 0);
+
+	counter_add(counter, now - lcore->mark);
+	lcore->mark = now;
+}
+
+/* The turn's time, from its begin to the mark that the last step left, or to now. */
+static void book_turn(struct lcore *lcore, uint64_t begin, uint16_t moved, bool refused)
+{
+	struct time_counters *time = &lcore->counters.time;
+
+	lcore->mark = begin;
+	if (moved > 0)
+		book(lcore, &time->working);
+	else if (refused)
+		book(lcore, &time->back_pressured);
+	else
+		book(lcore, &time->idle);
+}
+
+/* ---- housekeeping ---- */
 
 /* False if there is no room: the ring keeps some for neighbours, as the list does. */
 static bool send_notice(struct lcore *lcore, const struct notice *notice)
@@ -27,45 +56,17 @@ static void housekeep(struct lcore *lcore)
 	counter_add(&lcore->counters.notices_lost, lost);
 	notices->n = 0;
 	notices->lost = 0;
-	lcore_account(lcore, &lcore->counters.time.housekeeping);
-}
-
-/* Packets that wait for this lcore. */
-static uint32_t depth(const struct lcore *lcore)
-{
-	uint32_t sum = 0;
-
-	/* As rte_ring_count(), which reads the producer's word as if nobody wrote it. */
-	for (uint16_t i = 0; i < lcore->n_inbox; i++) {
-		const struct rte_ring *ring = lcore->inbox[i].ring;
-		uint32_t end = __atomic_load_n(&ring->prod.tail, __ATOMIC_RELAXED);
-
-		sum += (end - ring->cons.tail) & ring->mask;
-	}
-	return sum;
+	book(lcore, &lcore->counters.time.housekeeping);
 }
 
 static void look_around(struct lcore *lcore)
 {
-	load_update(&lcore->load, lcore->mark, lcore->counters.time.working, depth(lcore));
+	load_update(&lcore->load, lcore->mark, lcore->counters.time.working, inbox_depth(lcore));
 	steering_look_around(lcore);
-	lcore_account(lcore, &lcore->counters.time.housekeeping);
+	book(lcore, &lcore->counters.time.housekeeping);
 }
 
-/* The turn's time, from its begin to the mark that the last step left, or to now. */
-static void account_turn(struct lcore *lcore, uint64_t begin, uint16_t moved, bool refused)
-{
-	struct time_counters *time = &lcore->counters.time;
-	uint64_t now = clock_read(&lcore->dataplane->clock);
-
-	lcore->mark = now;
-	if (moved > 0)
-		counter_add(&time->working, now - begin);
-	else if (refused)
-		counter_add(&time->back_pressured, now - begin);
-	else
-		counter_add(&time->idle, now - begin);
-}
+/* ---- turns ---- */
 
 /* What the main lcore has published, for the whole turn. */
 static void look_up(struct lcore *lcore)
@@ -80,6 +81,15 @@ static void look_up(struct lcore *lcore)
 		steering_adopt(lcore);
 }
 
+/* What waited for credits, or for this turn. */
+static uint16_t poll_floods(struct lcore *lcore)
+{
+	if (likely(!flood_feed(lcore)))
+		return 0;
+	run(lcore);
+	return 1;
+}
+
 bool lcore_poll(struct lcore *lcore)
 {
 	struct dataplane *dataplane = lcore->dataplane;
@@ -90,15 +100,15 @@ bool lcore_poll(struct lcore *lcore)
 	/* Between two turns nothing of the tables is held. */
 	rte_rcu_qsbr_quiescent(dataplane->rcu, lcore->index);
 	look_up(lcore);
-	lcore->flood.created = lcore->counters.created;
-	moved = unlikely(lcore->flood.waits) && flood_poll(lcore);
-	moved += transition_poll_inbox(lcore);
+	lcore->created_before = lcore->counters.created;
+	moved = poll_floods(lcore);
+	moved += inbox_poll(lcore);
 	if (lcore->door->moves.n_moving > 0 || steering_waits(lcore->door))
 		moved += steering_poll(lcore);
 	if (!__atomic_load_n(&dataplane->closing, __ATOMIC_RELAXED))
-		moved += door_poll_queues(lcore, &refused);
+		moved += receive_poll(lcore, &refused);
 	outbox_flush_all(lcore);
-	account_turn(lcore, begin, moved, refused);
+	book_turn(lcore, begin, moved, refused);
 	housekeep(lcore);
 	if (load_is_due(&lcore->load, lcore->mark))
 		look_around(lcore);

@@ -11,7 +11,9 @@
 #include "engine/counters.h"
 #include "engine/dataplane.h"
 #include "engine/flood.h"
+#include "engine/merging.h"
 #include "engine/parcel.h"
+#include "engine/vectors.h"
 #include "stages/stage.h"
 #include "steer/load.h"
 #include "steer/moves.h"
@@ -28,25 +30,17 @@
  * cannot fill, and no circle of full rings can stand still.
  */
 
-#define RECEIVE_BURST 32
 #define NOTICE_RING_SIZE 1024
-
-/* Packets waiting for a stage, within a turn. */
-struct vector {
-	uint16_t n;
-	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
-};
 
 static_assert(LCORES_MAX <= 1 << LABEL_FIRST_BITS, "a label has room for any lcore");
 
 /* A burst, and a label. */
 #define OUTBOX_SIZE (STAGE_BURST_MAX + 1)
 
-/* Packets for another lcore, collected within a turn; or for the lcore's own merges, collected
- * within a step. */
+/* Packets for an lcore, collected within a turn. */
 struct outbox {
-	struct rte_ring *ring; /* NULL: to itself */
-	union label label;     /* of the last parcels */
+	struct rte_ring *ring;
+	union label label; /* of the last parcels */
 	uint16_t receiver;
 	bool dirty; /* in the lcore's list of those to flush */
 	uint16_t n;
@@ -54,8 +48,8 @@ struct outbox {
 };
 
 struct inbox {
-	struct rte_ring *ring; /* NULL: from itself */
-	union label label;     /* of the parcels that come next */
+	struct rte_ring *ring;
+	union label label; /* of the parcels that come next */
 };
 
 struct lcore {
@@ -64,7 +58,6 @@ struct lcore {
 	struct dataplane *dataplane;
 	struct stage_context context;
 	const struct plan *plan; /* this turn's */
-	uint16_t step;		 /* that runs now: what ends in it may be waited for */
 	uint64_t mark;		 /* the clock when cycles were last accounted for */
 	uint64_t returned;	 /* credits known to have come back */
 	/* Where each lcore tells how many packets of this door ended there. */
@@ -72,14 +65,17 @@ struct lcore {
 	uint16_t n_dirty;
 	uint16_t n_flushed;		  /* of the same list, at the end of the last turn */
 	struct outbox *dirty[LCORES_MAX]; /* outboxes with packets */
-	struct vector vectors[STEP_COUNT];
+	struct vectors vectors;
+	struct merging merging;
 	void *states[STAGE_COUNT]; /* what stages keep */
 	uint16_t n_inbox;
-	struct inbox inbox[LCORES_MAX + 1]; /* from each lcore, and from the main lcore */
+	struct inbox inbox[LCORES_MAX + 1]; /* from each lcore, itself too, and from the main one */
 	struct outbox *outboxes;	    /* [receiver] */
 	struct rte_ring *notices;	    /* to the main lcore: dataplane.notices */
 	struct door *door;		    /* what it knows as the first lcore of paths */
-	struct flood flood;
+	uint16_t first_queue;		    /* of the owned ones, to be polled first */
+	uint64_t created_before;	    /* counters.created when the turn began */
+	struct flood floods[FLOOD_KINDS];
 
 	struct load load __rte_cache_aligned;
 	struct lcore_counters counters __rte_cache_aligned;
@@ -89,6 +85,36 @@ struct lcore {
 	/* How often each tally has changed: this lcore's own, for a driver that hands on copies. */
 	uint32_t tally_changes[LCORES_MAX];
 };
+
+/* The step that runs on this lcore where a packet waits for `step`. Only here does a stage stand in
+ * another's place: while the mode changes, lcores disagree about it, and what a flow has on its way
+ * from one lcore to another must still come into one vector. */
+static inline enum step lcore_step_here(const struct lcore *lcore, enum step step)
+{
+	return step < STAGE_COUNT ? lcore->plan->instead[step] : step;
+}
+
+/* A step has been done with n packets: it is counted, with the time since the last mark. */
+static inline void lcore_count_step(struct lcore *lcore, enum step step, uint16_t n)
+{
+	struct stage_counters *counters = &lcore->counters.stages[step];
+	uint64_t now;
+
+	counter_add(&counters->bursts, 1);
+	counter_add(&counters->packets, n);
+	now = clock_after(&lcore->dataplane->clock, step, n);
+	counter_add(&counters->cycles, now - lcore->mark);
+	lcore->mark = now;
+}
+
+static inline uint32_t bytes_of(struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint32_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		bytes += mbufs[i]->pkt_len;
+	return bytes;
+}
 
 /* Before the first and after the last turn, by the driver. */
 void lcore_begin(struct lcore *lcore);

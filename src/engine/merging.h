@@ -5,32 +5,52 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <rte_mbuf.h>
+#include "engine/parcel.h"
 
-#include "engine/lcore.h"
+struct inbox;
+struct lcore;
+struct packet;
 
 /*
- * From branches to merges: what is put back in order crosses between lcores under labels, and its
- * merge (reorder/merge.h) lets it on. For the lcore loop, within a turn.
+ * What comes to the merges of an lcore, under labels: each parcel is let on in its place
+ * (reorder/merge.h). For the lcore loop, while a burst of an inbox is fed.
  */
 
-/* Sends packets of branches to the lcore that merges them, before `step`. */
-void merging_send(
-	struct lcore *lcore, uint16_t to, uint16_t step, struct rte_mbuf **mbufs, uint16_t n);
+/* A merge that has more to let on than there is room for in a feed. */
+struct ready {
+	struct merge *merge;
+	union label label;
+};
 
-/* The packet is on a branch, and to be merged behind that stage. */
-bool merging_is_ahead(const struct lcore *lcore, const struct packet *packet, enum step stage);
+/* An lcore's, in one feed; touched by it alone. */
+struct merging {
+	bool active;	    /* merges were told something */
+	uint16_t fed;	    /* parcels that the feed has, with all of the burst */
+	uint16_t n_parcels; /* that came for merges */
+	union label last;   /* of what came last */
+	uint32_t account;   /* that marks were absorbed for, */
+	uint32_t absorbed;  /* and for how many packets */
+	uint16_t n_ready;
+	struct ready ready[RECEIVE_BURST];
+};
 
-/* The packet, which is about to be freed, ends in that stage. True if a merge waits for it: then
- * that is told, and the packet's credits come back from there. */
-bool merging_mark(struct lcore *lcore, enum step stage, struct rte_mbuf *mbuf);
+/* Parcels that wait for one step go there. */
+void merging_pass(struct lcore *lcore, void **parcels, uint16_t n);
 
-/* What has come from another lcore, or from this one, among which are labels: those whose turn it
- * is go to the steps that they wait for. */
-void merging_unpack(struct lcore *lcore, struct inbox *inbox, void **parcels, uint16_t n);
+/* A label that stands before parcels, or an end mark. */
+void merging_take_label(struct lcore *lcore, struct inbox *inbox, union label label);
 
-/* From the merge the packet goes to that lcore. */
-void merging_note_consumer(
-	const struct lcore *lcore, const struct packet *packet, uint16_t consumer);
+/* Parcels for one step, under the inbox's label: those whose place it is go on. */
+void merging_take(struct lcore *lcore, struct inbox *inbox, void **parcels, uint16_t n);
+
+/* Before each feed's run: counts it, and gives back the credits of marks. */
+void merging_count(struct lcore *lcore);
+
+/* After each feed's run. True if that has let more on, which is to be run; false if the burst is
+ * over. */
+bool merging_feed(struct lcore *lcore);
+
+/* Packets of a branch go from their merge to that lcore. */
+void merging_note_consumer(struct lcore *lcore, const struct packet *packet, uint16_t consumer);
 
 #endif

@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine/outbox.h"
 
-#include "engine/ending.h"
-#include "engine/merging.h"
+#include "engine/ledger.h"
+#include "stages/rx.h"
+
+void outbox_lose(struct lcore *lcore, struct rte_mbuf *mbuf)
+{
+	struct endings endings;
+
+	ledger_read(&mbuf, 1, &endings);
+	counter_add(
+		&lcore->counters.drops[STAGE_RX][RX_INBOX_FULL], ledger_packets(&endings, 0, 1));
+	ledger_end(lcore, &endings, 1);
+	rte_pktmbuf_free(mbuf);
+}
 
 static void flush(struct lcore *lcore, struct outbox *outbox)
 {
@@ -11,60 +22,43 @@ static void flush(struct lcore *lcore, struct outbox *outbox)
 
 	for (; unlikely(sent < outbox->n); sent++)
 		if (!parcel_is_label(outbox->parcels[sent]))
-			ending_lose(lcore, parcel_mbuf(outbox->parcels[sent]));
+			outbox_lose(lcore, parcel_mbuf(outbox->parcels[sent]));
 	outbox->n = 0;
 }
 
-/* What it lets on may send more: it is taken out first. */
-void outbox_merge_own(struct lcore *lcore)
+/* The lcore's outbox for another, with room for n words. */
+static struct outbox *open_for(struct lcore *lcore, uint16_t to, uint16_t n)
 {
-	struct outbox *outbox = &lcore->outboxes[lcore->index];
-	struct inbox inbox = {.ring = NULL};
-	void *parcels[OUTBOX_SIZE];
-	uint16_t n = outbox->n;
+	struct outbox *outbox = &lcore->outboxes[to];
 
-	memcpy(parcels, outbox->parcels, n * sizeof(parcels[0]));
-	outbox->n = 0;
-	outbox->label.parcel = NULL;
-	merging_unpack(lcore, &inbox, parcels, n);
-}
-
-/* Makes room for n words. */
-static void open_for(struct lcore *lcore, struct outbox *outbox, uint16_t n)
-{
-	bool is_own = outbox->ring == NULL;
-
-	if (outbox->n + n > OUTBOX_SIZE && is_own)
-		outbox_merge_own(lcore);
-	else if (outbox->n + n > OUTBOX_SIZE)
+	assert(n <= OUTBOX_SIZE);
+	if (outbox->n + n > OUTBOX_SIZE)
 		flush(lcore, outbox);
-	if (outbox->dirty || is_own)
-		return;
-	lcore->dirty[lcore->n_dirty++] = outbox;
+	if (!outbox->dirty)
+		lcore->dirty[lcore->n_dirty++] = outbox;
 	outbox->dirty = true;
+	return outbox;
 }
 
 void outbox_add_label(struct lcore *lcore, uint16_t to, union label label)
 {
-	struct outbox *outbox = &lcore->outboxes[to];
+	struct outbox *outbox = open_for(lcore, to, 1);
 
-	open_for(lcore, outbox, 1);
 	outbox->parcels[outbox->n++] = label.parcel;
 }
 
-static void add(struct outbox *outbox, uint16_t step, struct rte_mbuf **mbufs, uint16_t n)
+static void add(struct outbox *outbox, enum step step, struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
 		outbox->parcels[outbox->n + i] = parcel_make(mbufs[i], step);
 	outbox->n += n;
 }
 
-void outbox_add_labelled(struct lcore *lcore, uint16_t to, union label label, uint16_t step,
+void outbox_add_labelled(struct lcore *lcore, uint16_t to, union label label, enum step step,
 	struct rte_mbuf **mbufs, uint16_t n)
 {
-	struct outbox *outbox = &lcore->outboxes[to];
+	struct outbox *outbox = open_for(lcore, to, n + 1);
 
-	open_for(lcore, outbox, n + 1);
 	if (outbox->label.parcel != label.parcel) {
 		outbox->parcels[outbox->n++] = label.parcel;
 		label.packets = 0;
@@ -74,15 +68,12 @@ void outbox_add_labelled(struct lcore *lcore, uint16_t to, union label label, ui
 }
 
 void outbox_add(
-	struct lcore *lcore, uint16_t to, uint16_t step, struct rte_mbuf **mbufs, uint16_t n)
+	struct lcore *lcore, uint16_t to, enum step step, struct rte_mbuf **mbufs, uint16_t n)
 {
-	struct outbox *outbox = &lcore->outboxes[to];
-
-	if (unlikely(!label_is_none(outbox->label)))
-		return outbox_add_labelled(
-			lcore, to, (union label){.step = STAGE_MERGE}, step, mbufs, n);
-	open_for(lcore, outbox, n);
-	add(outbox, step, mbufs, n);
+	if (unlikely(!label_is_none(lcore->outboxes[to].label)))
+		outbox_add_labelled(lcore, to, (union label){.step = STAGE_MERGE}, step, mbufs, n);
+	else
+		add(open_for(lcore, to, n), step, mbufs, n);
 }
 
 void outbox_flush_all(struct lcore *lcore)

@@ -11,6 +11,8 @@
 #include "reorder/merge.h"
 #include "stages/stage.h"
 
+#define RECEIVE_BURST 32 /* of a queue, or of an inbox */
+
 /*
  * What crosses from one lcore to another: a packet and the step that it waits for, in one word. An
  * mbuf begins at a cache line, so its address leaves room for a step.

@@ -5,8 +5,10 @@
 #include <rte_prefetch.h>
 
 #include "base/flow_hash.h"
-#include "engine/ending.h"
-#include "engine/transition.h"
+#include "engine/credits.h"
+#include "engine/drop.h"
+#include "engine/route.h"
+#include "engine/run.h"
 #include "stages/rx.h"
 
 #define REVIEWS 64	/* groups looked at in one round: all of them in about a millisecond */
@@ -70,7 +72,7 @@ static void refuse(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
 		packet_of(mbufs[i])->group = GROUP_NONE;
-	ending_drop(lcore, STAGE_RX, RX_PATH_FULL, mbufs, n);
+	drop_packets(lcore, STAGE_RX, RX_PATH_FULL, mbufs, n);
 }
 
 /* All that the door writes into a packet that it has not read. */
@@ -94,7 +96,7 @@ static void send_split(struct lcore *lcore, uint16_t group, struct rte_mbuf **mb
 	for (uint16_t taken; n > 0; mbufs += taken, n -= taken) {
 		taken = split_next(split, n);
 		stamp(lcore, mbufs, taken, account + split->branch, split->micro_flow);
-		transition(lcore, STAGE_RX, mbufs, taken);
+		route(lcore, STAGE_RX, mbufs, taken);
 	}
 }
 
@@ -105,7 +107,7 @@ static void send_along(struct lcore *lcore, uint16_t group, struct rte_mbuf **mb
 	if (group >= GROUP_ELEPHANTS)
 		send_split(lcore, group, mbufs, n);
 	else
-		transition(lcore, STAGE_RX, mbufs, n);
+		route(lcore, STAGE_RX, mbufs, n);
 }
 
 static void send_or_hold(struct lcore *lcore, uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
@@ -118,7 +120,7 @@ static void send_or_hold(struct lcore *lcore, uint16_t group, struct rte_mbuf **
 
 static void enter_group(struct lcore *lcore, uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
 {
-	uint16_t room = door_room(lcore, group, n);
+	uint16_t room = credits_for_group(lcore, group, n);
 
 	if (may_split(lcore))
 		elephants_seen(&lcore->door->elephants, group, packet_of(mbufs[0])->flow_hash, n);
@@ -324,7 +326,7 @@ static uint16_t send_held(struct lcore *lcore, uint16_t group)
 
 	while ((n = moves_take_held(&lcore->door->moves, group, mbufs, RECEIVE_BURST)) > 0) {
 		sort(lcore, mbufs, n, send_or_hold);
-		transition_run_from(lcore, 0);
+		run(lcore);
 		sent += n;
 	}
 	return sent;

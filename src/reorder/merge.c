@@ -98,46 +98,36 @@ static void put(
 	queue->tail += n;
 }
 
-static void hold(struct merge *merge, uint16_t branch, uint32_t micro_flow, void *const *parcels,
-	uint16_t n, uint32_t packets)
+static void hold(struct merge *merge, uint16_t branch, void *const *parcels, uint16_t n)
 {
-	struct early *early = &merge->early[micro_flow & merge->mask];
 	struct merge_counters *counters = &merge->counters;
 
 	put(merge, &merge->queues[branch], parcels, n);
-	early->parcels += n;
-	early->packets += packets;
-	early->branch = branch;
-	counter_add(&counters->out_of_order, n);
 	number_set32(&counters->held, counters->held + n);
 	number_set32(&counters->most_held, RTE_MAX(counters->most_held, counters->held));
 }
 
-bool merge_arrive(struct merge *merge, uint16_t branch, uint32_t micro_flow, void *const *parcels,
-	uint16_t n, uint32_t packets)
+/* Parcels of a micro-flow whose turn has not come. */
+static void hold_early(struct merge *merge, uint16_t branch, uint32_t micro_flow,
+	void *const *parcels, uint16_t n, uint32_t packets)
 {
-	count_arrival(merge, branch, packets);
-	if (micro_flow == merge->current) {
-		merge->left -= packets;
-		return true;
-	}
-	hold(merge, branch, micro_flow, parcels, n, packets);
-	return false;
+	struct early *early = &merge->early[micro_flow & merge->mask];
+
+	hold(merge, branch, parcels, n);
+	early->parcels += n;
+	early->packets += packets;
+	early->branch = branch;
+	counter_add(&merge->counters.out_of_order, n);
 }
 
-void merge_mark(struct merge *merge, uint16_t branch, uint32_t micro_flow, uint32_t packets)
+/* Parcels of the current one, behind others of it that have not been taken. Its branch has handed
+ * over nothing of later ones yet. */
+static void hold_behind(struct merge *merge, uint16_t branch, void *const *parcels, uint16_t n)
 {
-	count_arrival(merge, branch, packets);
-	counter_add(&merge->counters.marks, 1);
-	if (micro_flow == merge->current) {
-		merge->left -= packets;
-		merge->absorbed += packets;
-	} else {
-		merge->early[micro_flow & merge->mask].ended += packets;
-	}
+	assert(branch == merge->source);
+	hold(merge, branch, parcels, n);
+	merge->waiting += n;
 }
-
-/* ---- passing on what was held ---- */
 
 /* The next micro-flow's turn has come. */
 static void advance(struct merge *merge)
@@ -152,6 +142,48 @@ static void advance(struct merge *merge)
 	merge->source = early->branch;
 	*early = (struct early){.parcels = 0};
 }
+
+/* All of the current one has come or ended, and been taken: on to the first one of which something
+ * is missing, or waits to be taken. */
+static void advance_to_next(struct merge *merge)
+{
+	while (merge->left == 0 && merge->waiting == 0)
+		advance(merge);
+}
+
+bool merge_arrive(struct merge *merge, uint16_t branch, uint32_t micro_flow, void *const *parcels,
+	uint16_t n, uint32_t packets)
+{
+	count_arrival(merge, branch, packets);
+	if (micro_flow != merge->current) {
+		hold_early(merge, branch, micro_flow, parcels, n, packets);
+		return false;
+	}
+	assert(merge->left >= packets);
+	merge->left -= packets;
+	if (unlikely(merge->waiting > 0)) {
+		hold_behind(merge, branch, parcels, n);
+		return false;
+	}
+	advance_to_next(merge);
+	return true;
+}
+
+void merge_mark(struct merge *merge, uint16_t branch, uint32_t micro_flow, uint32_t packets)
+{
+	count_arrival(merge, branch, packets);
+	counter_add(&merge->counters.marks, 1);
+	if (micro_flow != merge->current) {
+		merge->early[micro_flow & merge->mask].ended += packets;
+		return;
+	}
+	assert(merge->left >= packets);
+	merge->left -= packets;
+	merge->absorbed += packets;
+	advance_to_next(merge);
+}
+
+/* ---- passing on what was held ---- */
 
 static void get(const struct merge *merge, struct held_queue *queue, void **parcels, uint32_t n)
 {
@@ -181,13 +213,9 @@ uint16_t merge_next(struct merge *merge, void **parcels, uint16_t n)
 {
 	uint16_t taken = 0;
 
-	while (taken < n) {
-		if (merge->waiting > 0)
-			taken += take(merge, parcels + taken, n - taken);
-		else if (merge->left == 0)
-			advance(merge);
-		else
-			break;
+	while (merge->waiting > 0 && taken < n) {
+		taken += take(merge, parcels + taken, n - taken);
+		advance_to_next(merge);
 	}
 	return taken;
 }

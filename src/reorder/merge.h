@@ -50,7 +50,7 @@ struct merge_counters {
 
 struct merge {
 	uint32_t current; /* the micro-flow whose turn it is (relaxed) */
-	uint32_t left;	  /* packets of it that have neither come nor ended */
+	uint32_t left; /* packets of it that have neither come nor ended; 0 only while some wait */
 	uint32_t waiting; /* parcels of it that merge_next() has still to give, */
 	uint16_t source;  /* from this branch's queue */
 	uint16_t n_branches;
@@ -82,17 +82,17 @@ void merge_begin_counting(struct merge *merge);
 
 /* n parcels of one micro-flow, in order, which stand for `packets` of its packets: one that hangs
  * behind another counts with it, a replica does not count. True if it is their turn: then they are
- * to be passed on now, and after them all that merge_next() gives, before anything else comes.
- * False if they are held. All parcels of one micro-flow come from one branch. */
+ * to be passed on now. False if they are held. All parcels of one micro-flow come from one branch.
+ * After this, and after merge_mark(), others may wait for merge_next(), whenever there is room. */
 bool merge_arrive(struct merge *merge, uint16_t branch, uint32_t micro_flow, void *const *parcels,
 	uint16_t n, uint32_t packets);
 
 /* An end mark: so many packets of a micro-flow have ended on their way here. It comes after their
- * replicas, as no parcel may come when its micro-flow is over. What was said of merge_next() holds
- * here, too. */
+ * replicas, as no parcel may come when its micro-flow is over. */
 void merge_mark(struct merge *merge, uint16_t branch, uint32_t micro_flow, uint32_t packets);
 
-/* Takes up to n held parcels whose turn has come; 0 says that there are no more for now. */
+/* Takes up to n held parcels whose turn has come, as many as `waiting` says and those that then
+ * follow; 0 if there are none for now. What comes meanwhile is held behind them. */
 uint16_t merge_next(struct merge *merge, void **parcels, uint16_t n);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The virtual clock. The lcore loop reads it after each step of a turn and at the turn's end; each
- * reading finds out which step that was from the lcore's counters, and moves the clock on by what
- * the step cost: by the table, or what it took just now. Being measured, a step that took far
- * longer than its like is taken for one during which this thread was preempted, and costs what its
- * like do.
+ * The virtual clock. The lcore loop tells it of each step of a turn and of the turn's end, and it
+ * moves on by what the step cost: by the table, or what it took just now. Being measured, a step
+ * that took far longer than its like is taken for one during which this thread was preempted, and
+ * costs what its like do.
  */
 #include "base/random.h"
 #include "virtual/private.h"
@@ -54,22 +53,6 @@ static uint64_t judge(
 	return usual;
 }
 
-/* The step that was counted since the last reading; STEP_COUNT if none was: the turn's end. */
-static unsigned int find_step(struct virtual_lcore *current, struct stage_counters *new)
-{
-	const struct stage_counters *counters = current->lcore->counters.stages;
-	unsigned int step = 0;
-
-	while (step < STEP_COUNT && counters[step].bursts == current->seen[step].bursts)
-		step++;
-	if (step == STEP_COUNT)
-		return step;
-	new->bursts = counters[step].bursts - current->seen[step].bursts;
-	new->packets = counters[step].packets - current->seen[step].packets;
-	current->seen[step] = counters[step];
-	return step;
-}
-
 /* Packets that the lcore has sent along a path since the last reading: doors do so before the first
  * step. */
 static uint64_t take_steered(struct virtual_lcore *current)
@@ -91,26 +74,25 @@ static uint64_t cost_of_end(struct virtual_driver *driver)
 }
 
 /* In hundredths of a cycle. */
-static uint64_t cost_by_table(
-	struct virtual_driver *driver, unsigned int step, const struct stage_counters *new)
+static uint64_t cost_by_table(struct virtual_driver *driver, unsigned int step, uint32_t packets)
 {
 	const struct step_cost *cost;
 
 	if (step == STEP_COUNT)
 		return cost_of_end(driver);
 	cost = &driver->config.costs->steps[step];
-	return cost->burst * new->bursts + cost->packet *new->packets;
+	return cost->burst + cost->packet * packets;
 }
 
-static uint64_t cost_of_step(struct virtual_driver *driver, unsigned int step,
-	const struct stage_counters *new, uint64_t tsc)
+static uint64_t cost_of_step(
+	struct virtual_driver *driver, unsigned int step, uint32_t packets, uint64_t tsc)
 {
 	int64_t cost;
 
 	if (driver->config.measured)
-		cost = COST_UNIT * judge(driver, step, new->packets, tsc - driver->read_at);
+		cost = COST_UNIT * judge(driver, step, packets, tsc - driver->read_at);
 	else
-		cost = cost_by_table(driver, step, new) +
+		cost = cost_by_table(driver, step, packets) +
 		       driver->config.costs->steer * take_steered(driver->current);
 	if (step < STEP_COUNT)
 		cost += wires_price(driver->current);
@@ -175,17 +157,19 @@ static void move_on(struct virtual_lcore *current, uint64_t cost)
 
 uint64_t virtual_clock_read(const struct clock *clock)
 {
+	const struct virtual_driver *driver = clock->driver;
+
+	return driver->current == NULL ? driver->now : driver->current->time;
+}
+
+uint64_t virtual_clock_after(const struct clock *clock, unsigned int step, uint32_t packets)
+{
 	struct virtual_driver *driver = clock->driver;
 	struct virtual_lcore *current = driver->current;
-	struct stage_counters new = {0};
-	uint64_t tsc;
-	unsigned int step;
+	uint64_t tsc = driver->config.measured ? clock_read(driver->config.measured) : 0;
 
-	if (current == NULL)
-		return driver->now;
-	tsc = driver->config.measured ? clock_read(driver->config.measured) : 0;
-	step = find_step(current, &new);
-	move_on(current, cost_of_step(driver, step, &new, tsc));
+	assert(current != NULL && step <= STEP_COUNT);
+	move_on(current, cost_of_step(driver, step, packets, tsc));
 	if (step < STEP_COUNT)
 		driver->worked = true;
 	else if (!driver->ended) {

@@ -222,8 +222,10 @@ void virtual_free(struct virtual_driver *driver)
 
 struct clock virtual_clock(struct virtual_driver *driver)
 {
-	return (struct clock){
-		.read = virtual_clock_read, .hz = driver->config.costs->hz, .driver = driver};
+	return (struct clock){.read = virtual_clock_read,
+		.after = virtual_clock_after,
+		.hz = driver->config.costs->hz,
+		.driver = driver};
 }
 
 unsigned int virtual_lcore_id(uint16_t index)
@@ -237,7 +239,6 @@ static void take_lcore(struct virtual_driver *driver, uint16_t index)
 
 	*lcore = (struct virtual_lcore){
 		.lcore = driver->dataplane->lcores[index], .time = driver->now, .percent = 100};
-	memcpy(lcore->seen, lcore->lcore->counters.stages, sizeof(lcore->seen));
 	lcore->seen_steered = lcore->lcore->counters.steered;
 	memcpy(lcore->finished, lcore->lcore->finished, sizeof(lcore->finished));
 	lcore_begin(lcore->lcore);

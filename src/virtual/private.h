@@ -14,6 +14,7 @@ struct wire {
 	struct rte_ring *staged; /* what the outbox leads to: sent, and not yet seen */
 	struct rte_ring *ring;	 /* the inbox's */
 	uint16_t receiver;
+	bool to_itself;	  /* what the lcore has for its own merges: its lines stay */
 	uint32_t waiting; /* elements in the inbox when it was last looked at */
 	int64_t owed;	  /* price of their lines, to be paid when they are taken */
 	struct wire *next_of_receiver;
@@ -38,9 +39,7 @@ struct virtual_lcore {
 	uint64_t finished[LCORES_MAX];
 	struct tally *tallies[LCORES_MAX]; /* [door][account] */
 	uint32_t tally_changes[LCORES_MAX];
-	/* The lcore's counters when the clock was last read. */
-	struct stage_counters seen[STEP_COUNT];
-	uint64_t seen_steered;
+	uint64_t seen_steered; /* the lcore's counter after its last step */
 };
 
 #define ESTIMATE_STEPS (STEP_COUNT + 1) /* the last: the end of a turn */
@@ -95,6 +94,8 @@ uint32_t wires_waiting(const struct virtual_lcore *receiver);
 /* ---- clock.c ---- */
 
 uint64_t virtual_clock_read(const struct clock *clock);
+/* The end of a turn is STEP_COUNT. */
+uint64_t virtual_clock_after(const struct clock *clock, unsigned int step, uint32_t packets);
 /* The TSC runs for the lcore from here on. */
 void clock_begin_turn(struct virtual_driver *driver, struct virtual_lcore *lcore);
 void clock_end_turn(struct virtual_driver *driver);

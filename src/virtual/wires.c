@@ -85,7 +85,7 @@ static int64_t price_of(const struct virtual_driver *driver, void *parcel, const
 	int64_t cost = price->metadata; /* whoever sends a packet has written that */
 	struct home *home;
 
-	if (parcel_is_label(parcel))
+	if (parcel_is_label(parcel) || wire->to_itself)
 		return 0;
 	home = home_of(driver, parcel_mbuf(parcel));
 	home->metadata = wire->receiver + 1;
@@ -269,6 +269,7 @@ static int lay_wire(struct virtual_driver *driver, struct virtual_lcore *sender,
 		.staged = staged,
 		.ring = outbox->ring,
 		.receiver = to,
+		.to_itself = to == sender->lcore->index,
 		.next_of_receiver = receiver->incoming};
 	receiver->incoming = wire;
 	sender->outgoing[to] = wire;
@@ -280,7 +281,7 @@ static int lay_wire(struct virtual_driver *driver, struct virtual_lcore *sender,
 static int lay_wires_of(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
 	for (uint16_t to = 0; to < driver->dataplane->n_lcores; to++)
-		if (to != sender->lcore->index && lay_wire(driver, sender, to) != 0)
+		if (lay_wire(driver, sender, to) != 0)
 			return -1;
 	return 0;
 }

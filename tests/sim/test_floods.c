@@ -286,7 +286,7 @@ static void poll_any(void)
 static void check_end(void)
 {
 	for (uint16_t i = 0; i < floods.dataplane->n_lcores; i++)
-		assert_false(floods.dataplane->lcores[i]->flood.waits);
+		assert_false(flood_is_on(floods.dataplane->lcores[i]));
 	assert_int_equal(sim_drops(floods.dataplane, "flood_refused"), 0);
 	assert_int_equal(sim_drops(floods.dataplane, "inbox_full"), 0);
 	assert_int_equal(rte_mempool_avail_count(floods.pool), MBUFS);
@@ -378,7 +378,7 @@ static struct lcore *begin_storm(uint32_t credits)
 		poll(lcore);
 	floods.storm = PORTS;
 	floods.next[0] = RTE_MAX(floods.next[0], PACKETS);
-	assert_true(lcore->flood.waits);
+	assert_true(flood_is_on(lcore));
 	return lcore;
 }
 

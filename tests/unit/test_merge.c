@@ -119,6 +119,23 @@ static void some_can_be_taken_at_a_time(void **state)
 	assert_int_equal((uintptr_t)parcels[0], 12);
 }
 
+static void what_comes_while_others_wait_comes_behind_them(void **state)
+{
+	void *parcels[8];
+
+	(void)state;
+	assert_false(arrive(1, 1, 5, 2));
+	assert_true(arrive(0, 0, 1, 4));
+	assert_int_equal(merge_next(merge, parcels, 1), 1);
+	assert_false(arrive(1, 1, 7, 2));
+	assert_false(arrive(2, 2, 9, 1));
+	assert_next(6, 4);
+	assert_int_equal(merge->left, 3);
+	assert_int_equal(merge->counters.out_of_order, 3);
+	assert_int_equal(merge->counters.held, 0);
+	assert_true(arrive(2, 2, 10, 3));
+}
+
 static void branches_are_counted_with_their_marks(void **state)
 {
 	(void)state;
@@ -691,6 +708,7 @@ int main(void)
 		TEST(what_comes_in_order_passes_at_once),
 		TEST(what_comes_too_early_is_held),
 		TEST(some_can_be_taken_at_a_time),
+		TEST(what_comes_while_others_wait_comes_behind_them),
 		TEST(branches_are_counted_with_their_marks),
 		TEST(a_mark_can_be_the_last_of_its_micro_flow),
 		TEST(a_mark_waits_for_its_turn),

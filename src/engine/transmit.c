@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "engine/leave.h"
-
-#include <assert.h>
+#include "engine/transmit.h"
 
 #include "base/flow_hash.h"
-#include "engine/ending.h"
-#include "engine/transition.h"
+#include "engine/drop.h"
+#include "engine/ledger.h"
 #include "ports/large_segment.h"
 #include "stages/followers.h"
 #include "stages/steps.h"
 
-static uint16_t refusal(const struct port *port)
+static unsigned int refusal(const struct port *port)
 {
 	if (port->ops->is_up(port))
 		return port->uplink ? SEND_FULL : DELIVER_FULL;
@@ -20,25 +18,25 @@ static uint16_t refusal(const struct port *port)
 static void count_sent(struct lcore *lcore, struct port_counters *counters,
 	const struct endings *endings, uint16_t sent, uint32_t bytes)
 {
-	endings_finish(lcore, endings, sent);
+	ledger_end(lcore, endings, sent);
 	counter_add(&counters->tx_packets, sent);
 	counter_add(&counters->tx_bytes, bytes);
 	counter_add(&lcore->counters.delivered, sent);
-	counter_add(&lcore->counters.coalesced, endings_count(endings, 0, sent) - sent);
+	counter_add(&lcore->counters.coalesced, ledger_packets(endings, 0, sent) - sent);
 }
 
 /* Drops all n that were not sent, or the first alone if that is why. Returns how many. */
 static uint16_t drop_refused(
 	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
-	uint16_t drop = refusal(port);
+	unsigned int drop = refusal(port);
 
 	if (port->ops->too_big != NULL && port->ops->too_big(port, queue, mbufs[0])) {
 		drop = port->uplink ? SEND_TOO_BIG : DELIVER_TOO_BIG;
 		n = 1;
 	}
 	counter_add(&port->queues[queue].counters.tx_refused, n);
-	ending_drop(lcore, lcore->step, drop, mbufs, n);
+	drop_packets(lcore, port->uplink ? STAGE_SEND : STAGE_DELIVER, drop, mbufs, n);
 	return n;
 }
 
@@ -50,7 +48,7 @@ static uint16_t send_some(
 	uint32_t bytes = bytes_of(mbufs, n);
 	uint16_t sent, refused = 0;
 
-	endings_read(mbufs, n, &endings);
+	ledger_read(mbufs, n, &endings);
 	sent = port->ops->send(port, queue, mbufs, n);
 	if (unlikely(sent < n)) {
 		bytes -= bytes_of(mbufs + sent, n - sent);
@@ -90,9 +88,9 @@ static void send_apart(
 
 /* Which of its port's queues a packet leaves by. */
 static uint16_t queue_of(
-	const struct lcore *lcore, enum step stage, const struct port *port, struct rte_mbuf *mbuf)
+	const struct lcore *lcore, enum step step, const struct port *port, struct rte_mbuf *mbuf)
 {
-	if (stage == STAGE_SEND)
+	if (step == STAGE_SEND)
 		return lcore->context.tables->exits[port->index][lcore->index].queue;
 	return port->n_queues == 1 ? 0 : flow_hash(mbuf) % port->n_queues;
 }
@@ -105,7 +103,7 @@ struct leaving {
 };
 
 /* Takes the packets that leave by the same queue as the first out of mbufs[0..*n), in order. */
-static void take_group(const struct lcore *lcore, enum step stage, const struct port *port,
+static void take_group(const struct lcore *lcore, enum step step, const struct port *port,
 	uint16_t queue, struct rte_mbuf **mbufs, uint16_t *n, struct leaving *leaving)
 {
 	uint16_t taken = 0, left = 0, followers = 0;
@@ -114,7 +112,7 @@ static void take_group(const struct lcore *lcore, enum step stage, const struct 
 		const struct packet *packet = packet_of(mbufs[i]);
 
 		if (packet->destination == port->index &&
-			queue_of(lcore, stage, port, mbufs[i]) == queue) {
+			queue_of(lcore, step, port, mbufs[i]) == queue) {
 			followers |= packet->followers;
 			leaving->mbufs[taken++] = mbufs[i];
 		} else {
@@ -126,7 +124,7 @@ static void take_group(const struct lcore *lcore, enum step stage, const struct 
 	leaving->followers = followers;
 }
 
-void leave(struct lcore *lcore, enum step stage, struct rte_mbuf **mbufs, uint16_t n)
+void transmit(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct leaving leaving;
 
@@ -136,14 +134,13 @@ void leave(struct lcore *lcore, enum step stage, struct rte_mbuf **mbufs, uint16
 
 		/* A port can go while its packets are on their way to the owner. */
 		if (unlikely(port == NULL)) {
-			assert(stage == STAGE_DELIVER); /* uplinks stay */
-			ending_drop(lcore, STAGE_DELIVER, DELIVER_GONE, mbufs, 1);
+			drop_packets(lcore, STAGE_DELIVER, DELIVER_GONE, mbufs, 1);
 			mbufs++;
 			n--;
 			continue;
 		}
-		queue = queue_of(lcore, stage, port, mbufs[0]);
-		take_group(lcore, stage, port, queue, mbufs, &n, &leaving);
+		queue = queue_of(lcore, step, port, mbufs[0]);
+		take_group(lcore, step, port, queue, mbufs, &n, &leaving);
 		if (unlikely(leaving.followers > 0))
 			send_apart(lcore, port, queue, leaving.mbufs, leaving.n);
 		else

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_RECEIVE_H
+#define WEFT_RECEIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/lcore.h"
+
+/* Receives from the queues that the lcore owns, as far as credits go, and runs what came. Returns
+ * the number of packets, and sets *refused if credits kept a queue from being polled. For the lcore
+ * loop. */
+uint16_t receive_poll(struct lcore *lcore, bool *refused);
+
+#endif

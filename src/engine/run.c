@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/run.h"
+
+#include "engine/drop.h"
+#include "engine/flood.h"
+#include "engine/route.h"
+#include "engine/transmit.h"
+
+static bool is_exit(const struct lcore *lcore, enum step stage, uint16_t verdict)
+{
+	return verdict < STAGE_EXITS_MAX && lcore->plan->next[stage][verdict] != STEP_NONE;
+}
+
+static bool is_drop(enum step stage, uint16_t verdict)
+{
+	return verdict >= VERDICT_DROP && verdict < VERDICT_DROP + STAGE_DROPS_MAX &&
+	       drop_at(drop_slot(stage, verdict - VERDICT_DROP)) != NULL;
+}
+
+static void follow_exit(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n)
+{
+	route(lcore, step, mbufs, flood_keep(lcore, step, mbufs, n));
+}
+
+/* n packets with the same verdict. */
+static void follow(
+	struct lcore *lcore, enum step stage, uint16_t verdict, struct rte_mbuf **mbufs, uint16_t n)
+{
+	if (is_exit(lcore, stage, verdict))
+		follow_exit(lcore, lcore->plan->next[stage][verdict], mbufs, n);
+	else if (is_drop(stage, verdict))
+		drop_packets(lcore, stage, verdict - VERDICT_DROP, mbufs, n);
+	else if (verdict == VERDICT_FLOOD)
+		flood(lcore, mbufs, n);
+	else if (verdict == VERDICT_CONSUMED)
+		drop_consumed(lcore, mbufs, n);
+	else if (verdict != VERDICT_COALESCED)
+		drop_unknown(lcore, stage, mbufs, n);
+}
+
+static uint16_t run_of(const uint16_t *verdicts, uint16_t n)
+{
+	uint16_t end = 1;
+
+	while (end < n && verdicts[end] == verdicts[0])
+		end++;
+	return end;
+}
+
+/* Most bursts go on whole. */
+static void run_stage(struct lcore *lcore, enum step stage, struct vector *vector)
+{
+	uint16_t verdicts[STAGE_BURST_MAX];
+	uint16_t n = vector->n, run;
+
+	lcore->context.state = lcore->states[stage];
+	lcore->context.statistics = lcore->counters.statistics[stage];
+	stage_table[stage]->process(&lcore->context, vector->mbufs, n, verdicts);
+	run = run_of(verdicts, n);
+	if (likely(run == n && is_exit(lcore, stage, verdicts[0]) && !flood_is_on(lcore)))
+		return route_vector(lcore, stage, lcore->plan->next[stage][verdicts[0]]);
+	for (uint16_t i = 0; i < n; i += run) {
+		run = run_of(verdicts + i, n - i);
+		follow(lcore, stage, verdicts[i], vector->mbufs + i, run);
+	}
+	vector->n = 0;
+}
+
+static void run_step(struct lcore *lcore, enum step step)
+{
+	struct vector *vector = lcore->vectors.of[step];
+	uint16_t n = vector->n;
+
+	lcore->vectors.waiting &= ~(1u << step);
+	if (step < STAGE_COUNT) {
+		run_stage(lcore, step, vector);
+	} else {
+		transmit(lcore, step, vector->mbufs, n);
+		vector->n = 0;
+	}
+	lcore_count_step(lcore, step, n);
+}
+
+/* A packet only ever goes on to a step further down. */
+static void run_down(struct lcore *lcore)
+{
+	while (lcore->vectors.waiting != 0)
+		run_step(lcore, rte_bsf32(lcore->vectors.waiting));
+}
+
+void run(struct lcore *lcore)
+{
+	do
+		run_down(lcore);
+	while (unlikely(flood_feed(lcore)));
+}
