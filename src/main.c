@@ -230,7 +230,7 @@ static void launch(const struct dataplane *dataplane)
 {
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
 		rte_eal_remote_launch(lcore_run, dataplane->lcores[i], dataplane->lcore_ids[i]);
-	printf("weft: ready, mode %s, %u worker lcore%s\n", dataplane->plan->mode,
+	printf("weft: ready, mode %s, %u worker lcore%s\n", dataplane->plan->mode->name,
 		dataplane->n_lcores, dataplane->n_lcores == 1 ? "" : "s");
 	fflush(stdout);
 }

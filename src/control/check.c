@@ -7,15 +7,18 @@
 
 /* ---- modes ---- */
 
-static void check_native(const struct config *config, struct error_list *errors)
+static void check_one_port(
+	const struct config *config, const struct mode *mode, struct error_list *errors)
 {
 	if (config->n_containers > 1)
 		config_wrong(config, errors, "port", config->containers[1].port.name, NULL, NULL,
-			"mode native joins the uplink with one container port; this would be the "
-			"second");
+			"mode %s joins the uplink with one container port; this would be the "
+			"second",
+			mode->name);
 }
 
-static void check_linux_overlay(const struct config *config, struct error_list *errors)
+static void check_one_port_in_each(
+	const struct config *config, const struct mode *mode, struct error_list *errors)
 {
 	for (uint32_t i = 0; i < config->n_containers; i++)
 		for (uint32_t j = 0; j < i; j++) {
@@ -24,9 +27,9 @@ static void check_linux_overlay(const struct config *config, struct error_list *
 			if (strcmp(container->network, config->containers[j].network) != 0)
 				continue;
 			config_wrong(config, errors, "port", container->port.name, NULL, NULL,
-				"mode linux-overlay has one container port in a network; this "
-				"would be the second in %s",
-				container->network);
+				"mode %s has one container port in a network; this would be the "
+				"second in %s",
+				mode->name, container->network);
 			break;
 		}
 }
@@ -34,13 +37,14 @@ static void check_linux_overlay(const struct config *config, struct error_list *
 static void check_mode(const struct config *config, struct error_list *errors)
 {
 	struct error error;
+	const struct mode *mode = config_mode(config, config->weft.mode, &error);
 
-	if (config_mode(config, config->weft.mode, &error) == NULL)
+	if (mode == NULL)
 		config_wrong(config, errors, "weft", "", "mode", NULL, "%s", error.text);
-	if (strcmp(config->weft.mode, "native") == 0)
-		check_native(config, errors);
-	if (strcmp(config->weft.mode, "linux-overlay") == 0)
-		check_linux_overlay(config, errors);
+	else if (mode->overlay == OVERLAY_NONE)
+		check_one_port(config, mode, errors);
+	else if (mode->overlay == OVERLAY_POINT_TO_POINT)
+		check_one_port_in_each(config, mode, errors);
 }
 
 /* ---- the whole ---- */

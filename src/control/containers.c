@@ -18,28 +18,31 @@ static uint32_t count_all(const struct control *control)
 
 static int check_mode(const struct control *control, uint16_t network, struct error *error)
 {
-	const char *mode = control->dataplane->plan->mode;
+	const struct mode *mode = control->dataplane->plan->mode;
 
-	if (strcmp(mode, "native") == 0 && count_all(control) > 0)
-		return error_set(error, "mode native joins the uplink with one container port; "
-					"this would be the second");
-	if (strcmp(mode, "linux-overlay") == 0 &&
+	if (mode->overlay == OVERLAY_NONE && count_all(control) > 0)
+		return error_set(error,
+			"mode %s joins the uplink with one container port; this would be the "
+			"second",
+			mode->name);
+	if (mode->overlay == OVERLAY_POINT_TO_POINT &&
 		networks_count_ports(&control->networks, network) > 0)
 		return error_set(error,
-			"mode linux-overlay has one container port in a network; "
-			"this would be the second in %s",
-			control->networks.list[network].config->name);
+			"mode %s has one container port in a network; this would be the second "
+			"in %s",
+			mode->name, control->networks.list[network].config->name);
 	return 0;
 }
 
-int containers_fit_mode(const struct control *control, const char *mode, struct error *error)
+int containers_fit_mode(const struct control *control, const struct mode *mode, struct error *error)
 {
-	for (uint16_t i = 0; i < control->networks.n && strcmp(mode, "linux-overlay") == 0; i++)
+	if (mode->overlay != OVERLAY_POINT_TO_POINT)
+		return 0;
+	for (uint16_t i = 0; i < control->networks.n; i++)
 		if (networks_count_ports(&control->networks, i) > 1)
 			return error_set(error,
-				"mode linux-overlay has one container port in a network; there are "
-				"%u in %s",
-				networks_count_ports(&control->networks, i),
+				"mode %s has one container port in a network; there are %u in %s",
+				mode->name, networks_count_ports(&control->networks, i),
 				control->networks.list[i].config->name);
 	return 0;
 }

@@ -22,6 +22,7 @@ int containers_remove(struct control *control, const char *name, deferred_functi
 	void *argument, struct error *error);
 
 /* -1 and *error if there are more container ports than that mode can tell apart. */
-int containers_fit_mode(const struct control *control, const char *mode, struct error *error);
+int containers_fit_mode(
+	const struct control *control, const struct mode *mode, struct error *error);
 
 #endif

@@ -168,12 +168,14 @@ static bool places_stages(const struct plan *plan)
 static int check_change(const struct control *control, const struct mode *from,
 	const struct mode *to, struct error *error)
 {
-	if (strcmp(from->name, "native") == 0 || strcmp(to->name, "native") == 0)
+	const struct mode *bare = to->overlay == OVERLAY_NONE ? to : from;
+
+	if (bare->overlay == OVERLAY_NONE)
 		return error_set(error,
-			"mode native has another MTU and other headers than mode %s; "
+			"mode %s has another MTU and other headers than mode %s; "
 			"choose it when weft starts (--mode)",
-			strcmp(to->name, "native") == 0 ? from->name : to->name);
-	if ((from->n_replacements > 0 || to->n_replacements > 0) &&
+			bare->name, bare == to ? from->name : to->name);
+	if ((from->overlay != OVERLAY_BRIDGED || to->overlay != OVERLAY_BRIDGED) &&
 		places_stages(control->dataplane->plan))
 		return error_set(error,
 			"modes %s and %s have different stages, and [pipeline] places stages, so "
@@ -181,7 +183,7 @@ static int check_change(const struct control *control, const struct mode *from,
 			"packets could overtake each other; choose the mode when weft starts "
 			"(--mode)",
 			from->name, to->name);
-	return containers_fit_mode(control, to->name, error);
+	return containers_fit_mode(control, to, error);
 }
 
 static int set_plan(struct control *control, const struct mode *mode, struct error *error)
@@ -200,11 +202,10 @@ static int set_plan(struct control *control, const struct mode *mode, struct err
 
 int control_set_mode(struct control *control, const char *name, struct error *error)
 {
-	const struct mode *from =
-		config_mode(control->config, control->dataplane->plan->mode, error);
+	const struct mode *from = control->dataplane->plan->mode;
 	const struct mode *to = config_mode(control->config, name, error);
 
-	if (from == NULL || to == NULL || check_change(control, from, to, error) != 0)
+	if (to == NULL || check_change(control, from, to, error) != 0)
 		return -1;
 	return set_plan(control, to, error);
 }
@@ -233,7 +234,7 @@ static void drain_notices(struct control *control)
 		drain_lcore(control, control->dataplane->notices[i]);
 }
 
-/* Nobody needs a next hop where nothing is encapsulated (mode native). */
+/* Nobody needs a next hop where nothing is encapsulated. */
 static void refresh_neighbours(struct control *control)
 {
 	if (control->dataplane->plan->instead[STAGE_ENCAP] == STAGE_ENCAP)

@@ -293,6 +293,13 @@ const struct mode *config_mode(const struct config *config, const char *name, st
 	return mode;
 }
 
+const struct mode *config_first_mode(const struct config *config)
+{
+	struct error error;
+
+	return config_mode(config, config->weft.mode, &error);
+}
+
 static void free_modes(struct config *config)
 {
 	free(config->modes);

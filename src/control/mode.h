@@ -16,6 +16,9 @@ struct config;
  */
 const struct mode *config_mode(const struct config *config, const char *name, struct error *error);
 
+/* The one that [weft] or --mode names; NULL if there is none of that name. */
+const struct mode *config_first_mode(const struct config *config);
+
 /* A way on in the configuration's words: "flow+stage", "with gro". */
 #define MODE_WAY_SIZE 32
 void mode_way(const struct transition *transition, char text[MODE_WAY_SIZE]);

@@ -65,10 +65,10 @@ static int find_uplink(const struct config *config, const char *name, struct err
 	return error_set(error, "uplink: no uplink is called '%s'", name);
 }
 
-/* Mode native has no outer headers. */
+/* Without an overlay there are no outer headers. */
 static uint16_t overhead(const struct control *control)
 {
-	return strcmp(control->dataplane->plan->mode, "native") == 0 ? 0 : VXLAN_OVERHEAD;
+	return control->dataplane->plan->mode->overlay == OVERLAY_NONE ? 0 : VXLAN_OVERHEAD;
 }
 
 static int add_vteps(struct control *control, uint16_t network, struct error *error)

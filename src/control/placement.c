@@ -118,9 +118,8 @@ static void place_micro_flows(const struct config *config, const struct workers 
 void placement_plan(const struct config *config, struct dataplane_config *dataplane)
 {
 	const struct workers workers = {.ids = dataplane->lcore_ids, .n = dataplane->n_lcores};
-	struct error error;
 
-	plan_set(&dataplane->plan, config_mode(config, config->weft.mode, &error));
+	plan_set(&dataplane->plan, config_first_mode(config));
 	place_stages(config, &workers, &dataplane->plan);
 	dataplane->doors = find_doors(config, &workers);
 	place_steering(config, &workers, dataplane);

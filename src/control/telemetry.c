@@ -320,14 +320,13 @@ static void show_conservation(struct control *control, struct request *request)
 
 static void set_mode(struct control *control, struct request *request)
 {
-	char was[MODE_NAME_SIZE];
+	const char *was = control->dataplane->plan->mode->name;
 	struct error error;
 
-	snprintf(was, sizeof(was), "%s", control->dataplane->plan->mode);
 	if (control_set_mode(control, request->parameters, &error) != 0)
 		return answer_error(request, &error);
 	rte_tel_data_start_dict(request->data);
-	answer_add_text(request->data, "mode", control->dataplane->plan->mode);
+	answer_add_text(request->data, "mode", control->dataplane->plan->mode->name);
 	answer_add_text(request->data, "was", was);
 }
 
@@ -336,7 +335,7 @@ static void show_mode(struct control *control, struct request *request)
 	if (request->parameters[0] != '\0')
 		return set_mode(control, request);
 	rte_tel_data_start_dict(request->data);
-	answer_add_text(request->data, "mode", control->dataplane->plan->mode);
+	answer_add_text(request->data, "mode", control->dataplane->plan->mode->name);
 	answer_add_text(request->data, "version", WEFT_VERSION);
 	rte_tel_data_add_dict_u64(request->data, "uptime_ms", control_now_ms(control));
 	rte_tel_data_add_dict_u64(request->data, "hz", control->dataplane->clock.hz);

@@ -161,7 +161,7 @@ void steer_show(struct control *control, struct request *request)
 	const struct steering *steering = &dataplane->steering;
 
 	rte_tel_data_start_dict(request->data);
-	answer_add_text(request->data, "mode", dataplane->plan->mode);
+	answer_add_text(request->data, "mode", dataplane->plan->mode->name);
 	rte_tel_data_add_dict_u64(request->data, "gated", dataplane->plan->gated);
 	answer_add_text(request->data, "policy", steering->policy->name);
 	rte_tel_data_add_dict_u64(

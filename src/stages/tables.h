@@ -94,7 +94,7 @@ struct tables {
 	uint16_t n_networks;
 	uint16_t n_uplinks;
 	uint64_t newest_port; /* number: no port in here has a higher one */
-	uint16_t wire_port;   /* mode native: the container port, or PLACE_NONE */
+	uint16_t wire_port;   /* without an overlay: the container port, or PLACE_NONE */
 	bool coalesce;	      /* some container takes large segments, so that coalescing pays */
 	uint16_t uplinks[UPLINKS_MAX];		  /* port indices */
 	rte_be32_t uplink_addresses[UPLINKS_MAX]; /* by port index: uplinks have the lowest */

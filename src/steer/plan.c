@@ -2,20 +2,20 @@
 #include "steer/plan.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
-/* Every way on from a stage that is not named goes inline. */
+/* The row of `rps`; and of what other rows do not treat in their own way. */
+#define BY_FLOW                                                                                    \
+	{                                                                                          \
+		[STAGE_VXLAN] = {.kind = TRANSITION_FLOW }                                         \
+	}
+
+/* Every way on from a stage that is not named goes inline, and so on: see the enums' first. */
 static const struct mode modes[] = {
 	{.name = "vanilla"},
-	{.name = "linux-overlay",
-		.n_replacements = 1,
-		.replacements = {{STAGE_BRIDGE, STAGE_WIRE}}},
-	{.name = "native",
-		.n_replacements = 3,
-		.replacements = {{STAGE_GRO, STAGE_WIRE}, {STAGE_BRIDGE, STAGE_WIRE},
-			{STAGE_ENCAP, STAGE_TX}}},
-	{.name = "rps", .row = {[STAGE_VXLAN] = {.kind = TRANSITION_FLOW}}},
+	{.name = "linux-overlay", .overlay = OVERLAY_POINT_TO_POINT},
+	{.name = "native", .overlay = OVERLAY_NONE},
+	{.name = "rps", .row = BY_FLOW},
 	{.name = "falcon-dev",
 		.gated = true,
 		.row = {[STAGE_VXLAN] = {.kind = TRANSITION_FLOW_STAGE},
@@ -70,15 +70,15 @@ static enum sorting sorting_of(const struct mode *mode)
 	return SORTING_NONE;
 }
 
-/* Flows that are no elephants go as `rps`, as all do while the gate is closed. */
+/* Flows that are no elephants go by flow, as all do while the gate is closed. */
 static void set_rows(struct plan *plan, const struct mode *mode)
 {
-	const struct mode *rps = plan_mode_find("rps");
-	const struct mode *open = plan->splits ? rps : mode;
-	const struct mode *closed = mode->gated ? rps : open;
+	static const struct transition by_flow[STAGE_COUNT] = BY_FLOW;
+	const struct transition *open = plan->splits ? by_flow : mode->row;
+	const struct transition *closed = mode->gated ? by_flow : open;
 
-	memcpy(plan->open, open->row, sizeof(plan->open));
-	memcpy(plan->closed, closed->row, sizeof(plan->closed));
+	memcpy(plan->open, open, sizeof(plan->open));
+	memcpy(plan->closed, closed, sizeof(plan->closed));
 	memcpy(plan->elephant, mode->row, sizeof(plan->elephant));
 }
 
@@ -91,12 +91,21 @@ static void set_next(struct plan *plan)
 	(void)result;
 }
 
+static void replace_stages(struct plan *plan, enum overlay overlay)
+{
+	plan->instead[STAGE_BRIDGE] = overlay == OVERLAY_BRIDGED ? STAGE_BRIDGE : STAGE_WIRE;
+	if (overlay == OVERLAY_NONE) {
+		plan->instead[STAGE_GRO] = STAGE_WIRE;
+		plan->instead[STAGE_ENCAP] = STAGE_TX;
+	}
+}
+
 void plan_set(struct plan *plan, const struct mode *mode)
 {
-	*plan = (struct plan){.gated = mode->gated,
+	*plan = (struct plan){.mode = mode,
+		.gated = mode->gated,
 		.sorting = sorting_of(mode),
 		.splits = mode_find_transition(mode, TRANSITION_SPLIT) >= 0};
-	snprintf(plan->mode, sizeof(plan->mode), "%s", mode->name);
 	set_next(plan);
 	set_rows(plan, mode);
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++) {
@@ -104,6 +113,5 @@ void plan_set(struct plan *plan, const struct mode *mode)
 		plan->lcore[stage] = LCORE_INLINE;
 		plan->balances |= plan->open[stage].kind == TRANSITION_FLOW_STAGE;
 	}
-	for (unsigned int i = 0; i < mode->n_replacements; i++)
-		plan->instead[mode->replacements[i].stage] = mode->replacements[i].by;
+	replace_stages(plan, mode->overlay);
 }

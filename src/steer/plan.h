@@ -8,10 +8,11 @@
 #include "steer/graph.h"
 
 /*
- * The plan says for each stage how a packet gets there from the stage before. A mode is a row of
- * modes[] in plan.c, or of the user's configuration. The last step, to the port itself, always goes
- * to the owner of the port's queue. A plan is a snapshot: the main lcore makes a new one for every
- * change of mode, and never changes one that it has published.
+ * A mode is a row of modes[] in plan.c, or of the user's configuration: what overlay there is,
+ * and how a packet from an uplink gets to each stage from the stage before. The last step, to the
+ * port itself, always goes to the owner of the port's queue. The plan is what the lcores go by,
+ * made of a row. It is a snapshot: the main lcore makes a new one for every change of mode, and
+ * never changes one that it has published.
  */
 
 #define LCORE_INLINE UINT16_MAX
@@ -39,25 +40,23 @@ struct transition {
 	uint8_t with; /* TRANSITION_WITH: the stage, further up in the table */
 };
 
-/* Where a mode has no use for a stage, another stands in its place. */
-struct replacement {
-	enum step stage;
-	enum step by;
+/* What joins the container ports. Where a stage has no use, another stands in its place. */
+enum overlay {
+	OVERLAY_BRIDGED,	/* VXLAN, and a bridge of any number of ports in each network */
+	OVERLAY_POINT_TO_POINT, /* VXLAN, and one port in each network, without a bridge */
+	OVERLAY_NONE,		/* one port in all has the uplink's frames as they are */
 };
-
-#define REPLACEMENTS_MAX 3
 
 struct mode {
 	char name[MODE_NAME_SIZE];
-	bool gated; /* goes as `rps` while the steering lcores have much to do (Falcon's gate) */
 	struct transition row[STAGE_COUNT];
-	unsigned int n_replacements;
-	struct replacement replacements[REPLACEMENTS_MAX];
+	bool gated; /* goes as `rps` while the steering lcores have much to do (Falcon's gate) */
+	enum overlay overlay;
 };
 
 struct plan {
-	uint32_t number; /* each one published has another */
-	char mode[MODE_NAME_SIZE];
+	uint32_t number;	 /* each one published has another */
+	const struct mode *mode; /* the row, which outlives the plan */
 	bool gated;
 	enum sorting sorting;	       /* none: no stage is steered */
 	bool balances;		       /* some stage by the loads */
@@ -71,7 +70,8 @@ struct plan {
 	struct transition elephant[STAGE_COUNT];
 };
 
-/* Fills *plan with a row; every inline stage runs where the stage before it ran. */
+/* Fills *plan with a row, which is to outlive it; every inline stage runs where the stage before it
+ * ran. */
 void plan_set(struct plan *plan, const struct mode *mode);
 
 /* The stages that a packet from an uplink passes, in order, which is that of the table; those that

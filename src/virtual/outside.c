@@ -12,6 +12,7 @@
 #include "base/ipv4.h"
 #include "base/random.h"
 #include "control/config.h"
+#include "control/mode.h"
 #include "control/sections/fdb.h"
 #include "control/sections/network.h"
 #include "control/sections/port.h"
@@ -124,7 +125,7 @@ static int check_size(const struct outside *outside, const struct outside_traffi
 	uint32_t frame = frame_length(traffic->settings->bytes_max);
 	uint32_t mtu = uplink->port.mtu ? uplink->port.mtu : DEFAULT_MTU;
 
-	mtu -= outside->native ? 0 : overhead;
+	mtu -= outside->overlay ? overhead : 0;
 	if (network->mtu != 0)
 		mtu = network->mtu;
 	if (frame > mtu + RTE_ETHER_HDR_LEN)
@@ -228,8 +229,8 @@ static int make_traffic(struct outside *outside, uint32_t section, struct error 
 	traffic->settings = settings;
 	traffic->from = device_of_end(outside, &settings->from, uplink);
 	traffic->to = device_of_end(outside, &settings->to, uplink);
-	traffic->wrapped_in = traffic->from->uplink && !outside->native;
-	traffic->wrapped_out = traffic->to->uplink && !outside->native;
+	traffic->wrapped_in = traffic->from->uplink && outside->overlay;
+	traffic->wrapped_out = traffic->to->uplink && outside->overlay;
 	if (check_size(outside, traffic, network, error) != 0 ||
 		address_end(outside, &settings->from, section, &traffic->addresses.source_mac,
 			&traffic->addresses.source, error) != 0 ||
@@ -279,7 +280,7 @@ int outside_create(struct outside *outside, struct config *config, const struct 
 	memset(outside, 0, sizeof(*outside));
 	outside->config = config;
 	outside->costs = costs;
-	outside->native = strcmp(config->weft.mode, "native") == 0;
+	outside->overlay = config_first_mode(config)->overlay != OVERLAY_NONE;
 	outside->traffic = calloc(traffic_count(config) + 1, sizeof(*outside->traffic));
 	if (outside->traffic == NULL)
 		return error_set(error, "not enough memory");
@@ -479,7 +480,7 @@ static void judge(struct outside *outside, const struct device *device, const st
 	enum frame_verdict verdict;
 	char text[256];
 
-	if (device->uplink && !outside->native)
+	if (device->uplink && outside->overlay)
 		frame = unwrap(outside, frame, &length);
 	if (frame == NULL)
 		return;

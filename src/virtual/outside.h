@@ -56,7 +56,7 @@ struct outside {
 	uint16_t *traffic_of_flow;
 	struct checker checker;
 	uint64_t pause_ends[VIRTUAL_PAUSES_MAX]; /* UINT64_MAX: it is over */
-	bool native;				 /* nothing is wrapped */
+	bool overlay;				 /* what goes by uplinks is wrapped */
 	bool sending;				 /* between start and stop */
 	uint64_t start, end;			 /* of the sources */
 	uint64_t answered;			 /* ARP requests */

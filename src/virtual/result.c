@@ -397,7 +397,7 @@ static void write_run(FILE *file, const struct result *result, const struct figu
 
 	name_scenario(result, name, sizeof(name));
 	fprintf(file, "\"scenario\": \"%s\", \"system\": \"weft\", \"mode\": \"%s\"", name,
-		result->dataplane->plan->mode);
+		result->dataplane->plan->mode->name);
 	fprintf(file, ", \"lcores\": %u, \"clock\": \"virtual\"", result->lcores.n);
 	fprintf(file, ", \"cycles_per_packet\": ");
 	if (all->delivered_in_time == 0)

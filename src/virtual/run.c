@@ -342,7 +342,7 @@ static int perform(struct run *run, struct error *error)
 {
 	if (virtual_take(run->driver, run->dataplane) != 0)
 		return error_set(error, "not enough memory; give EAL more (-m, huge pages)");
-	printf("weft: ready, mode %s, %u virtual lcore%s\n", run->dataplane->plan->mode,
+	printf("weft: ready, mode %s, %u virtual lcore%s\n", run->dataplane->plan->mode->name,
 		run->dataplane->n_lcores, run->dataplane->n_lcores == 1 ? "" : "s");
 	fflush(stdout);
 	requests_open(run->options->wake);

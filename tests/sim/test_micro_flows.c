@@ -491,7 +491,7 @@ static void hold_up_a_branch(struct world *world, uint16_t lcore, const bool *sl
 	world_check(world);
 	check_others(world, slow);
 	print_message("%s: %" PRIu64 " of %" PRIu64 " packets let in, %" PRIu64 " refused\n",
-		world->dataplane->plan->mode, in, most, world->paths_refused);
+		world->dataplane->plan->mode->name, in, most, world->paths_refused);
 }
 
 static void a_slow_branch_holds_up_no_other_flow(void **state)

@@ -196,7 +196,7 @@ static void a_mode_of_ones_own_is_a_row(void **state)
 	assert_int_equal(mode->row[STAGE_BRIDGE].kind, TRANSITION_FLOW);
 	assert_int_equal(mode->row[STAGE_VETH].kind, TRANSITION_WITH);
 	assert_int_equal(mode->row[STAGE_VETH].with, STAGE_GRO);
-	assert_int_equal(mode->n_replacements, 0);
+	assert_int_equal(mode->overlay, OVERLAY_BRIDGED);
 	config_free(config);
 }
 

@@ -17,6 +17,9 @@ static struct dataplane_config three_workers(void)
 	return (struct dataplane_config){.n_lcores = 3, .lcore_ids = {4, 5, 6}};
 }
 
+/* What was placed last: the plan has its mode. */
+static struct config *placed;
+
 static int place_on(const char *words, struct dataplane_config *dataplane, struct error *error)
 {
 	const struct workers workers = {dataplane->lcore_ids, dataplane->n_lcores, "is no worker"};
@@ -40,7 +43,8 @@ static int place_on(const char *words, struct dataplane_config *dataplane, struc
 		error_list_join(&errors, error);
 	status = errors.n == 0 ? 0 : -1;
 	error_list_free(&errors);
-	config_free(config);
+	config_free(placed);
+	placed = config;
 	return status;
 }
 
@@ -188,7 +192,7 @@ static void the_plan_is_of_the_mode_with_placed_stages(void **state)
 						       "[pipeline]\nbridge = 6\n");
 
 	(void)state;
-	assert_string_equal(dataplane.plan.mode, "mine");
+	assert_string_equal(dataplane.plan.mode->name, "mine");
 	assert_int_equal(dataplane.plan.sorting, SORTING_INNER);
 	assert_int_equal(dataplane.plan.open[STAGE_VXLAN].kind, TRANSITION_FLOW);
 	assert_int_equal(dataplane.plan.lcore[STAGE_BRIDGE], 2);
@@ -216,6 +220,13 @@ static void lcores_that_are_no_workers_are_named(void **state)
 	}
 }
 
+static int forget(void **state)
+{
+	(void)state;
+	config_free(placed);
+	return 0;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, file_make, file_remove)
 
 int main(void)
@@ -235,5 +246,5 @@ int main(void)
 		TEST(lcores_that_are_no_workers_are_named),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, forget);
 }

@@ -14,7 +14,7 @@ static struct plan plan_of(const char *mode)
 
 	memset(&plan, 0x55, sizeof(plan));
 	plan_set(&plan, plan_mode_find(mode));
-	assert_string_equal(plan.mode, mode);
+	assert_string_equal(plan.mode->name, mode);
 	return plan;
 }
 
@@ -106,7 +106,7 @@ static void a_row_of_the_user_makes_a_plan(void **state)
 	(void)state;
 	memset(&plan, 0x55, sizeof(plan));
 	plan_set(&plan, &mode);
-	assert_string_equal(plan.mode, "mine");
+	assert_ptr_equal(plan.mode, &mode);
 	assert_int_equal(plan.sorting, SORTING_INNER);
 	assert_row(plan.open, &(struct row){.gro = TRANSITION_FLOW, .veth = TRANSITION_WITH});
 	assert_int_equal(plan.open[STAGE_VETH].with, STAGE_GRO);

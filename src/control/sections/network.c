@@ -13,6 +13,7 @@
 #include "base/ipv4.h"
 #include "control/config.h"
 #include "control/keys.h"
+#include "control/mode.h"
 #include "control/sections/sections.h"
 #include "control/sections/uplink.h"
 #include "stages/tables.h"
@@ -118,7 +119,8 @@ static void check_network_mtu(const struct config *config, const struct network_
 	struct error_list *errors)
 {
 	const struct uplink_config *uplink = find_uplink(config, network);
-	uint16_t overhead = strcmp(config->weft.mode, "native") == 0 ? 0 : VXLAN_OVERHEAD;
+	const struct mode *mode = config_first_mode(config);
+	uint16_t overhead = mode != NULL && mode->overlay == OVERLAY_NONE ? 0 : VXLAN_OVERHEAD;
 
 	if (uplink != NULL && uplink->port.mtu != 0 && network->mtu > uplink->port.mtu - overhead)
 		config_wrong(config, errors, "network", network->name, "mtu", NULL,
