@@ -65,7 +65,7 @@ static int insert(const struct graph_insertion *insertion, graph_next_t next, st
 		return -1;
 	for (int stage = 0; stage < STAGE_COUNT; stage++)
 		for (int exit = 0; exit < STAGE_EXITS_MAX; exit++)
-			if (next[stage][exit] == before)
+			if (stage != inserted && next[stage][exit] == before)
 				next[stage][exit] = inserted;
 	for (int exit = 0; exit < STAGE_EXITS_MAX; exit++)
 		if (stage_table[inserted]->exits[exit] != NULL && next[inserted][exit] == STEP_NONE)
@@ -98,9 +98,8 @@ static int check(graph_next_t next, struct error *error)
 	return 0;
 }
 
-int graph_resolve(const struct graph *graph, graph_next_t next, struct error *error)
+static int resolve(const struct graph *graph, graph_next_t next, struct error *error)
 {
-	memset(next, STEP_NONE, sizeof(graph_next_t));
 	for (const struct graph_edge *edge = graph->edges; edge->stage != NULL; edge++)
 		if (add_edge(edge, next, error) != 0)
 			return -1;
@@ -108,4 +107,13 @@ int graph_resolve(const struct graph *graph, graph_next_t next, struct error *er
 		if (insert(row, next, error) != 0)
 			return -1;
 	return check(next, error);
+}
+
+int graph_resolve(const struct graph *graph, graph_next_t next, struct error *error)
+{
+	memset(next, STEP_NONE, sizeof(graph_next_t));
+	if (resolve(graph, next, error) == 0)
+		return 0;
+	memset(next, STEP_NONE, sizeof(graph_next_t));
+	return -1;
 }

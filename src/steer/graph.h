@@ -41,7 +41,8 @@ struct graph {
 extern const struct graph graph;
 
 /* Fills next. -1 and *error if a name is wrong, an exit leads nowhere or twice, or one leads to a
- * step that is not further down in the table: the engine goes through the steps in that order. */
+ * step that is not further down in the table: the engine goes through the steps in that order. Then
+ * no exit leads anywhere. */
 int graph_resolve(const struct graph *graph, graph_next_t next, struct error *error);
 
 #endif

@@ -100,12 +100,12 @@ static struct path choose_all(struct chooser *chooser, const struct transition *
 	const struct branch *branch)
 {
 	struct path path = {.merge = STAGE_COUNT};
-	struct plan_way way = plan_way();
+	const struct plan_way *way = &chooser->plan->way;
 	uint16_t here = first;
 
 	memcpy(path.lcore, chooser->plan->lcore, sizeof(path.lcore));
-	for (unsigned int i = 0; i < way.n; i++) {
-		enum step stage = way.stages[i];
+	for (unsigned int i = 0; i < way->n; i++) {
+		enum step stage = way->stages[i];
 		uint16_t lcore = choose_on_way(chooser, branch, &row[stage], stage, &path);
 
 		if (lcore != LCORE_INLINE)

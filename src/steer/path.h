@@ -2,6 +2,7 @@
 #ifndef WEFT_PATH_H
 #define WEFT_PATH_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -28,6 +29,8 @@ struct micro_flows {
 	uint16_t n;		     /* at least 1 */
 	uint16_t lcores[LCORES_MAX]; /* that may be branches: indices */
 };
+
+static_assert(STAGE_COUNT <= 16, "path.second has a bit for each stage");
 
 /* The lcores that run the stages of a flow group, or of an elephant's branch. */
 struct path {

@@ -33,10 +33,24 @@ static const struct mode modes[] = {
 			[STAGE_VETH] = {.kind = TRANSITION_MERGE}}},
 };
 
+static struct plan_way set_next(graph_next_t next)
+{
+	struct plan_way way = {.n = 0};
+	struct error error;
+	int result = graph_resolve(&graph, next, &error);
+
+	assert(result == 0);
+	(void)result;
+	for (unsigned int step = STAGE_RX; step < STAGE_COUNT; step = next[step][EXIT_MAIN])
+		way.stages[way.n++] = step;
+	return way;
+}
+
 struct plan_way plan_way(void)
 {
-	return (struct plan_way){
-		.n = 5, .stages = {STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH}};
+	graph_next_t next;
+
+	return set_next(next);
 }
 
 const struct mode *plan_mode(unsigned int i)
@@ -82,15 +96,6 @@ static void set_rows(struct plan *plan, const struct mode *mode)
 	memcpy(plan->elephant, mode->row, sizeof(plan->elephant));
 }
 
-static void set_next(struct plan *plan)
-{
-	struct error error;
-	int result = graph_resolve(&graph, plan->next, &error);
-
-	assert(result == 0);
-	(void)result;
-}
-
 static void replace_stages(struct plan *plan, enum overlay overlay)
 {
 	plan->instead[STAGE_BRIDGE] = overlay == OVERLAY_BRIDGED ? STAGE_BRIDGE : STAGE_WIRE;
@@ -106,7 +111,7 @@ void plan_set(struct plan *plan, const struct mode *mode)
 		.gated = mode->gated,
 		.sorting = sorting_of(mode),
 		.splits = mode_find_transition(mode, TRANSITION_SPLIT) >= 0};
-	set_next(plan);
+	plan->way = set_next(plan->next);
 	set_rows(plan, mode);
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++) {
 		plan->instead[stage] = stage;

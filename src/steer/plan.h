@@ -54,6 +54,13 @@ struct mode {
 	enum overlay overlay;
 };
 
+/* The stages that a packet from an uplink passes by main exits, in order, which is that of the
+ * table; those that a row is about. */
+struct plan_way {
+	unsigned int n;
+	enum step stages[STAGE_COUNT];
+};
+
 struct plan {
 	uint32_t number;	 /* each one published has another */
 	const struct mode *mode; /* the row, which outlives the plan */
@@ -62,7 +69,8 @@ struct plan {
 	bool balances;		       /* some stage by the loads */
 	bool splits;		       /* elephants have another row than other flows */
 	uint32_t salt;		       /* another one makes other choices for the same flows */
-	graph_next_t next;	       /* where the exits of the stages lead */
+	graph_next_t next;	       /* where the exits of the stages lead, */
+	struct plan_way way;	       /* and so the stages that a row is about */
 	uint16_t instead[STAGE_COUNT]; /* the stage that runs where this one would */
 	uint16_t lcore[STAGE_COUNT];   /* where an inline stage runs: an index, or LCORE_INLINE */
 	struct transition open[STAGE_COUNT];   /* how a packet from an uplink gets there, */
@@ -74,12 +82,7 @@ struct plan {
  * ran. */
 void plan_set(struct plan *plan, const struct mode *mode);
 
-/* The stages that a packet from an uplink passes, in order, which is that of the table; those that
- * a row is about. */
-struct plan_way {
-	unsigned int n;
-	enum step stages[STAGE_COUNT];
-};
+/* The way by the graph as it is, for what needs no plan. Main lcore. */
 struct plan_way plan_way(void);
 
 /* The first stage that a row gets to in that way, or -1. */
