@@ -13,7 +13,7 @@
  * others is here. `--check` and the start do the same. Main lcore.
  */
 
-/* All but the lcores, which EAL may not know yet. config->virtual_clock and the mode are set. */
+/* All but the lcores, which EAL may not know yet. The mode is set. */
 void check_config(const struct config *config, struct error_list *errors);
 
 /* Each lcore that is named, in all sections, must be one of the workers. */

@@ -122,7 +122,6 @@ struct config {
 	struct network_config *networks;
 	struct container_config *containers;
 	struct fdb_config *fdb;
-	bool virtual_clock; /* set by who runs it: nothing but [virtual]'s files is opened */
 };
 
 /* An empty configuration for the file of that name. Its owner registers the sections that there may

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/ports.h"
 
+#include <assert.h>
 #include <numa.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,7 @@ static struct port *make_port(
 	port->number = ++ports->n_ever;
 	port->config = *config;
 	port->ops = port_type_find(config->type);
+	assert(port->ops != NULL); /* the type was checked */
 	port->n_queues = config->queues;
 	port->n_pairs = config->queues;
 	port->mac = config->mac;

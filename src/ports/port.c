@@ -20,7 +20,6 @@ extern const struct port_ops vhost_port_ops;
 extern const struct port_ops memif_port_ops;
 extern const struct port_ops tap_port_ops;
 extern const struct port_ops vhost_net_port_ops;
-extern const struct port_ops ring_port_ops;
 
 /* Types of container ports. */
 static const struct port_ops *const port_types[] = {
@@ -28,7 +27,6 @@ static const struct port_ops *const port_types[] = {
 	&memif_port_ops,
 	&tap_port_ops,
 	&vhost_net_port_ops,
-	&ring_port_ops,
 };
 
 /* An uplink's type follows from what it is at. */
@@ -58,12 +56,17 @@ void port_types_replace(const struct port_ops *ops)
 	stand_in = ops;
 }
 
+bool port_types_are_replaced(void)
+{
+	return stand_in != NULL;
+}
+
 void port_type_list(char *text, size_t size)
 {
 	text[0] = '\0';
 	for (size_t i = 0; i < RTE_DIM(port_types); i++)
-		snprintf(text + strlen(text), size - strlen(text), "%s%s", i ? ", " : "",
-			port_types[i]->type);
+		snprintf(text + strlen(text), size - strlen(text), "%s, ", port_types[i]->type);
+	snprintf(text + strlen(text), size - strlen(text), "%s", PORT_TYPE_IN_PROCESS);
 }
 
 const char *port_interface(const struct port *port)

@@ -160,9 +160,12 @@ static inline uint16_t port_pairs(const struct port *port)
 
 /* The types of ports there are; NULL if `type` is none of them. */
 const struct port_ops *port_type_find(const char *type);
-/* From here on every type is found to be this one, whatever it is called; NULL: no more. For runs
- * whose ports have no peers but those in this process. Main lcore. */
+/* The hook of runs whose ports have no peers but those in this process. From here on every type is
+ * found to be this one, whatever it is called, so that nothing is opened; NULL: no more. Only then
+ * is there the type that it says of itself, PORT_TYPE_IN_PROCESS. Main lcore. */
+#define PORT_TYPE_IN_PROCESS "ring"
 void port_types_replace(const struct port_ops *ops);
+bool port_types_are_replaced(void);
 /* Writes "vhost-user, memif, tap, ..." */
 void port_type_list(char *text, size_t size);
 

@@ -63,7 +63,11 @@ int devices_create(struct devices *devices, const struct config *config, const s
 	struct error *error);
 void devices_free(struct devices *devices);
 
-/* From here on weft's ports are these; NULL: no more. */
+/* From here on all ports are of type ring, whatever the configuration calls them: nothing on this
+ * machine is opened. Before the configuration is checked. */
+void devices_replace_ports(void);
+
+/* From here on weft's ports find these; NULL: no more. */
 void devices_offer(struct devices *devices);
 
 /* By the port's name, or NULL. */

@@ -22,6 +22,7 @@
 struct run {
 	struct config *config;
 	const struct run_options *options;
+	const char *json; /* file for the results, or NULL */
 	struct costs costs;
 	struct outside outside;
 	struct virtual_driver *driver;
@@ -179,7 +180,7 @@ static int read_checked_costs(struct run *run, struct error *error)
 
 static int build(struct run *run, struct error *error)
 {
-	if (check_json(run->options->json, error) != 0)
+	if (check_json(run->json, error) != 0)
 		return -1;
 	if (read_checked_costs(run, error) != 0)
 		return -1;
@@ -332,8 +333,7 @@ static int end(struct run *run, struct error *error)
 	held &= check_account(run);
 	held &= result_print(&run->result);
 	fflush(stdout);
-	if (run->options->json != NULL &&
-		result_write_json(&run->result, run->options->json, error) != 0)
+	if (run->json != NULL && result_write_json(&run->result, run->json, error) != 0)
 		return -1;
 	return held ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -355,7 +355,8 @@ static int perform(struct run *run, struct error *error)
 	return end(run, error);
 }
 
-int run_virtual(struct config *config, const struct run_options *options, struct error *error)
+int run_virtual(struct config *config, const struct run_options *options, const char *json,
+	struct error *error)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	int status;
@@ -364,6 +365,7 @@ int run_virtual(struct config *config, const struct run_options *options, struct
 		return error_set(error, "not enough memory");
 	run->config = config;
 	run->options = options;
+	run->json = json;
 	run->report_due = options->stats_period;
 	status = build(run, error);
 	if (status == 0)

@@ -68,16 +68,16 @@ static bool has_path(const struct config *config, const struct port_config *port
 static void check_type(
 	const struct config *config, const struct port_config *port, struct error_list *errors)
 {
-	bool ring = strcmp(port->type, "ring") == 0;
+	bool ring = strcmp(port->type, PORT_TYPE_IN_PROCESS) == 0;
 	char types[128];
 
 	port_type_list(types, sizeof(types));
 	if (port->type[0] != '\0' && !is_socket(port) && !is_interface(port) && !ring)
 		config_wrong(config, errors, "port", port->name, "type", NULL,
 			"no port type is called '%s'; there are %s", port->type, types);
-	if (ring && !config->virtual_clock)
+	if (ring && !port_types_are_replaced())
 		config_wrong(config, errors, "port", port->name, "type", NULL,
-			"ring is for --clock virtual only");
+			"%s is for --clock virtual only", port->type);
 	if (is_socket(port) && !has_path(config, port))
 		config_wrong(config, errors, "port", port->name, "path", NULL,
 			"is missing, and %s needs one", port->type);
@@ -101,7 +101,7 @@ void check_container(const struct config *config, const struct container_config 
 			config_wrong(config, errors, "port", port->name, NULL, NULL,
 				"an uplink has this name already");
 	check_type(config, port, errors);
-	if (!config->virtual_clock && is_socket(port) && port->path[0] != '\0' &&
+	if (!port_types_are_replaced() && is_socket(port) && port->path[0] != '\0' &&
 		check_path(port->path, &error) != 0)
 		config_wrong(config, errors, "port", port->name, "path", NULL, "%s", error.text);
 	if (workers != NULL)
@@ -179,7 +179,7 @@ static bool path_clash(const struct config *config, const struct container_confi
 {
 	const struct port_config *port = &container->port;
 
-	if (config->virtual_clock || !is_socket(port) || !is_socket(&other->port) ||
+	if (port_types_are_replaced() || !is_socket(port) || !is_socket(&other->port) ||
 		port->path[0] == '\0' || strcmp(port->path, other->port.path) != 0)
 		return false;
 	config_wrong(config, errors, "port", port->name, "path", NULL, "is port %s's already",
@@ -212,7 +212,7 @@ static bool share_interface(const struct port_config *one, const struct port_con
 static bool interface_clash(const struct config *config, const struct container_config *container,
 	const struct container_config *other, struct error_list *errors)
 {
-	if (config->virtual_clock || !share_interface(&container->port, &other->port))
+	if (port_types_are_replaced() || !share_interface(&container->port, &other->port))
 		return false;
 	config_wrong(config, errors, "port", container->port.name, "interface", NULL,
 		"%s is port %s's already", name_of_interface(&container->port), other->port.name);
