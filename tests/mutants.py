@@ -366,7 +366,7 @@ BUGS = [
 	if (remote == NULL)""",
         "A packet gets the header of the same VTEP in the other network."),
     Bug("vni-of-other-network", "isolation", "src/control/publish.c",
-        "network->config->vni << 8", "control->networks.list[0].config->vni << 8",
+        ".vni = network->config->vni,", ".vni = control->networks.list[0].config->vni,",
         "All VTEPs' headers carry the first network's VNI."),
     Bug("wrong-network-of-port", "isolation", "src/stages/veth_rx.c",
         "packet->network = port->network;", "packet->network = 0;",

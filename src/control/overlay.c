@@ -2,6 +2,7 @@
 #include "control/overlay.h"
 
 #include "control/fdb.h"
+#include "control/sections/network.h"
 #include "control/sections/uplink.h"
 
 /* ---- VTEPs ---- */
@@ -66,9 +67,11 @@ static int find_uplink(const struct config *config, const char *name, struct err
 }
 
 /* Without an overlay there are no outer headers. */
-static uint16_t overhead(const struct control *control)
+static uint16_t overhead(const struct control *control, const struct network_config *config)
 {
-	return control->dataplane->plan->mode->overlay == OVERLAY_NONE ? 0 : VXLAN_OVERHEAD;
+	return control->dataplane->plan->mode->overlay == OVERLAY_NONE
+		       ? 0
+		       : tunnel_overhead(network_tunnel(config));
 }
 
 static int add_vteps(struct control *control, uint16_t network, struct error *error)
@@ -95,7 +98,7 @@ int overlay_add_network(
 		return -1;
 	room = (struct network_room){.uplink = uplink,
 		.uplink_mtu = control->ports.list[uplink]->mtu,
-		.overhead = overhead(control)};
+		.overhead = overhead(control, config)};
 	network = networks_add(&control->networks, config, &room, error);
 	if (network < 0)
 		return -1;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/publish.h"
 
+#include <string.h>
+
 #include <rte_malloc.h>
-#include <rte_udp.h>
-#include <rte_vxlan.h>
+
+#include "control/sections/network.h"
 
 /* ---- networks ---- */
 
@@ -24,33 +26,20 @@ static int build_networks(const struct control *control, struct tables *tables)
 
 /* ---- remotes ---- */
 
-#define DEFAULT_TTL 64
-
-static void build_header(
-	const struct control *control, const struct remote_state *state, struct remote *remote)
+static void build_tunnel(
+	const struct control *control, const struct remote_state *state, struct tunnel *tunnel)
 {
 	const struct network_state *network = &control->networks.list[state->network];
-	struct rte_ether_hdr *ether = (void *)remote->header;
-	struct rte_ipv4_hdr *ip = (void *)(ether + 1);
-	struct rte_udp_hdr *udp = (void *)(ip + 1);
-	struct rte_vxlan_hdr *vxlan = (void *)(udp + 1);
+	const struct tunnel_ends ends = {
+		.local_mac = control->ports.list[network->uplink]->mac,
+		.next_hop_mac = control->neighbours.list[state->neighbour].mac,
+		.local = address_of_ipv4(control->config->uplinks[network->uplink].address),
+		.remote = control->remotes.vteps[state->vtep].address,
+		.udp_port = network->config->udp_port,
+		.vni = network->config->vni,
+	};
 
-	static_assert(
-		sizeof(*ether) + sizeof(*ip) + sizeof(*udp) + sizeof(*vxlan) == VXLAN_OVERHEAD,
-		"the outer headers");
-	ether->dst_addr = control->neighbours.list[state->neighbour].mac;
-	ether->src_addr = control->ports.list[network->uplink]->mac;
-	ether->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	ip->version_ihl = RTE_IPV4_VHL_DEF;
-	/* Never fragmented on the way (RFC 7348, 4.3), so the zero identification does no harm. */
-	ip->fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
-	ip->time_to_live = DEFAULT_TTL;
-	ip->next_proto_id = IPPROTO_UDP;
-	ip->src_addr = control->config->uplinks[network->uplink].address;
-	ip->dst_addr = remote->address;
-	udp->dst_port = rte_cpu_to_be_16(network->config->udp_port);
-	vxlan->vx_flags = VXLAN_FLAG_I;
-	vxlan->vx_vni = rte_cpu_to_be_32(network->config->vni << 8);
+	tunnel_build(network_tunnel(network->config), &ends, tunnel);
 }
 
 static void build_remote(const struct control *control, uint16_t index, struct remote *remote)
@@ -60,11 +49,11 @@ static void build_remote(const struct control *control, uint16_t index, struct r
 
 	/* Compared as bytes. */
 	memset(remote, 0, sizeof(*remote));
-	remote->address = address_ipv4(remotes_address(&control->remotes, index));
+	remote->vtep = state->vtep;
 	remote->network = state->network;
 	remote->listed = state->listed;
 	remote->resolved = neighbour->state != NEIGHBOUR_UNRESOLVED;
-	build_header(control, state, remote);
+	build_tunnel(control, state, &remote->tunnel);
 }
 
 static int build_remotes(struct control *control, struct tables *tables)

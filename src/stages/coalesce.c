@@ -22,6 +22,7 @@
 #include "base/frame.h"
 #include "base/ipv4.h"
 #include "stages/stage.h"
+#include "stages/vxlan.h"
 
 #define IPV6_VERSION_BITS RTE_BE32(0xf0000000)
 #define IPV6_VERSION_6 RTE_BE32(0x60000000)
@@ -32,8 +33,7 @@
 #define OUTER_IP RTE_ETHER_HDR_LEN
 #define OUTER_UDP (OUTER_IP + sizeof(struct rte_ipv4_hdr))
 #define OUTER_VXLAN (OUTER_UDP + sizeof(struct rte_udp_hdr))
-static_assert(OUTER_VXLAN + sizeof(struct rte_vxlan_hdr) == VXLAN_OVERHEAD,
-	"the inner frame begins there");
+#define INNER (OUTER_VXLAN + sizeof(struct rte_vxlan_hdr))
 
 /* A TCP packet in its tunnel. Offsets are from the outer Ethernet header. */
 struct segment {
@@ -113,10 +113,10 @@ static rte_be16_t inner_type(const struct rte_mbuf *mbuf, uint16_t *offset)
 	rte_be16_t type;
 
 	inner.buf_addr = mbuf->buf_addr;
-	inner.data_off = mbuf->data_off + VXLAN_OVERHEAD;
-	inner.data_len = mbuf->data_len - VXLAN_OVERHEAD;
+	inner.data_off = mbuf->data_off + INNER;
+	inner.data_len = mbuf->data_len - INNER;
 	type = frame_type(&inner, offset);
-	*offset += VXLAN_OVERHEAD;
+	*offset += INNER;
 	return type;
 }
 
@@ -124,8 +124,7 @@ static enum content read_segment(const struct rte_mbuf *mbuf, struct segment *se
 {
 	const struct rte_ipv4_hdr *outer = rte_pktmbuf_mtod_offset(mbuf, void *, OUTER_IP);
 
-	if (mbuf->data_len < VXLAN_OVERHEAD + RTE_ETHER_HDR_LEN ||
-		outer->version_ihl != RTE_IPV4_VHL_DEF)
+	if (mbuf->data_len < INNER + RTE_ETHER_HDR_LEN || outer->version_ihl != RTE_IPV4_VHL_DEF)
 		return CONTENT_UNKNOWN;
 	segment->bytes = rte_pktmbuf_mtod(mbuf, void *);
 	switch (inner_type(mbuf, &segment->ip)) {
@@ -224,7 +223,7 @@ static void open_list(struct lists *lists, struct rte_mbuf *mbuf, const struct s
 
 static void append(struct list *list, struct rte_mbuf *mbuf, const struct segment *segment)
 {
-	rte_pktmbuf_adj(mbuf, VXLAN_OVERHEAD);
+	rte_pktmbuf_adj(mbuf, INNER);
 	/* What the NIC said of checksums was about the outer packet. */
 	mbuf->ol_flags = 0;
 	list->last->next = mbuf;
@@ -259,13 +258,13 @@ static bool same_outer(const struct segment *a, const struct segment *b)
 	return same(a, b, 0, OUTER_IP + IPV4(total_length)) &&
 	       same(a, b, OUTER_IP + IPV4(src_addr),
 		       OUTER_UDP + offsetof(struct rte_udp_hdr, dgram_len)) &&
-	       same(a, b, OUTER_VXLAN, VXLAN_OVERHEAD + RTE_ETHER_HDR_LEN);
+	       same(a, b, OUTER_VXLAN, INNER + RTE_ETHER_HDR_LEN);
 }
 
 /* From the VLAN tags to the TCP ports. Where types and tags agree, the offsets do too. */
 static bool same_ip(const struct segment *a, const struct segment *b)
 {
-	size_t tags = VXLAN_OVERHEAD + RTE_ETHER_HDR_LEN;
+	size_t tags = INNER + RTE_ETHER_HDR_LEN;
 	size_t ip = a->ip;
 
 	if (ip != tags && !same(a, b, tags, ip))

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Encapsulation (RFC 7348): the remote's ready header goes in front; lengths, the source port from
- * the flow hash and the IPv4 checksum are all that differ from packet to packet. The UDP checksum
- * stays zero, as RFC 7348 recommends.
+ * Encapsulation: the header of the remote's tunnel, of whatever kind, goes in front; lengths, the
+ * source port from the flow hash and the IPv4 checksum are all that differ from packet to packet.
+ * The UDP checksum stays zero, as RFC 7348 recommends.
  */
 #include <rte_ip.h>
+#include <rte_memcpy.h>
 #include <rte_udp.h>
 
 #include "base/flow_hash.h"
@@ -31,7 +32,7 @@ static void write_header(
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(front + RTE_ETHER_HDR_LEN);
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
 
-	memcpy(front, remote->header, sizeof(remote->header));
+	rte_memcpy(front, remote->tunnel.header, remote->tunnel.length);
 	ip->total_length = rte_cpu_to_be_16(mbuf->pkt_len - RTE_ETHER_HDR_LEN);
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
 	udp->src_port = source_port(flow_hash);
@@ -63,7 +64,7 @@ static uint16_t encapsulate(const struct tables *tables, struct rte_mbuf *mbuf)
 	if (!remote->resolved)
 		return VERDICT_DROP + DROP_ENCAP_UNRESOLVED;
 	packet->flow_hash = flow_hash(mbuf);
-	front = rte_pktmbuf_prepend(mbuf, sizeof(remote->header));
+	front = rte_pktmbuf_prepend(mbuf, remote->tunnel.length);
 	if (front == NULL)
 		return VERDICT_DROP + DROP_ENCAP_HEADROOM;
 	write_header(mbuf, front, remote, packet->flow_hash);

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "ports/port.h"
 #include "stages/packet.h"
+#include "stages/tunnel.h"
 
 /*
  * What the data path looks things up in. A snapshot: the main lcore builds a new one for every
@@ -22,9 +23,6 @@
  * the hash tables are changed in place, by the main lcore alone; their lock-free readers are
  * rte_hash's affair.
  */
-
-#define VXLAN_FLAG_I RTE_BE32(0x08000000) /* the VNI is valid (RFC 7348) */
-#define VXLAN_OVERHEAD 50 /* outer Ethernet, IPv4, UDP and VXLAN headers (RFC 7348) */
 
 struct network {
 	uint32_t vni;
@@ -41,15 +39,15 @@ struct network {
 	uint16_t places[];    /* ascending */
 };
 
-/* A remote VTEP of one network, with the headers of a packet to it ready but for lengths, source
- * port and checksum. */
+/* A remote VTEP of one network, with the headers of a packet to it. */
 struct remote {
-	rte_be32_t address;
+	uint16_t vtep; /* index: the same in all networks */
 	uint16_t network;
 	bool resolved; /* the next hop's Ethernet address is in the header */
 	bool listed;   /* from the configuration; otherwise heard with vtep-guard off */
-	uint8_t header[VXLAN_OVERHEAD];
+	struct tunnel tunnel;
 };
+static_assert(sizeof(struct remote) == 2 * RTE_CACHE_LINE_SIZE, "copied to packets whole lines");
 
 /* An entry's data in the FDB: one word, so that it is read and written whole. */
 union fdb_value {

@@ -5,6 +5,7 @@
 #include <rte_vxlan.h>
 
 #include "stages/stage.h"
+#include "stages/vxlan.h"
 
 enum exit { EXIT_INNER };
 enum drop {

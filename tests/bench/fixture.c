@@ -76,7 +76,7 @@ void fixture_frame_vxlan(struct fixture_frame *frame, uint16_t bytes)
 	struct rte_ether_hdr *outer = (void *)frame->data, *inner;
 	struct rte_vxlan_hdr *vxlan;
 
-	*frame = (struct fixture_frame){.bytes = VXLAN_OVERHEAD + bytes};
+	*frame = (struct fixture_frame){.bytes = tunnel_overhead(TUNNEL_VXLAN) + bytes};
 	vxlan = make_udp(frame->data, frame->bytes, REMOTE_VTEP, VTEP, RTE_VXLAN_DEFAULT_PORT);
 	*vxlan = (struct rte_vxlan_hdr){RTE_BE32(0x08000000), RTE_BE32(VNI << 8)};
 	inner = (void *)(vxlan + 1);
@@ -113,8 +113,8 @@ void fixture_frame_echo(struct fixture_frame *frame)
 void fixture_frame_flow(struct fixture_frame *frame, uint16_t port)
 {
 	struct rte_udp_hdr *udp =
-		(void *)(frame->data + VXLAN_OVERHEAD + sizeof(struct rte_ether_hdr) +
-			 sizeof(struct rte_ipv4_hdr));
+		(void *)(frame->data + tunnel_overhead(TUNNEL_VXLAN) +
+			 sizeof(struct rte_ether_hdr) + sizeof(struct rte_ipv4_hdr));
 
 	udp->src_port = rte_cpu_to_be_16(port);
 }
@@ -220,8 +220,9 @@ static struct remote *make_remote(void)
 	struct fixture_frame frame;
 
 	fixture_frame_vxlan(&frame, RTE_ETHER_MIN_LEN);
-	*remote = (struct remote){.address = REMOTE_VTEP, .network = 0, .resolved = true};
-	memcpy(remote->header, frame.data, sizeof(remote->header));
+	*remote = (struct remote){.network = 0, .resolved = true};
+	remote->tunnel.length = tunnel_overhead(TUNNEL_VXLAN);
+	memcpy(remote->tunnel.header, frame.data, remote->tunnel.length);
 	return remote;
 }
 

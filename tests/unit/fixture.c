@@ -138,20 +138,16 @@ static void make_network(
 static void make_remote(uint16_t index, uint16_t network, rte_be32_t address, bool resolved)
 {
 	struct remote *remote = &fixture.remotes[index];
-	struct vxlan_frame frame = vxlan_frame();
+	const struct tunnel_ends ends = {.local_mac = mac_uplink,
+		.next_hop_mac = mac_vtep_2,
+		.local = address_of_ipv4(VTEP_OWN),
+		.remote = address_of_ipv4(address),
+		.udp_port = fixture.networks[network]->udp_port,
+		.vni = fixture.networks[network]->vni};
 	uint64_t key = remote_key(network, address);
 
-	frame.ether.dst_addr = mac_vtep_2;
-	frame.ether.src_addr = mac_uplink;
-	frame.ip.src_addr = VTEP_OWN;
-	frame.ip.dst_addr = address;
-	frame.ip.total_length = frame.ip.hdr_checksum = 0;
-	frame.udp = (struct rte_udp_hdr){
-		.dst_port = rte_cpu_to_be_16(fixture.networks[network]->udp_port)};
-	frame.vxlan.vx_vni = rte_cpu_to_be_32(fixture.networks[network]->vni << 8);
-	*remote = (struct remote){
-		.address = address, .network = network, .resolved = resolved, .listed = true};
-	memcpy(remote->header, &frame, sizeof(remote->header));
+	*remote = (struct remote){.network = network, .resolved = resolved, .listed = true};
+	tunnel_build(TUNNEL_VXLAN, &ends, &remote->tunnel);
 	fixture.tables->remotes[index] = remote;
 	assert_int_equal(rte_hash_add_key_data(fixture.tables->remotes_by_address, &key,
 				 (void *)(uintptr_t)index),

@@ -41,6 +41,7 @@ enum { REMOTE_2 = PLACE_REMOTE, REMOTE_3, REMOTE_RED };
 #define REFRESH 37 /* seconds */
 #define PAYLOAD 64 /* bytes, of the frames below */
 #define HEADROOM 128
+#define VXLAN_OVERHEAD 50 /* outer Ethernet, IPv4, UDP and VXLAN headers */
 
 extern const struct rte_ether_addr mac_uplink, mac_vtep_2, mac_1, mac_2, mac_host_2, mac_host_3,
 	mac_unknown, mac_broadcast;

@@ -4,6 +4,7 @@
 #include <linux/virtio_net.h>
 
 #include "ports/cut.h"
+#include "stages/vxlan.h"
 
 /*
  * Frames of up to 64 KB as the kernel hands them over, in a tunnel or not, and what is made of

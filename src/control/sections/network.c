@@ -120,7 +120,9 @@ static void check_network_mtu(const struct config *config, const struct network_
 {
 	const struct uplink_config *uplink = find_uplink(config, network);
 	const struct mode *mode = config_first_mode(config);
-	uint16_t overhead = mode != NULL && mode->overlay == OVERLAY_NONE ? 0 : VXLAN_OVERHEAD;
+	uint16_t overhead = mode != NULL && mode->overlay == OVERLAY_NONE
+				    ? 0
+				    : tunnel_overhead(network_tunnel(network));
 
 	if (uplink != NULL && uplink->port.mtu != 0 && network->mtu > uplink->port.mtu - overhead)
 		config_wrong(config, errors, "network", network->name, "mtu", NULL,
@@ -171,6 +173,12 @@ static void check_networks(const struct config *config, struct error_list *error
 	for (uint32_t i = 0; i < config->n_networks; i++)
 		check_network(config, i, errors);
 	check_number_of_vteps(config, errors);
+}
+
+enum tunnel_kind network_tunnel(const struct network_config *network)
+{
+	(void)network; /* there is one kind */
+	return TUNNEL_VXLAN;
 }
 
 const struct network_config *config_network(const struct config *config, const char *name)

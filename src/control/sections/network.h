@@ -6,8 +6,13 @@
 
 #include <rte_ip.h>
 
+#include "stages/tunnel.h"
+
 struct config;
 struct network_config;
+
+/* What packets to the network's VTEPs are wrapped in. */
+enum tunnel_kind network_tunnel(const struct network_config *network);
 
 /* By name; NULL if the file has none. */
 const struct network_config *config_network(const struct config *config, const char *name);
