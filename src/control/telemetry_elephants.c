@@ -40,19 +40,17 @@ static uint8_t state_of(const struct slot *slot)
 static void write_branch(const struct slot *slot, const struct path *path, char *text, size_t size)
 {
 	const struct dataplane *dataplane = slot->dataplane;
-	struct plan_way way = plan_way();
+	const struct plan_way *way = &dataplane->plan->way;
+	uint8_t split = __atomic_load_n(&path->split, __ATOMIC_RELAXED);
+	uint8_t merge = __atomic_load_n(&path->merge, __ATOMIC_RELAXED);
 	uint16_t here = LCORE_INLINE;
-	bool on_branch = !dataplane->plan->splits; /* the mode has just changed */
 
 	text[0] = '\0';
-	for (unsigned int i = 0; i < way.n; i++) {
-		enum step stage = way.stages[i];
+	for (unsigned int i = 0; i < way->n; i++) {
+		enum step stage = way->stages[i];
 		uint16_t lcore = number_read16(&path->lcore[stage]);
 
-		if (stage == number_read16(&path->merge))
-			return;
-		on_branch |= dataplane->plan->elephant[stage].kind == TRANSITION_SPLIT;
-		if (!on_branch || lcore == LCORE_INLINE || lcore == here)
+		if (stage < split || stage >= merge || lcore == LCORE_INLINE || lcore == here)
 			continue;
 		snprintf(text + strlen(text), size - strlen(text), "%s%u", text[0] ? "+" : "",
 			dataplane->lcore_ids[lcore]);

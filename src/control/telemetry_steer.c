@@ -9,6 +9,7 @@
 #include "engine/door.h"
 #include "engine/lcore.h"
 #include "stages/rx.h"
+#include "steer/hops.h"
 #include "steer/smooth.h"
 
 /* An answer holds 16 KB of JSON; these many rows fit. */
@@ -65,52 +66,41 @@ static uint64_t merge_lcores(const struct control *control)
 	return lcores;
 }
 
-/* Down the way, by one row. */
-struct walk {
-	const struct control *control;
-	bool on_branch;
-	uint64_t here;		      /* where the stage before runs */
-	uint64_t lcores[STAGE_COUNT]; /* where those above run */
-};
-
-static uint64_t lcores_of(const struct walk *walk, const struct transition *transition, int stage)
+/* `lcores` has those of the hops further up. */
+static uint64_t lcores_of(const struct control *control, const struct hops *hops, unsigned int i,
+	const uint64_t *lcores)
 {
-	const struct dataplane *dataplane = walk->control->dataplane;
-	uint16_t placed = dataplane->plan->lcore[stage];
+	const struct dataplane *dataplane = control->dataplane;
+	const struct hop *hop = &hops->list[i];
 
-	switch (transition->kind) {
-	case TRANSITION_FLOW:
+	switch (hop->kind) {
+	case HOP_GROUP:
+	case HOP_GROUP_STAGE:
 		return steer_lcores(&dataplane->steering);
-	case TRANSITION_FLOW_STAGE:
-		return walk->on_branch ? branch_lcores(dataplane)
-				       : steer_lcores(&dataplane->steering);
-	case TRANSITION_WITH:
-		return walk->lcores[transition->with];
-	case TRANSITION_SPLIT:
+	case HOP_WITH:
+		return lcores[hop->with];
+	case HOP_BRANCH:
 		return branch_lcores(dataplane);
-	case TRANSITION_MERGE:
-		return merge_lcores(walk->control);
+	case HOP_MERGE:
+		return merge_lcores(control);
+	case HOP_PLACED:
+		return 1ULL << hop->lcore;
 	default:
-		return placed == LCORE_INLINE ? walk->here : 1ULL << placed;
+		return i > 0 ? lcores[i - 1] : steer_doors(control);
 	}
 }
 
 static uint64_t stage_lcores(const struct control *control, const struct transition *row, int stage)
 {
-	struct walk walk = {.control = control, .here = steer_doors(control)};
-	struct plan_way way = plan_way();
+	const struct hops hops = hops_of(control->dataplane->plan, row);
+	uint64_t lcores[STAGE_COUNT];
 
-	for (unsigned int i = 0; i < way.n; i++) {
-		enum step stage = way.stages[i];
-		const struct transition *transition = &row[stage];
-
-		walk.here = walk.lcores[stage] = lcores_of(&walk, transition, stage);
-		if (transition->kind == TRANSITION_SPLIT)
-			walk.on_branch = true;
-		if (transition->kind == TRANSITION_MERGE)
-			walk.on_branch = false;
+	for (unsigned int i = 0; i < hops.n; i++) {
+		lcores[i] = lcores_of(control, &hops, i, lcores);
+		if ((int)hops.list[i].stage == stage)
+			return lcores[i];
 	}
-	return walk.lcores[stage];
+	return 0;
 }
 
 uint64_t steer_stage_lcores(const struct control *control, int stage)

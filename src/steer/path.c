@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "steer/path.h"
 
+#include <assert.h>
+
 #include "base/flow_hash.h"
+#include "steer/hops.h"
 
 /* Stands for the flows of a group, and a stage of theirs. Mixed, because the policies' hash is
  * linear: with a sum, the lcores of two stages would always be equally far apart. */
@@ -24,94 +27,89 @@ struct chooser {
 	const uint32_t *loads;
 	uint16_t group;
 	const struct micro_flows *micro_flows;
-	const struct branch
-		*branch; /* NULL before the split, after the merge, and in other paths */
-	uint16_t depth;	 /* lcores of the branch so far, less one */
-	uint16_t where[STAGE_COUNT]; /* each stage of the way runs */
+	const struct branch *branch; /* NULL for a flow group */
 };
 
 /* Those of an elephant lie side by side, so that its branches are on different lcores if there are
  * enough. */
-static uint16_t branch_lcore(const struct micro_flows *micro_flows, const struct branch *branch,
-	uint16_t number, uint16_t depth)
+static uint16_t branch_lcore(const struct chooser *chooser, uint16_t number, uint16_t depth)
 {
+	const struct micro_flows *micro_flows = chooser->micro_flows;
 	uint32_t n = micro_flows->n_branches;
 
-	return micro_flows->lcores[(branch->elephant * n + number + depth * n) % micro_flows->n];
+	assert(chooser->branch != NULL && number < n && micro_flows->n > 0);
+	return micro_flows
+		->lcores[(chooser->branch->elephant * n + number + depth * n) % micro_flows->n];
 }
 
 static uint16_t choose_by_policy(const struct chooser *chooser, unsigned int stage, bool *second)
 {
 	const struct steering *steering = chooser->steering;
 	uint32_t hash = hash_of(chooser->plan, chooser->group, stage);
+	uint16_t choice = steering->policy->choose(
+		hash, chooser->loads, steering->n, steering->threshold, second);
 
-	return steering->lcores[steering->policy->choose(
-		hash, chooser->loads, steering->n, steering->threshold, second)];
+	assert(choice < steering->n);
+	return steering->lcores[choice];
 }
 
-static uint16_t choose(struct chooser *chooser, const struct transition *transition,
-	unsigned int stage, bool *second)
+static uint16_t choose_merge(const struct chooser *chooser, uint16_t depth)
 {
-	if (transition->kind == TRANSITION_FLOW_STAGE && chooser->branch != NULL)
-		return branch_lcore(chooser->micro_flows, chooser->branch, chooser->branch->number,
-			++chooser->depth);
-	switch (transition->kind) {
-	case TRANSITION_FLOW:
-		return choose_by_flow(chooser->plan, chooser->steering, chooser->group);
-	case TRANSITION_FLOW_STAGE:
-		return choose_by_policy(chooser, stage, second);
-	case TRANSITION_WITH:
-		return chooser->where[transition->with];
-	default:
-		return chooser->plan->lcore[stage];
-	}
+	if (chooser->branch->consumer != LCORE_INLINE)
+		return chooser->branch->consumer;
+	return branch_lcore(chooser, 0, depth);
 }
 
-static uint16_t choose_merge(const struct chooser *chooser, const struct branch *branch)
-{
-	if (branch->consumer != LCORE_INLINE)
-		return branch->consumer;
-	return branch_lcore(chooser->micro_flows, branch, 0, chooser->depth + 1);
-}
-
-/* Where a branch begins and ends the choice is of another kind. */
-static uint16_t choose_on_way(struct chooser *chooser, const struct branch *branch,
-	const struct transition *transition, unsigned int stage, struct path *path)
+/* `where` has the lcores of the hops further up. */
+static uint16_t choose(const struct chooser *chooser, const struct hop *hop, const uint16_t *where,
+	struct path *path)
 {
 	bool second = false;
 	uint16_t lcore;
 
-	switch (transition->kind) {
-	case TRANSITION_SPLIT:
-		chooser->branch = branch;
-		return branch_lcore(chooser->micro_flows, branch, branch->number, 0);
-	case TRANSITION_MERGE:
-		chooser->branch = NULL;
-		path->merge = stage;
-		return choose_merge(chooser, branch);
-	default:
-		lcore = choose(chooser, transition, stage, &second);
-		path->second |= second << stage;
+	switch (hop->kind) {
+	case HOP_GROUP:
+		return choose_by_flow(chooser->plan, chooser->steering, chooser->group);
+	case HOP_GROUP_STAGE:
+		lcore = choose_by_policy(chooser, hop->stage, &second);
+		path->second |= second << hop->stage;
 		return lcore;
+	case HOP_WITH:
+		return where[hop->with];
+	case HOP_BRANCH:
+		return branch_lcore(chooser, chooser->branch->number, hop->depth);
+	case HOP_MERGE:
+		return choose_merge(chooser, hop->depth);
+	default:
+		return hop->lcore;
 	}
 }
 
-static struct path choose_all(struct chooser *chooser, const struct transition *row, uint16_t first,
-	const struct branch *branch)
+static void mark_branch(struct path *path, const struct hop *hop)
 {
-	struct path path = {.merge = STAGE_COUNT};
-	const struct plan_way *way = &chooser->plan->way;
-	uint16_t here = first;
+	if (hop->on_branch && path->split == STAGE_COUNT)
+		path->split = hop->stage;
+	if (hop->kind == HOP_MERGE)
+		path->merge = hop->stage;
+}
+
+static struct path choose_all(
+	const struct chooser *chooser, const struct transition *row, uint16_t first)
+{
+	const struct hops hops = hops_of(chooser->plan, row);
+	struct path path = {.split = STAGE_COUNT, .merge = STAGE_COUNT};
+	uint16_t where[STAGE_COUNT], here = first;
 
 	memcpy(path.lcore, chooser->plan->lcore, sizeof(path.lcore));
-	for (unsigned int i = 0; i < way->n; i++) {
-		enum step stage = way->stages[i];
-		uint16_t lcore = choose_on_way(chooser, branch, &row[stage], stage, &path);
+	for (unsigned int i = 0; i < hops.n; i++) {
+		const struct hop *hop = &hops.list[i];
+		uint16_t lcore = choose(chooser, hop, where, &path);
 
 		if (lcore != LCORE_INLINE)
 			here = lcore;
-		chooser->where[stage] = here;
-		path.lcore[stage] = lcore;
+		where[i] = here;
+		path.lcore[hop->stage] = lcore;
+		mark_branch(&path, hop);
 	}
 	return path;
 }
@@ -119,21 +117,26 @@ static struct path choose_all(struct chooser *chooser, const struct transition *
 struct path path_choose(const struct plan *plan, bool open, const struct steering *steering,
 	const uint32_t *loads, uint16_t first, uint16_t group)
 {
-	struct chooser chooser = {
+	const struct chooser chooser = {
 		.plan = plan, .steering = steering, .loads = loads, .group = group};
+	struct path path = choose_all(&chooser, open ? plan->open : plan->closed, first);
 
-	return choose_all(&chooser, open ? plan->open : plan->closed, first, NULL);
+	assert(group < FLOW_GROUPS && path.merge == STAGE_COUNT);
+	return path;
 }
 
 struct path path_choose_branch(const struct plan *plan, const struct steering *steering,
 	const struct micro_flows *micro_flows, const uint32_t *loads, uint16_t first,
 	const struct branch *branch)
 {
-	struct chooser chooser = {.plan = plan,
+	const struct chooser chooser = {.plan = plan,
 		.steering = steering,
 		.loads = loads,
 		.group = branch->elephant,
-		.micro_flows = micro_flows};
+		.micro_flows = micro_flows,
+		.branch = branch};
+	struct path path = choose_all(&chooser, plan->elephant, first);
 
-	return choose_all(&chooser, plan->elephant, first, branch);
+	assert(plan->splits && path.split < path.merge && path.merge < STAGE_COUNT);
+	return path;
 }

@@ -31,12 +31,14 @@ struct micro_flows {
 };
 
 static_assert(STAGE_COUNT <= 16, "path.second has a bit for each stage");
+static_assert(STAGE_COUNT <= UINT8_MAX, "path.split and path.merge have all stages");
 
 /* The lcores that run the stages of a flow group, or of an elephant's branch. */
 struct path {
 	uint16_t lcore[STAGE_COUNT]; /* index, or LCORE_INLINE */
 	uint16_t second;	     /* bit of each stage that has its second choice */
-	uint16_t merge; /* a branch's: the stage before which it is merged; else STAGE_COUNT */
+	/* A branch's: the stages before which it is split and merged; else both STAGE_COUNT. */
+	uint8_t split, merge;
 };
 
 /* The path that the plan wants for a flow group of the lcore `first`: by its row for an open or a

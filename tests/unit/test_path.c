@@ -277,6 +277,7 @@ static void what_stands_before_the_split_stays(void **state)
 	(void)state;
 	assert_int_equal(path.lcore[STAGE_RX], LCORE_INLINE);
 	assert_int_equal(path.lcore[STAGE_GRO], LCORE_INLINE);
+	assert_int_equal(path.split, STAGE_VXLAN);
 	assert_int_equal(path.merge, STAGE_BRIDGE);
 }
 
@@ -364,6 +365,7 @@ static void other_flows_have_no_merge(void **state)
 
 		assert_true(path_is(&path, &other));
 		assert_int_equal(path.merge, STAGE_COUNT);
+		assert_int_equal(path.split, STAGE_COUNT);
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "steer/hops.h"
 #include "steer/plan.h"
 
 static struct plan plan_of(const char *mode)
@@ -161,6 +162,122 @@ static void a_row_of_the_user_may_split(void **state)
 	assert_row(plan.open, &(struct row){.vxlan = TRANSITION_FLOW});
 }
 
+/* ---- a new row ---- */
+
+#define ROWS_MAX 16
+
+/* weft's table, and one row more. Returns how many rows there are then. */
+static unsigned int copy_table(struct mode rows[ROWS_MAX], const struct mode *more)
+{
+	unsigned int n = 0;
+
+	for (; plan_mode(n) != NULL; n++)
+		rows[n] = *plan_mode(n);
+	assert_true(n < ROWS_MAX);
+	rows[n++] = *more;
+	return n;
+}
+
+/* All that a mode is, is its row: nothing else knows its name. */
+static void a_new_mode_is_one_row(void **state)
+{
+	static const struct mode more = {.name = "new",
+		.overlay = OVERLAY_POINT_TO_POINT,
+		.row = {[STAGE_GRO] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_BRIDGE] = {.kind = TRANSITION_WITH, .with = STAGE_RX}}};
+	struct mode rows[ROWS_MAX];
+	unsigned int n = copy_table(rows, &more);
+	struct plan plan, old;
+
+	(void)state;
+	for (unsigned int i = 0; i + 1 < n; i++) {
+		plan_set(&plan, &rows[i]);
+		old = plan_of(rows[i].name);
+		assert_memory_equal(plan.instead, old.instead, sizeof(plan.instead));
+		assert_memory_equal(plan.elephant, old.elephant, sizeof(plan.elephant));
+	}
+	plan_set(&plan, &rows[n - 1]);
+	assert_ptr_equal(plan.mode, &rows[n - 1]);
+	assert_true(plan.balances && !plan.gated && !plan.splits);
+	assert_int_equal(plan.sorting, SORTING_INNER);
+	assert_int_equal(plan.instead[STAGE_BRIDGE], STAGE_WIRE);
+	assert_row(
+		plan.open, &(struct row){.gro = TRANSITION_FLOW_STAGE, .bridge = TRANSITION_WITH});
+}
+
+/* ---- hops ---- */
+
+struct expected_hop {
+	enum step stage;
+	enum hop_kind kind;
+	uint16_t lcore;
+	uint8_t with, depth;
+	bool on_branch;
+};
+
+static void assert_hops(
+	const struct hops *hops, const struct expected_hop *expected, unsigned int n)
+{
+	assert_int_equal(hops->n, n);
+	for (unsigned int i = 0; i < n; i++) {
+		assert_int_equal(hops->list[i].stage, expected[i].stage);
+		assert_int_equal(hops->list[i].kind, expected[i].kind);
+		assert_int_equal(hops->list[i].lcore, expected[i].lcore);
+		assert_int_equal(hops->list[i].with, expected[i].with);
+		assert_int_equal(hops->list[i].depth, expected[i].depth);
+		assert_int_equal(hops->list[i].on_branch, expected[i].on_branch);
+	}
+}
+
+static void hops_say_by_what_each_stage_has_its_lcore(void **state)
+{
+	static const struct mode mode = {.name = "mine",
+		.row = {[STAGE_GRO] = {.kind = TRANSITION_FLOW},
+			[STAGE_VXLAN] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_VETH] = {TRANSITION_WITH, STAGE_VXLAN}}};
+	static const struct expected_hop expected[] = {
+		{.stage = STAGE_RX, .kind = HOP_STAY, .lcore = LCORE_INLINE},
+		{.stage = STAGE_GRO, .kind = HOP_GROUP, .lcore = LCORE_INLINE},
+		{.stage = STAGE_VXLAN, .kind = HOP_GROUP_STAGE, .lcore = LCORE_INLINE},
+		{.stage = STAGE_BRIDGE, .kind = HOP_PLACED, .lcore = 3},
+		{.stage = STAGE_VETH, .kind = HOP_WITH, .lcore = LCORE_INLINE, .with = 2}};
+	struct plan plan;
+	struct hops hops;
+
+	(void)state;
+	plan_set(&plan, &mode);
+	plan.lcore[STAGE_BRIDGE] = 3;
+	hops = hops_of(&plan, plan.open);
+	assert_hops(&hops, expected, RTE_DIM(expected));
+}
+
+/* Before the split and after the merge there are no branches: `flow+stage` is another thing. */
+static void hops_are_on_branches_between_split_and_merge(void **state)
+{
+	static const struct mode mode = {.name = "mine",
+		.row = {[STAGE_GRO] = {.kind = TRANSITION_SPLIT},
+			[STAGE_VXLAN] = {.kind = TRANSITION_FLOW_STAGE},
+			[STAGE_BRIDGE] = {.kind = TRANSITION_MERGE},
+			[STAGE_VETH] = {.kind = TRANSITION_FLOW_STAGE}}};
+	static const struct expected_hop expected[] = {
+		{.stage = STAGE_RX, .kind = HOP_STAY, .lcore = LCORE_INLINE},
+		{.stage = STAGE_GRO, .kind = HOP_BRANCH, .lcore = LCORE_INLINE, .on_branch = true},
+		{.stage = STAGE_VXLAN,
+			.kind = HOP_BRANCH,
+			.lcore = LCORE_INLINE,
+			.depth = 1,
+			.on_branch = true},
+		{.stage = STAGE_BRIDGE, .kind = HOP_MERGE, .lcore = LCORE_INLINE, .depth = 2},
+		{.stage = STAGE_VETH, .kind = HOP_GROUP_STAGE, .lcore = LCORE_INLINE}};
+	struct plan plan;
+	struct hops hops;
+
+	(void)state;
+	plan_set(&plan, &mode);
+	hops = hops_of(&plan, plan.elephant);
+	assert_hops(&hops, expected, RTE_DIM(expected));
+}
+
 static void transitions_are_found_in_a_row(void **state)
 {
 	const struct mode *mode = plan_mode_find("mflow-device");
@@ -201,6 +318,9 @@ int main(void)
 		cmocka_unit_test(mflow_splits_elephants_and_steers_the_others_by_flow),
 		cmocka_unit_test(what_is_split_at_rx_is_sorted_by_the_outer_headers),
 		cmocka_unit_test(a_row_of_the_user_may_split),
+		cmocka_unit_test(a_new_mode_is_one_row),
+		cmocka_unit_test(hops_say_by_what_each_stage_has_its_lcore),
+		cmocka_unit_test(hops_are_on_branches_between_split_and_merge),
 		cmocka_unit_test(transitions_are_found_in_a_row),
 		cmocka_unit_test(every_mode_only_goes_down_the_way),
 		cmocka_unit_test(an_unknown_mode_is_not_found),
