@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/mode.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,56 @@ static int value_transition(const struct key *key, const char *value, void *to, 
 	return unknown_way(key, value, error);
 }
 
+/* ---- the first and the last column ---- */
+
+static const char *const receivers[] = {[RECEIVE_BY_OWNER] = "owner"};
+static const char *const deliverers[] = {[DELIVER_BY_OWNER] = "owner"};
+
+const char *mode_receive(const struct mode *mode)
+{
+	return receivers[mode->receive];
+}
+
+const char *mode_deliver(const struct mode *mode)
+{
+	return deliverers[mode->deliver];
+}
+
+/* Index of the value among the names; or -1, and *error lists them. */
+static int find_name(
+	const char *const *names, unsigned int n, const char *value, struct error *error)
+{
+	char list[128] = "";
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (strcmp(names[i], value) == 0)
+			return i;
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
+			names[i]);
+	}
+	return error_set(error, "'%s' is not known; it may be: %s", value, list);
+}
+
+static int value_receive(const struct key *key, const char *value, void *to, struct error *error)
+{
+	int receive = find_name(receivers, RTE_DIM(receivers), value, error);
+
+	(void)key;
+	if (receive >= 0)
+		*(enum receive_by *)to = receive;
+	return RTE_MIN(receive, 0);
+}
+
+static int value_deliver(const struct key *key, const char *value, void *to, struct error *error)
+{
+	int deliver = find_name(deliverers, RTE_DIM(deliverers), value, error);
+
+	(void)key;
+	if (deliver >= 0)
+		*(enum deliver_by *)to = deliver;
+	return RTE_MIN(deliver, 0);
+}
+
 /* ---- the keys ---- */
 
 #define WAY(kind) (UINT64_C(1) << TRANSITION_##kind)
@@ -94,22 +145,24 @@ static uint64_t ways_to(const struct plan_way *way, unsigned int i)
 	return ways;
 }
 
-/* A key for each stage of the way, and those behind them. */
-#define OTHER_KEYS 1
-#define KEYS_MAX (STAGE_COUNT + OTHER_KEYS + 1)
+#define KEYS_MAX (STAGE_COUNT + 4) /* receive, deliver, gate, and the end */
+static_assert(KEYS_MAX <= 64, "keys_read() has a bit for each key");
 
+/* A key for each column of the row: also of a stage that is new on the way. */
 static void make_keys(struct key keys[KEYS_MAX])
 {
-	static const struct key others[OTHER_KEYS] = {
-		{"gate", value_bool, offsetof(struct mode, gated), 0, 0, 0}};
 	struct plan_way way = plan_way();
+	unsigned int n = 0;
 
+	keys[n++] = (struct key){"receive", value_receive, offsetof(struct mode, receive), 0, 0, 0};
 	for (unsigned int i = 0; i < way.n; i++)
-		keys[i] = (struct key){stage_table[way.stages[i]]->name, value_transition,
+		keys[n++] = (struct key){stage_table[way.stages[i]]->name, value_transition,
 			offsetof(struct mode, row) + way.stages[i] * sizeof(struct transition),
 			ways_to(&way, i), way.stages[i], 0};
-	memcpy(&keys[way.n], others, sizeof(others));
-	keys[way.n + OTHER_KEYS] = (struct key){0};
+	keys[n++] = (struct key){"deliver", value_deliver, offsetof(struct mode, deliver), 0, 0, 0};
+	keys[n++] = (struct key){"gate", value_bool, offsetof(struct mode, gated), 0, 0, 0};
+	assert(n < KEYS_MAX);
+	keys[n] = (struct key){0};
 }
 
 /* ---- rows that split ---- */

@@ -19,6 +19,10 @@ const struct mode *config_mode(const struct config *config, const char *name, st
 /* The one that [weft] or --mode names; NULL if there is none of that name. */
 const struct mode *config_first_mode(const struct config *config);
 
+/* Its first and last column: who receives, and who delivers. */
+const char *mode_receive(const struct mode *mode);
+const char *mode_deliver(const struct mode *mode);
+
 /* A way on in the configuration's words: "flow+stage", "with gro". */
 #define MODE_WAY_SIZE 32
 void mode_way(const struct transition *transition, char text[MODE_WAY_SIZE]);

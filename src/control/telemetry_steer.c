@@ -152,6 +152,8 @@ void steer_show(struct control *control, struct request *request)
 
 	rte_tel_data_start_dict(request->data);
 	answer_add_text(request->data, "mode", dataplane->plan->mode->name);
+	answer_add_text(request->data, "receive", mode_receive(dataplane->plan->mode));
+	answer_add_text(request->data, "deliver", mode_deliver(dataplane->plan->mode));
 	rte_tel_data_add_dict_u64(request->data, "gated", dataplane->plan->gated);
 	answer_add_text(request->data, "policy", steering->policy->name);
 	rte_tel_data_add_dict_u64(

@@ -8,11 +8,10 @@
 #include "steer/graph.h"
 
 /*
- * A mode is a row of modes[] in plan.c, or of the user's configuration: what overlay there is,
- * and how a packet from an uplink gets to each stage from the stage before. The last step, to the
- * port itself, always goes to the owner of the port's queue. The plan is what the lcores go by,
- * made of a row. It is a snapshot: the main lcore makes a new one for every change of mode, and
- * never changes one that it has published.
+ * A mode is a row of modes[] in plan.c, or of the user's configuration: how packets are received,
+ * how one from an uplink gets to each stage from the stage before, how packets are delivered, and
+ * what overlay there is. The plan is what the lcores go by, made of a row. It is a snapshot: the
+ * main lcore makes a new one for every change of mode, and never changes one that it has published.
  */
 
 #define LCORE_INLINE UINT16_MAX
@@ -40,6 +39,16 @@ struct transition {
 	uint8_t with; /* TRANSITION_WITH: the stage, further up in the table */
 };
 
+/* Which lcores take packets from the queues of ports. */
+enum receive_by {
+	RECEIVE_BY_OWNER, /* of the queue, alone */
+};
+
+/* Which hand packets to the queues of ports. */
+enum deliver_by {
+	DELIVER_BY_OWNER, /* of the queue, alone */
+};
+
 /* What joins the container ports. Where a stage has no use, another stands in its place. */
 enum overlay {
 	OVERLAY_BRIDGED,	/* VXLAN, and a bridge of any number of ports in each network */
@@ -49,7 +58,9 @@ enum overlay {
 
 struct mode {
 	char name[MODE_NAME_SIZE];
+	enum receive_by receive;
 	struct transition row[STAGE_COUNT];
+	enum deliver_by deliver;
 	bool gated; /* goes as `rps` while the steering lcores have much to do (Falcon's gate) */
 	enum overlay overlay;
 };

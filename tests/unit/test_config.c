@@ -200,6 +200,21 @@ static void a_mode_of_ones_own_is_a_row(void **state)
 	config_free(config);
 }
 
+static void owners_receive_and_deliver(void **state)
+{
+	struct config *config =
+		read_good(GOOD "[mode one]\nreceive = owner\ndeliver = owner\n[mode two]\n");
+
+	(void)state;
+	for (uint32_t i = 0; i < config->n_modes; i++) {
+		assert_int_equal(config->modes[i].receive, RECEIVE_BY_OWNER);
+		assert_int_equal(config->modes[i].deliver, DELIVER_BY_OWNER);
+		assert_string_equal(mode_receive(&config->modes[i]), "owner");
+		assert_string_equal(mode_deliver(&config->modes[i]), "owner");
+	}
+	config_free(config);
+}
+
 static void a_stage_that_a_mode_does_not_name_is_inline(void **state)
 {
 	struct config *config = read_good(GOOD "[mode mine]\nveth = flow\nbridge = inline\n");
@@ -419,6 +434,9 @@ static const struct wrong wrongs[] = {
 	{GOOD "[mode a]\nvxlan = with bridge\n", {"[mode a]", "'with bridge'", "rx, gro"}},
 	{GOOD "[mode a]\nvxlan = with vxlan\n", {"[mode a]", "vxlan:", "rx, gro"}},
 	{GOOD "[mode a]\nveth = with veth_rx\n", {"[mode a]", "veth:", "vxlan, bridge"}},
+	{GOOD "[mode a]\nreceive = turn\n", {"[mode a]", "receive: 'turn'", "owner"}},
+	{GOOD "[mode a]\ndeliver = everybody\n", {"[mode a]", "deliver: 'everybody'", "owner"}},
+	{GOOD "[mode a]\nreceive = owner\nreceive = owner\n", {"[mode a]", "receive:", "twice"}},
 	{GOOD "[mode a]\ngate = ajar\n", {"[mode a]", "gate:", "'ajar'"}},
 	{GOOD "[mode a]\nvxlan = with rx\ngate = on\n", {"[mode a]", "gate:", "nothing"}},
 	{GOOD "[pipeline]\nbrigde = 1\n", {"[pipeline]", "brigde:", "no such stage"}},
@@ -1002,6 +1020,7 @@ int main(void)
 		TEST(every_key_is_read),
 		TEST(a_pci_device_has_its_whole_address),
 		TEST(a_mode_of_ones_own_is_a_row),
+		TEST(owners_receive_and_deliver),
 		TEST(a_stage_that_a_mode_does_not_name_is_inline),
 		TEST(steering_by_stage_has_a_gate),
 		TEST(a_mode_may_split_and_merge),

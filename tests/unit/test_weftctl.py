@@ -47,7 +47,8 @@ FOUND = {"door": 1, "number": 1, "flow": "00c0ffee", "state": "found", "rate": 0
          "micro_flows": 0, "in_flight": 0, "waiting": 0, "held": 0, "most_held": 0, "packets": 0,
          "out_of_order": 0, "marks": 0, "cycles": 0}
 ELEPHANT_DOOR = {"lcore": 1, "elephants": 2, "at_most": 16, "promoted": 5, "demoted": 4}
-STEER = {"mode": "falcon-dev", "gated": 1, "policy": "two-choice", "threshold": 85,
+STEER = {"mode": "falcon-dev", "receive": "owner", "deliver": "owner", "gated": 1,
+         "policy": "two-choice", "threshold": 85,
          "moves": {"ended": 256, "moving": 2, "held": 0, "most_held": 64, "refused": 0}}
 
 
@@ -255,7 +256,8 @@ def test_mode_changes(serve, weftctl):
 def test_steer(serve, weftctl):
     serve(steer_answers([GROUP], [{**GROUP, "packets": 1300}]))
     rows = cells(weftctl("show", "steer"))
-    assert rows[0] == ["mode", "falcon-dev", "policy", "two-choice", "threshold", "85%"]
+    assert rows[0] == ["mode", "falcon-dev", "receive", "owner", "deliver", "owner",
+                       "policy", "two-choice", "threshold", "85%"]
     assert ["1", "30.5", "yes"] in rows
     assert ["1", "closed", "1", "123,456", "91.2"] in rows
     assert ["vxlan", "groups", "flow+stage", "2", "3", "1", "2"] in rows
