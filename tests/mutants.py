@@ -355,7 +355,7 @@ BUGS = [
         "rte_be_to_cpu_32(outer->vxlan->vx_vni) >> 8 | 1;",
         "Two VNIs that differ in one bit are taken for one network."),
     Bug("vtep-of-other-network", "isolation", "src/stages/vxlan.c",
-        "last->network != network || last->address != address", "last->address != address",
+        "last->key.network != network || !address_equal", "!address_equal",
         "The last sending VTEP is kept for packets of another network."),
     Bug("sent-to-other-network", "isolation", "src/stages/encap.c",
         """\

@@ -158,7 +158,6 @@ static bool place_exists(const struct control *control, uint16_t network, uint16
 
 void overlay_heard(struct control *control, const struct notice *notice)
 {
-	struct address address;
 	struct error error;
 
 	switch (notice->kind) {
@@ -169,14 +168,12 @@ void overlay_heard(struct control *control, const struct notice *notice)
 				control_now_ms(control));
 		break;
 	case NOTICE_NEIGHBOUR:
-		address = address_of_ipv4(notice->address);
-		control->changed |= neighbours_heard(&control->neighbours, notice->place, &address,
-			&notice->mac, control_now_ms(control));
+		control->changed |= neighbours_heard(&control->neighbours, notice->place,
+			&notice->address, &notice->mac, control_now_ms(control));
 		break;
 	case NOTICE_REMOTE:
 		/* No route, or no room: then it is heard, but its addresses are not learned. */
-		address = address_of_ipv4(notice->address);
-		add_vtep(control, notice->network, &address, false, &error);
+		add_vtep(control, notice->network, &notice->address, false, &error);
 		break;
 	}
 }

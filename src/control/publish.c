@@ -88,7 +88,7 @@ static void build_exits(const struct control *control, struct tables *tables)
 		const struct port *uplink = control->ports.list[i];
 
 		tables->uplinks[i] = i;
-		tables->uplink_addresses[i] = control->config->uplinks[i].address;
+		tables->uplink_addresses[i] = address_of_ipv4(control->config->uplinks[i].address);
 		for (uint16_t lcore = 0; lcore <= control->dataplane->n_lcores; lcore++) {
 			uint16_t queue = exit_queue(uplink, lcore);
 

@@ -13,7 +13,8 @@ static struct rte_hash *make_hash(const char *name, uint32_t entries, uint32_t k
 {
 	struct rte_hash_parameters parameters = {
 		.name = name,
-		.entries = entries,
+		/* A full hash table refuses entries before its last. */
+		.entries = entries + entries / 8,
 		.key_len = key_length,
 		.hash_func = rte_hash_crc,
 		.socket_id = rte_socket_id(),
@@ -26,7 +27,7 @@ static struct rte_hash *make_hash(const char *name, uint32_t entries, uint32_t k
 int remotes_create(struct remotes *remotes, struct error *error)
 {
 	remotes->vteps_by_address = make_hash("weft_vteps", VTEPS_MAX, sizeof(struct address));
-	remotes->by_address = make_hash("weft_remotes", REMOTES_MAX, sizeof(uint64_t));
+	remotes->by_address = make_hash("weft_remotes", REMOTES_MAX, sizeof(struct remote_key));
 	if (remotes->vteps_by_address == NULL || remotes->by_address == NULL)
 		return error_set(error, "not enough memory; give EAL more (-m, huge pages)");
 	return 0;
@@ -54,7 +55,7 @@ static int store(struct rte_hash *hash, const void *key, uint16_t index)
 
 int remotes_find(const struct remotes *remotes, uint16_t network, const struct address *address)
 {
-	uint64_t key = remote_key(network, address_ipv4(address));
+	const struct remote_key key = {.address = *address, .network = network};
 
 	return find(remotes->by_address, &key);
 }
@@ -93,7 +94,7 @@ static int add_vtep(struct remotes *remotes, const struct address *address)
 int remotes_add(struct remotes *remotes, uint16_t network, const struct address *address,
 	uint16_t neighbour, bool listed, struct error *error)
 {
-	uint64_t key = remote_key(network, address_ipv4(address));
+	const struct remote_key key = {.address = *address, .network = network};
 	int vtep = add_vtep(remotes, address);
 
 	if (vtep < 0 || store(remotes->by_address, &key, remotes->n) != 0)

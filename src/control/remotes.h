@@ -35,7 +35,7 @@ struct remote_state {
 /* Begins zeroed. */
 struct remotes {
 	struct rte_hash *vteps_by_address; /* struct address -> VTEP index */
-	struct rte_hash *by_address;	   /* remote_key() -> remote index; lcores read it */
+	struct rte_hash *by_address;	   /* struct remote_key -> remote index; lcores read it */
 	uint16_t n_vteps;
 	struct vtep vteps[VTEPS_MAX];
 	uint16_t n;

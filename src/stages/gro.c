@@ -100,7 +100,7 @@ static uint16_t check_ipv4_form(const struct rte_mbuf *mbuf, const struct rte_ip
 static uint16_t check_ipv4(const struct tables *tables, struct rte_mbuf *mbuf)
 {
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, void *, RTE_ETHER_HDR_LEN);
-	rte_be32_t address = tables->uplink_addresses[mbuf->port];
+	rte_be32_t address = address_ipv4(&tables->uplink_addresses[mbuf->port]);
 	uint16_t drop = check_ipv4_form(mbuf, ip);
 	uint16_t header;
 

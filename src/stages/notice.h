@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 #include <rte_ether.h>
-#include <rte_ip.h>
+
+#include "base/address.h"
 
 /*
  * What the data path tells the control side: stages append to a short list, the lcore loop moves
@@ -20,13 +21,13 @@ enum notice_kind {
 };
 
 struct notice {
+	struct address address; /* of a VTEP that has no index in `network` yet, or a next hop */
 	struct rte_ether_addr mac;
 	uint16_t network;
-	rte_be32_t address;
 	uint16_t place;
 	uint16_t kind;
 };
-static_assert(sizeof(struct notice) == 16, "a ring element");
+static_assert(sizeof(struct notice) == 32, "a ring element");
 
 #define NOTICES_MAX 64
 /* Room that only neighbours' notices may take, in the list and in the ring: new addresses can come

@@ -11,6 +11,7 @@
 #include <rte_hash.h>
 #include <rte_ip.h>
 
+#include "base/address.h"
 #include "base/limits.h"
 #include "ports/port.h"
 #include "stages/packet.h"
@@ -68,10 +69,12 @@ static inline uint64_t fdb_key(uint16_t network, const struct rte_ether_addr *ma
 	return *low | (uint64_t)*high << 32 | (uint64_t)network << 48;
 }
 
-static inline uint64_t remote_key(uint16_t network, rte_be32_t address)
-{
-	return (uint64_t)network << 32 | address;
-}
+/* A VTEP in a network. Without padding, since it is compared and hashed as bytes. */
+struct remote_key {
+	struct address address;
+	uint64_t network; /* index */
+};
+static_assert(sizeof(struct remote_key) == 24, "no padding");
 
 struct owned_queue {
 	struct port *port;
@@ -86,7 +89,7 @@ struct uplink_exit {
 
 struct tables {
 	struct rte_hash *fdb;		     /* fdb_key() -> union fdb_value */
-	struct rte_hash *remotes_by_address; /* remote_key() -> remote index */
+	struct rte_hash *remotes_by_address; /* struct remote_key -> remote index */
 	struct rte_fbk_hash_table *networks_by_vni;
 	uint64_t udp_ports[65536 / 64]; /* bit set: some network's VXLAN port, host order */
 	uint16_t n_networks;
@@ -94,8 +97,8 @@ struct tables {
 	uint64_t newest_port; /* number: no port in here has a higher one */
 	uint16_t wire_port;   /* without an overlay: the container port, or PLACE_NONE */
 	bool coalesce;	      /* some container takes large segments, so that coalescing pays */
-	uint16_t uplinks[UPLINKS_MAX];		  /* port indices */
-	rte_be32_t uplink_addresses[UPLINKS_MAX]; /* by port index: uplinks have the lowest */
+	uint16_t uplinks[UPLINKS_MAX];		      /* port indices */
+	struct address uplink_addresses[UPLINKS_MAX]; /* by port index: uplinks have the lowest */
 	struct uplink_exit exits[UPLINKS_MAX][LCORES_MAX + 1];
 	struct network *networks[NETWORKS_MAX];
 	struct remote *remotes[REMOTES_MAX];

@@ -33,7 +33,7 @@ static void note_neighbour(
 {
 	notice_add(&context->notices, (struct notice){.kind = NOTICE_NEIGHBOUR,
 					      .mac = arp->arp_data.arp_sha,
-					      .address = arp->arp_data.arp_sip,
+					      .address = address_of_ipv4(arp->arp_data.arp_sip),
 					      .place = uplink});
 }
 
@@ -52,7 +52,7 @@ static uint16_t reply_arp(struct rte_mbuf *mbuf, struct rte_arp_hdr *arp, const 
 static uint16_t process_arp(struct stage_context *context, struct rte_mbuf *mbuf)
 {
 	struct rte_arp_hdr *arp = rte_pktmbuf_mtod_offset(mbuf, void *, RTE_ETHER_HDR_LEN);
-	rte_be32_t address = context->tables->uplink_addresses[mbuf->port];
+	rte_be32_t address = address_ipv4(&context->tables->uplink_addresses[mbuf->port]);
 	bool gratuitous;
 
 	if (mbuf->data_len < RTE_ETHER_HDR_LEN + sizeof(*arp) ||

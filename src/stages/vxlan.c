@@ -51,29 +51,30 @@ static uint16_t find_network(
 	return index;
 }
 
-/* The place of the sending VTEP, or PLACE_NONE if it is not known. */
-static uint16_t find_remote(struct stage_context *context, uint16_t network, rte_be32_t address)
+/* The place of the sending VTEP, or PLACE_NONE if it is none of the network's. The remote that is
+ * there names the VTEP (struct remote), so one look-up finds both. */
+static uint16_t find_remote(const struct tables *tables, const struct remote_key *key)
 {
-	uint64_t key = remote_key(network, address);
 	void *index;
 
-	if (rte_hash_lookup_data(context->tables->remotes_by_address, &key, &index) >= 0)
+	if (rte_hash_lookup_data(tables->remotes_by_address, key, &index) >= 0)
 		return PLACE_REMOTE | (uintptr_t)index;
 	return PLACE_NONE;
 }
 
 /* Packets of one burst mostly come from one VTEP in one network: the last answer is kept. */
 struct last {
-	uint16_t network;
+	struct remote_key key;
 	uint16_t place;
-	rte_be32_t address;
 };
 
 static uint16_t find_source(
-	struct stage_context *context, struct last *last, uint16_t network, rte_be32_t address)
+	const struct tables *tables, struct last *last, uint16_t network, struct address address)
 {
-	if (last->network != network || last->address != address)
-		*last = (struct last){network, find_remote(context, network, address), address};
+	if (last->key.network != network || !address_equal(&last->key.address, &address)) {
+		last->key = (struct remote_key){.address = address, .network = network};
+		last->place = find_remote(tables, &last->key);
+	}
 	return last->place;
 }
 
@@ -82,6 +83,7 @@ static uint16_t decapsulate(struct stage_context *context, struct last *last, st
 	struct outer outer = outer_of(mbuf);
 	struct packet *packet = packet_of(mbuf);
 	const struct tables *tables = context->tables;
+	struct address sender;
 
 	if (mbuf->data_len < outer.length)
 		return VERDICT_DROP + DROP_VXLAN_TRUNCATED;
@@ -90,13 +92,14 @@ static uint16_t decapsulate(struct stage_context *context, struct last *last, st
 	packet->network = find_network(tables, &outer, mbuf->port);
 	if (packet->network == NETWORK_NONE)
 		return VERDICT_DROP + DROP_VXLAN_VNI;
-	packet->source = find_source(context, last, packet->network, outer.ip->src_addr);
+	sender = address_of_ipv4(outer.ip->src_addr);
+	packet->source = find_source(tables, last, packet->network, sender);
 	if (packet->source == PLACE_NONE) {
 		if (tables->networks[packet->network]->vtep_guard)
 			return VERDICT_DROP + DROP_VXLAN_VTEP;
 		notice_add(&context->notices, (struct notice){.kind = NOTICE_REMOTE,
 						      .network = packet->network,
-						      .address = outer.ip->src_addr});
+						      .address = sender});
 	}
 	if (mbuf->data_len < outer.length + RTE_ETHER_HDR_LEN)
 		return VERDICT_DROP + DROP_INNER_TRUNCATED;
@@ -109,7 +112,7 @@ static uint16_t decapsulate(struct stage_context *context, struct last *last, st
 static void process(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
 {
-	struct last last = {.network = NETWORK_NONE};
+	struct last last = {.key.network = NETWORK_NONE};
 
 	for (uint16_t i = 0; i < n; i++)
 		verdicts[i] = decapsulate(context, &last, mbufs[i]);

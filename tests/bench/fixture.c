@@ -177,11 +177,11 @@ struct port fixture_container = {.ops = &container_ops,
 
 /* ---- tables with one network, one VTEP, one container ---- */
 
-static struct rte_hash *make_hash(const char *name)
+static struct rte_hash *make_hash(const char *name, uint32_t key_length)
 {
 	struct rte_hash_parameters parameters = {.name = name,
 		.entries = 1024,
-		.key_len = sizeof(uint64_t),
+		.key_len = key_length,
 		.hash_func = rte_hash_crc,
 		.socket_id = rte_socket_id(),
 		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF};
@@ -232,13 +232,13 @@ static void add_hashes(struct tables *tables)
 		.entries = 1024,
 		.entries_per_bucket = 4,
 		.socket_id = rte_socket_id()};
-	uint64_t key = remote_key(0, REMOTE_VTEP);
+	const struct remote_key key = {.address = address_of_ipv4(REMOTE_VTEP), .network = 0};
 
 	tables->networks_by_vni = rte_fbk_hash_create(&vnis);
 	rte_fbk_hash_add_key(tables->networks_by_vni, VNI, 0);
-	tables->remotes_by_address = make_hash("remotes");
+	tables->remotes_by_address = make_hash("remotes", sizeof(struct remote_key));
 	rte_hash_add_key_data(tables->remotes_by_address, &key, NULL);
-	tables->fdb = make_hash("fdb");
+	tables->fdb = make_hash("fdb", sizeof(uint64_t));
 	add_address(tables, &container_mac, CONTAINER);
 	add_address(tables, &remote_mac, PLACE_REMOTE | 0);
 }
@@ -255,7 +255,7 @@ struct tables *fixture_tables(struct port *polled)
 	tables->n_networks = 1;
 	tables->n_uplinks = 1;
 	tables->uplinks[0] = UPLINK;
-	tables->uplink_addresses[UPLINK] = VTEP;
+	tables->uplink_addresses[UPLINK] = address_of_ipv4(VTEP);
 	tables->ports[UPLINK] = &fixture_uplink;
 	tables->ports[CONTAINER] = &fixture_container;
 	fixture_uplink.mac = vtep_mac;

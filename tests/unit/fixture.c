@@ -93,11 +93,11 @@ uint16_t verdict_of(const struct stage *stage, struct rte_mbuf *mbuf)
 
 /* ---- tables ---- */
 
-static struct rte_hash *make_hash(const char *name)
+static struct rte_hash *make_hash(const char *name, uint32_t key_length)
 {
 	struct rte_hash_parameters parameters = {.name = name,
 		.entries = 64,
-		.key_len = sizeof(uint64_t),
+		.key_len = key_length,
 		.hash_func = rte_hash_crc,
 		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF};
 
@@ -144,7 +144,7 @@ static void make_remote(uint16_t index, uint16_t network, rte_be32_t address, bo
 		.remote = address_of_ipv4(address),
 		.udp_port = fixture.networks[network]->udp_port,
 		.vni = fixture.networks[network]->vni};
-	uint64_t key = remote_key(network, address);
+	const struct remote_key key = {.address = ends.remote, .network = network};
 
 	*remote = (struct remote){.network = network, .resolved = resolved, .listed = true};
 	tunnel_build(TUNNEL_VXLAN, &ends, &remote->tunnel);
@@ -191,13 +191,13 @@ int fixture_make(void **state)
 	fixture = (struct fixture){.tables = tables, .context = {.tables = tables}};
 	fixture.context.seconds = HEARD;
 	fixture.context.statistics = fixture.statistics;
-	tables->fdb = make_hash("fdb");
-	tables->remotes_by_address = make_hash("remotes");
+	tables->fdb = make_hash("fdb", sizeof(uint64_t));
+	tables->remotes_by_address = make_hash("remotes", sizeof(struct remote_key));
 	tables->networks_by_vni = rte_fbk_hash_create(&vnis);
 	tables->n_networks = RTE_DIM(fixture.networks);
 	tables->n_uplinks = 1;
 	tables->wire_port = PORT_1;
-	tables->uplink_addresses[UPLINK] = VTEP_OWN;
+	tables->uplink_addresses[UPLINK] = address_of_ipv4(VTEP_OWN);
 	make_network(BLUE, 100, 4789, blue, RTE_DIM(blue));
 	make_network(RED, 200, 8472, red, RTE_DIM(red));
 	make_remote(0, BLUE, VTEP_2, true);

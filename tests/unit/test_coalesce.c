@@ -522,7 +522,7 @@ static void a_list_has_one_origin(void **state)
 		if (what == 3) {
 			mbuf->port = PORT_1;
 			fixture.ports[PORT_1].mac = mac_uplink;
-			fixture.tables->uplink_addresses[PORT_1] = VTEP_OWN;
+			fixture.tables->uplink_addresses[PORT_1] = address_of_ipv4(VTEP_OWN);
 		}
 		assert_lists(&burst, 0, 0);
 		assert_int_equal(burst.verdicts[1], EXIT_MAIN);

@@ -36,7 +36,7 @@ static void assert_neighbour_noticed(void)
 
 	assert_int_equal(fixture.context.notices.n, 1);
 	assert_int_equal(notice->kind, NOTICE_NEIGHBOUR);
-	assert_int_equal(notice->address, VTEP_2);
+	assert_int_equal(address_ipv4(&notice->address), VTEP_2);
 	assert_int_equal(notice->place, UPLINK);
 	assert_memory_equal(&notice->mac, &mac_vtep_2, RTE_ETHER_ADDR_LEN);
 }

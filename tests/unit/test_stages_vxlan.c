@@ -118,7 +118,7 @@ static void without_the_guard_a_strange_vtep_is_heard_and_told_of(void **state)
 	assert_int_equal(fixture.context.notices.n, 1);
 	assert_int_equal(notice->kind, NOTICE_REMOTE);
 	assert_int_equal(notice->network, BLUE);
-	assert_int_equal(notice->address, frame.ip.src_addr);
+	assert_int_equal(address_ipv4(&notice->address), frame.ip.src_addr);
 }
 
 /* The last answer is kept within a burst; it must not serve another network or VTEP. */
