@@ -53,7 +53,7 @@ def test_every_ring_is_read(lab, binary, kind, container, port):
     until(lambda: overlay.weft.ports()["container"]["rx_packets"] > 100 * RING * container, PATIENCE,
           lambda: str(overlay.weft.ports()["container"]))
     testpmd.process.signal(signal.SIGTERM)
-    testpmd.process.wait(20)
+    testpmd.process.wait()
     sent = re.findall(r"TX-packets: (\d+) +TX-dropped", testpmd.process.output())
     assert len(sent) >= container
     assert all(int(packets) > 4 * RING for packets in sent[:container]), sent
