@@ -244,10 +244,12 @@ def build_sanitized(results, build, options, only=()):
         setup = ["/usr/bin/meson", "setup", *options, build]
         if not run_command(results, f"{build}/setup", setup):
             return False
+    ninja = ["/usr/bin/ninja", "--quiet", "-C", build]
+    if not run_command(results, f"{build}/update", [*ninja, "build.ninja"]):
+        return False
     targets = only or [pathlib.Path(program.test["cmd"][0]).name
                        for program in programs_of(build, "")]
-    return run_command(results, f"{build}/compile",
-                       ["/usr/bin/ninja", "--quiet", "-C", build, *targets])
+    return run_command(results, f"{build}/compile", [*ninja, *targets])
 
 
 def build_all_sanitized(results):
