@@ -33,7 +33,8 @@ SANITIZER_ENVIRONMENT = {
 TSAN_BUILD_OPTIONS = ["-Dbuildtype=debugoptimized", "-Db_sanitize=thread", "-Db_lundef=false",
                       "-Dwerror=true",
                       # DPDK's rings as C11 has them, not as x86 may: plain loads and stores. gcc
-                      # warns that fences are not understood; docs/design.md says what that means.
+                      # warns that fences are not understood; docs/design/testing.md says what that
+                      # means.
                       "-Dc_args=-DRTE_USE_C11_MEM_MODEL -Wno-tsan"]
 TSAN_PROGRAMS = ["sim-lcores"]  # those with threads
 TSAN_ENVIRONMENT = {"TSAN_OPTIONS": "suppressions=tests/tsan.supp:halt_on_error=1:history_size=4"}

@@ -38,7 +38,7 @@
 #define RESET_OWNER 4 /* a vhost-user message, which the library's headers do not name */
 
 /* What a container is offered of what the library can; the rest is switched off. The table in
- * docs/design.md says what weft does with each of them, and why it does not with others. */
+ * docs/design/ports.md says what weft does with each of them, and why it does not with others. */
 #define FEATURES                                                                                   \
 	(1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_MTU |  \
 		1ULL << VIRTIO_NET_F_MRG_RXBUF | 1ULL << VIRTIO_NET_F_CTRL_VQ |                    \

@@ -58,8 +58,8 @@ static bool is_af_packet(const char *device)
 	       strncmp(device, "eth_af_packet", strlen("eth_af_packet")) == 0;
 }
 
-/* DPDK's driver hides losses and a link that is down (docs/design.md): who asks for it gets ours.
- */
+/* DPDK's driver hides losses and a link that is down (docs/design/ports.md): who asks for it gets
+ * ours. */
 static void replace_af_packet(
 	struct port_config *port, const struct ini_section *section, struct error_list *errors)
 {
