@@ -43,6 +43,15 @@ struct rte_tel_data *answer_add_row(struct answer_list *list)
 	return row;
 }
 
+bool answer_is_full(
+	const struct answer_list *list, unsigned int page, struct request *request, uint32_t next)
+{
+	if (list->n < page)
+		return false;
+	rte_tel_data_add_dict_u64(request->data, "next", next);
+	return true;
+}
+
 void answer_add_mac(struct rte_tel_data *row, const char *name, const struct rte_ether_addr *mac)
 {
 	char text[RTE_ETHER_ADDR_FMT_SIZE];

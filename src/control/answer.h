@@ -31,6 +31,11 @@ struct answer_list answer_start_list(struct request *request);
 /* A dictionary at the list's end, to be filled. */
 struct rte_tel_data *answer_add_row(struct answer_list *list);
 
+/* Whether the list has as many rows as an answer of this kind holds. If so, "next" tells the client
+ * which row to ask for, and the answer is complete. */
+bool answer_is_full(
+	const struct answer_list *list, unsigned int page, struct request *request, uint32_t next);
+
 void answer_add_mac(struct rte_tel_data *row, const char *name, const struct rte_ether_addr *mac);
 void answer_add_address(struct rte_tel_data *row, const char *name, const struct address *address);
 

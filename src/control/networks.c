@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/networks.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +77,12 @@ uint16_t networks_find(const struct networks *networks, const char *name)
 		if (strcmp(networks->list[i].config->name, name) == 0)
 			return i;
 	return NETWORK_NONE;
+}
+
+const char *networks_name(const struct networks *networks, uint16_t index)
+{
+	assert(index == NETWORK_NONE || index < networks->n);
+	return index == NETWORK_NONE ? "" : networks->list[index].config->name;
 }
 
 /* ---- places ---- */

@@ -47,6 +47,9 @@ int networks_add(struct networks *networks, const struct network_config *config,
 /* Index of a network by its name, or NETWORK_NONE. */
 uint16_t networks_find(const struct networks *networks, const char *name);
 
+/* "" for NETWORK_NONE, which is what uplinks are in. */
+const char *networks_name(const struct networks *networks, uint16_t index);
+
 /* A container port, or a listed VTEP, comes or goes. */
 void networks_add_place(struct networks *networks, uint16_t index, uint16_t place);
 void networks_remove_place(struct networks *networks, uint16_t index, uint16_t place);

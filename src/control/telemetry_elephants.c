@@ -152,10 +152,8 @@ void elephants_show(struct control *control, struct request *request)
 
 		if (state == ELEPHANT_NONE)
 			continue;
-		if (list.n == ELEPHANTS_PAGE) {
-			rte_tel_data_add_dict_u64(request->data, "next", i);
+		if (answer_is_full(&list, ELEPHANTS_PAGE, request, i))
 			return;
-		}
 		add_elephant(&list, &slot, state);
 	}
 }

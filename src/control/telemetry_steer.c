@@ -292,10 +292,8 @@ void steer_show_groups(struct control *control, struct request *request)
 
 		if (sent == 0)
 			continue;
-		if (list.n == GROUPS_PAGE) {
-			rte_tel_data_add_dict_u64(request->data, "next", i);
+		if (answer_is_full(&list, GROUPS_PAGE, request, i))
 			return;
-		}
 		add_group(dataplane, &list, door, group, sent);
 	}
 }
