@@ -4,6 +4,17 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+bool address_in_prefix(const struct address *address, const struct address *network, uint8_t bits)
+{
+	unsigned int all = address_is_ipv4(network) ? 96 + bits : bits;
+	unsigned int bytes = all / 8, rest = all % 8;
+
+	if (address_is_ipv4(address) != address_is_ipv4(network) ||
+		memcmp(address->bytes, network->bytes, bytes) != 0)
+		return false;
+	return rest == 0 || (address->bytes[bytes] ^ network->bytes[bytes]) >> (8 - rest) == 0;
+}
+
 int address_parse(const char *text, struct address *address)
 {
 	struct address ipv6;

@@ -67,6 +67,10 @@ static inline bool address_equal(const struct address *one, const struct address
 	return one->words[0] == other->words[0] && one->words[1] == other->words[1];
 }
 
+/* Whether it is of the same kind as `network` and has its first `bits` bits, counted as that kind
+ * does. */
+bool address_in_prefix(const struct address *address, const struct address *network, uint8_t bits);
+
 /* "192.0.2.1" or "2001:db8::1"; -1 and *address as it was if the text is neither. A mapped address
  * in the form of IPv6 is refused: it would mean the other kind. */
 int address_parse(const char *text, struct address *address);

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include <rte_ether.h>
-#include <rte_ip.h>
 
+#include "base/address.h"
 #include "base/error.h"
 #include "control/section.h"
 #include "ports/port.h"
@@ -56,9 +56,9 @@ struct micro_flows_config {
 
 struct uplink_config {
 	struct port_config port;
-	rte_be32_t address;
+	struct address address;
 	uint8_t prefix;		  /* bits */
-	rte_be32_t gateway;	  /* 0: none */
+	struct address gateway;	  /* or none */
 	struct lcore_list lcores; /* none: all workers */
 };
 
@@ -68,7 +68,7 @@ struct network_config {
 	uint16_t udp_port;
 	char uplink[PORT_NAME_SIZE]; /* empty: the first */
 	uint16_t n_vteps;
-	rte_be32_t vteps[CONFIG_NETWORK_VTEPS_MAX];
+	struct address vteps[CONFIG_NETWORK_VTEPS_MAX];
 	bool vtep_guard;
 	bool source_guard;
 	bool learning;
@@ -80,10 +80,8 @@ struct network_config {
 struct container_config {
 	struct port_config port;
 	char network[PORT_NAME_SIZE];
-	uint16_t n_addresses4;
-	uint16_t n_addresses6;
-	rte_be32_t addresses4[PORT_ADDRESSES_MAX];
-	uint8_t addresses6[PORT_ADDRESSES_MAX][16];
+	uint16_t n_addresses;
+	struct address addresses[PORT_ADDRESSES_MAX];
 	uint32_t lcore; /* CONFIG_NONE: the next in turn */
 };
 
@@ -92,7 +90,7 @@ struct fdb_config {
 	char network[PORT_NAME_SIZE];
 	struct rte_ether_addr mac;
 	char port[PORT_NAME_SIZE]; /* empty: `vtep` */
-	rte_be32_t vtep;
+	struct address vtep;
 	unsigned int line; /* of the file; 0: from elsewhere */
 };
 

@@ -52,11 +52,9 @@ int containers_fit_mode(const struct control *control, const struct mode *mode, 
 static void describe(
 	const struct control *control, const struct port *port, struct container_config *container)
 {
-	*container = (struct container_config){.port = port->config,
-		.n_addresses4 = port->n_addresses4,
-		.n_addresses6 = port->n_addresses6};
-	memcpy(container->addresses4, port->addresses4, sizeof(port->addresses4));
-	memcpy(container->addresses6, port->addresses6, sizeof(port->addresses6));
+	*container =
+		(struct container_config){.port = port->config, .n_addresses = port->n_addresses};
+	memcpy(container->addresses, port->addresses, sizeof(port->addresses));
 	snprintf(container->network, sizeof(container->network), "%s",
 		control->networks.list[port->network].config->name);
 }

@@ -12,12 +12,9 @@ static int add_next_hop(struct control *control, uint16_t uplink, const struct a
 	struct error *error)
 {
 	struct address hop;
-	rte_be32_t ipv4;
 
-	if (uplink_next_hop(
-		    &control->config->uplinks[uplink], address_ipv4(address), &ipv4, error) != 0)
+	if (uplink_next_hop(&control->config->uplinks[uplink], address, &hop, error) != 0)
 		return -1;
-	hop = address_of_ipv4(ipv4);
 	return neighbours_add(&control->neighbours, uplink, &hop, error);
 }
 
@@ -27,7 +24,7 @@ static int try_to_add_vtep(struct control *control, uint16_t network, const stru
 	uint16_t uplink = control->networks.list[network].uplink;
 	int neighbour, index;
 
-	if (address_ipv4(address) == control->config->uplinks[uplink].address)
+	if (address_equal(address, &control->config->uplinks[uplink].address))
 		return error_set(error, "is the uplink's own address");
 	if (remotes_check(&control->remotes, network, address, error) != 0)
 		return -1;
@@ -78,12 +75,9 @@ static int add_vteps(struct control *control, uint16_t network, struct error *er
 {
 	const struct network_config *config = control->networks.list[network].config;
 
-	for (uint16_t i = 0; i < config->n_vteps; i++) {
-		struct address address = address_of_ipv4(config->vteps[i]);
-
-		if (add_vtep(control, network, &address, true, error) != 0)
+	for (uint16_t i = 0; i < config->n_vteps; i++)
+		if (add_vtep(control, network, &config->vteps[i], true, error) != 0)
 			return error_prefix(error, "vteps: ");
-	}
 	return 0;
 }
 
@@ -111,19 +105,17 @@ int overlay_add_network(
 static uint16_t place_of(
 	const struct control *control, const struct fdb_config *entry, uint16_t network)
 {
-	const struct address vtep = address_of_ipv4(entry->vtep);
 	const struct port *port = ports_find(&control->ports, entry->port);
 	int remote;
 
 	if (entry->port[0] != '\0')
 		return port != NULL && port->network == network ? port->index : PLACE_NONE;
-	remote = remotes_find(&control->remotes, network, &vtep);
+	remote = remotes_find(&control->remotes, network, &entry->vtep);
 	return remote < 0 ? PLACE_NONE : PLACE_REMOTE | remote;
 }
 
 static int unknown_place(const struct fdb_config *entry, struct error *error)
 {
-	const struct address vtep = address_of_ipv4(entry->vtep);
 	char text[ADDRESS_TEXT_SIZE];
 
 	if (entry->port[0] != '\0')
@@ -131,7 +123,8 @@ static int unknown_place(const struct fdb_config *entry, struct error *error)
 			RTE_ETHER_ADDR_BYTES(&entry->mac), entry->network, entry->port);
 	return error_set(error,
 		RTE_ETHER_ADDR_PRT_FMT ": %s is no VTEP in the 'vteps' of network %s",
-		RTE_ETHER_ADDR_BYTES(&entry->mac), address_format(&vtep, text), entry->network);
+		RTE_ETHER_ADDR_BYTES(&entry->mac), address_format(&entry->vtep, text),
+		entry->network);
 }
 
 int overlay_add_entry(struct control *control, const struct fdb_config *entry, struct error *error)

@@ -138,10 +138,8 @@ static int choose_index(struct ports *ports, uint16_t *index)
 
 static void set_addresses(struct port *port, const struct container_config *config)
 {
-	port->n_addresses4 = config->n_addresses4;
-	port->n_addresses6 = config->n_addresses6;
-	memcpy(port->addresses4, config->addresses4, sizeof(port->addresses4));
-	memcpy(port->addresses6, config->addresses6, sizeof(port->addresses6));
+	port->n_addresses = config->n_addresses;
+	memcpy(port->addresses, config->addresses, sizeof(port->addresses));
 }
 
 struct port *ports_make_container(struct ports *ports, const struct container_config *config,

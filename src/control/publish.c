@@ -33,7 +33,7 @@ static void build_tunnel(
 	const struct tunnel_ends ends = {
 		.local_mac = control->ports.list[network->uplink]->mac,
 		.next_hop_mac = control->neighbours.list[state->neighbour].mac,
-		.local = address_of_ipv4(control->config->uplinks[network->uplink].address),
+		.local = control->config->uplinks[network->uplink].address,
 		.remote = control->remotes.vteps[state->vtep].address,
 		.udp_port = network->config->udp_port,
 		.vni = network->config->vni,
@@ -88,7 +88,7 @@ static void build_exits(const struct control *control, struct tables *tables)
 		const struct port *uplink = control->ports.list[i];
 
 		tables->uplinks[i] = i;
-		tables->uplink_addresses[i] = address_of_ipv4(control->config->uplinks[i].address);
+		tables->uplink_addresses[i] = control->config->uplinks[i].address;
 		for (uint16_t lcore = 0; lcore <= control->dataplane->n_lcores; lcore++) {
 			uint16_t queue = exit_queue(uplink, lcore);
 

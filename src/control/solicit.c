@@ -38,7 +38,7 @@ bool solicit(void *argument, const struct neighbour *neighbour)
 
 	if (mbuf == NULL)
 		return false;
-	write_request(
-		neighbour, &uplink->mac, control->config->uplinks[neighbour->uplink].address, mbuf);
+	write_request(neighbour, &uplink->mac,
+		address_ipv4(&control->config->uplinks[neighbour->uplink].address), mbuf);
 	return dataplane_inject(control->dataplane, mbuf, neighbour->uplink) == 0;
 }

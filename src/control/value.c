@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/value.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -10,6 +9,8 @@
 #include <string.h>
 
 #include <rte_ether.h>
+
+#include "base/address.h"
 
 int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
 {
@@ -117,9 +118,12 @@ int value_mac(const struct key *key, const char *value, void *to, struct error *
 
 int value_ipv4(const struct key *key, const char *value, void *to, struct error *error)
 {
+	struct address address;
+
 	(void)key;
-	if (inet_pton(AF_INET, value, to) != 1)
+	if (address_parse(value, &address) != 0 || !address_is_ipv4(&address))
 		return error_set(error, "'%s' is no IPv4 address such as 192.0.2.1", value);
+	*(struct address *)to = address;
 	return 0;
 }
 

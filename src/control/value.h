@@ -38,6 +38,7 @@ int value_mac(const struct key *key, const char *value, void *to, struct error *
 /* Of a PCI device its whole address, whose domain may be left out: "3b:00.0,mprq_en=0" gives
  * "0000:3b:00.0,mprq_en=0". Anything else as it is. */
 int value_device(const struct key *key, const char *value, void *to, struct error *error);
+/* Into a struct address. */
 int value_ipv4(const struct key *key, const char *value, void *to, struct error *error);
 
 /* A value that is a list of words: each in turn, until one is wrong. */

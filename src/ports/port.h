@@ -12,6 +12,7 @@
 #include <rte_mbuf.h>
 #include <rte_rcu_qsbr.h>
 
+#include "base/address.h"
 #include "base/error.h"
 #include "base/events.h"
 #include "base/limits.h"
@@ -32,8 +33,8 @@
 #define PORT_DEVICE_SIZE 256
 #define PORT_NETNS_SIZE PATH_MAX
 #define PORT_QUEUES_MAX 16
-#define PORT_MTU_MAX 9600 /* of what a configuration may say */
-#define PORT_ADDRESSES_MAX 8
+#define PORT_MTU_MAX 9600     /* of what a configuration may say */
+#define PORT_ADDRESSES_MAX 16 /* of both kinds */
 #define PORT_STATUS_SIZE 128
 
 struct port;
@@ -130,10 +131,8 @@ struct port {
 	 * in it: these keep it, from whatever control thread; port_pairs() reads it. */
 	uint16_t n_pairs;
 	struct rte_ether_addr mac;
-	uint16_t n_addresses4; /* addresses the container may send from; none: any */
-	uint16_t n_addresses6;
-	rte_be32_t addresses4[PORT_ADDRESSES_MAX];
-	uint8_t addresses6[PORT_ADDRESSES_MAX][16];
+	uint16_t n_addresses; /* that the container may send from; none: any */
+	struct address addresses[PORT_ADDRESSES_MAX];
 	struct port_config config;
 	struct port_environment environment;
 	/* Control threads only: port_report(), port_log(), port_status(). */

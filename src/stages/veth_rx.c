@@ -40,29 +40,36 @@ struct neighbour_advertisement {
 /* A port that has addresses of one kind has none of the other unless it has those, too. */
 static bool has_addresses(const struct port *port)
 {
-	return port->n_addresses4 + port->n_addresses6 > 0;
+	return port->n_addresses > 0;
 }
 
-static bool owns_ipv4(const struct port *port, rte_be32_t address)
+static bool owns(const struct port *port, const struct address *address)
 {
-	for (uint16_t i = 0; i < port->n_addresses4; i++)
-		if (port->addresses4[i] == address)
+	for (uint16_t i = 0; i < port->n_addresses; i++)
+		if (address_equal(&port->addresses[i], address))
 			return true;
 	return false;
 }
 
+static bool owns_ipv4(const struct port *port, rte_be32_t ipv4)
+{
+	const struct address address = address_of_ipv4(ipv4);
+
+	return owns(port, &address);
+}
+
 /* A link-local address is what every IPv6 host has (RFC 4862). What form it has is the host's
- * affair, so only the one that follows from the port's MAC (RFC 4291, appendix A) is known. */
-static bool owns_ipv6(const struct port *port, const uint8_t address[16])
+ * affair, so only the one that follows from the port's MAC (RFC 4291, appendix A) is known. An IPv4
+ * address in the form of IPv6 is no host's. */
+static bool owns_ipv6(const struct port *port, const uint8_t ipv6[16])
 {
 	const uint8_t *mac = port->mac.addr_bytes;
 	const uint8_t link_local[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2],
 		0xff, 0xfe, mac[3], mac[4], mac[5]};
+	const struct address address = address_of_ipv6(ipv6);
 
-	for (uint16_t i = 0; i < port->n_addresses6; i++)
-		if (memcmp(port->addresses6[i], address, 16) == 0)
-			return true;
-	return memcmp(address, link_local, 16) == 0;
+	return (owns(port, &address) && !address_is_ipv4(&address)) ||
+	       memcmp(ipv6, link_local, sizeof(link_local)) == 0;
 }
 
 /* RFC 5227: a probe has no sender address, and asks. It is for an address that the host may have:

@@ -375,13 +375,14 @@ static void check_end(const struct config *config, const struct network_config *
 	struct error_list *errors)
 {
 	const struct container_config *container = config_container(config, end->port);
-	char address[INET_ADDRSTRLEN];
+	const struct address vtep = address_of_ipv4(end->vtep);
+	char address[ADDRESS_TEXT_SIZE];
 
 	if (end->port[0] == '\0') {
-		inet_ntop(AF_INET, &end->vtep, address, sizeof(address));
-		if (end->vtep != 0 && !network_lists_vtep(network, end->vtep))
+		if (end->vtep != 0 && !network_lists_vtep(network, &vtep))
 			ini_wrong(errors, section, key, NULL,
-				"[network %s] does not list the VTEP %s", network->name, address);
+				"[network %s] does not list the VTEP %s", network->name,
+				address_format(&vtep, address));
 	} else if (container == NULL) {
 		ini_wrong(errors, section, key, NULL, "no port is called '%s'", end->port);
 	} else if (strcmp(container->network, network->name) != 0) {

@@ -66,9 +66,12 @@ static int address_end(const struct outside *outside, const struct traffic_end *
 	container = config_container(outside->config, end->port);
 	*mac = container->port.mac;
 	*address = container_address(container - outside->config->containers);
-	if (container->n_addresses4 > 0)
-		*address = container->addresses4[0];
-	else if (container->n_addresses6 > 0)
+	for (uint16_t i = 0; i < container->n_addresses; i++)
+		if (address_is_ipv4(&container->addresses[i])) {
+			*address = address_ipv4(&container->addresses[i]);
+			return 0;
+		}
+	if (container->n_addresses > 0)
 		return error_set(error,
 			"port %s: addresses: test traffic is IPv4, and the port "
 			"has IPv6 addresses only",
@@ -92,15 +95,16 @@ static void set_tunnel(struct outside_traffic *traffic, const struct device *dev
 {
 	const struct traffic_settings *settings = traffic->settings;
 	rte_be32_t vtep = settings->from.port[0] == '\0' ? settings->from.vtep : settings->to.vtep;
-	rte_be32_t hop = vtep;
+	struct address hop = address_of_ipv4(vtep);
 
-	if (!ipv4_in_prefix(vtep, uplink->address, uplink->prefix))
+	if (!address_in_prefix(&hop, &uplink->address, uplink->prefix) &&
+		!address_is_none(&uplink->gateway))
 		hop = uplink->gateway;
 	traffic->tunnel = (struct frame_tunnel){
-		.local_mac = underlay_mac(hop),
+		.local_mac = underlay_mac(address_ipv4(&hop)),
 		.remote_mac = device->mac,
 		.local = vtep,
-		.remote = uplink->address,
+		.remote = address_ipv4(&uplink->address),
 		.vni = network->vni,
 		.udp_port = network->udp_port,
 	};
@@ -205,7 +209,7 @@ static void add_entry(struct config *config, const struct traffic_settings *sett
 		return;
 	entry = config_add_fdb(config);
 	entry->mac = remote_mac(section);
-	entry->vtep = end->vtep;
+	entry->vtep = address_of_ipv4(end->vtep);
 	snprintf(entry->network, sizeof(entry->network), "%s", settings->network);
 }
 

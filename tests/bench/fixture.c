@@ -172,8 +172,7 @@ struct port fixture_container = {.ops = &container_ops,
 	.network = 0,
 	.mtu = 1550,
 	.n_queues = 1,
-	.n_addresses4 = 1,
-	.addresses4 = {CONTAINER_ADDRESS}};
+	.n_addresses = 1};
 
 /* ---- tables with one network, one VTEP, one container ---- */
 
@@ -260,6 +259,7 @@ struct tables *fixture_tables(struct port *polled)
 	tables->ports[CONTAINER] = &fixture_container;
 	fixture_uplink.mac = vtep_mac;
 	fixture_container.mac = container_mac;
+	fixture_container.addresses[0] = address_of_ipv4(CONTAINER_ADDRESS);
 	tables->owned[0] = (struct owned_queue){polled, 0};
 	for (int lcore = 1; lcore <= LCORES_MAX; lcore++)
 		tables->owned_begin[lcore] = 1; /* lcore 0 owns the one queue */

@@ -331,7 +331,7 @@ static void make_settings(struct world *world)
 	settings->n_uplinks = world->config.n_uplinks;
 	settings->uplinks = calloc(settings->n_uplinks, sizeof(*settings->uplinks));
 	for (uint16_t i = 0; i < settings->n_uplinks; i++) {
-		settings->uplinks[i].address = sim_vtep(i, 0);
+		settings->uplinks[i].address = address_of_ipv4(sim_vtep(i, 0));
 		settings->uplinks[i].prefix = 24;
 		settings->uplinks[i].port = (struct port_config){.type = "sim",
 			.mac = sim_vtep_mac(i, 0),
@@ -355,7 +355,8 @@ static void make_settings(struct world *world)
 			i % world->config.n_uplinks);
 		network->n_vteps = SIM_REMOTES;
 		for (uint16_t j = 0; j < SIM_REMOTES; j++)
-			network->vteps[j] = sim_vtep(i % world->config.n_uplinks, 1 + j);
+			network->vteps[j] =
+				address_of_ipv4(sim_vtep(i % world->config.n_uplinks, 1 + j));
 	}
 }
 
@@ -376,8 +377,8 @@ static void add_container(struct world *world, struct sim_peer *peer)
 	struct container_config config = {.port = {.type = "sim",
 						  .mac = sim_mac(peer->place),
 						  .queues = world->config.container_queues},
-		.n_addresses4 = 1,
-		.addresses4 = {sim_address(peer->place)}};
+		.n_addresses = 1,
+		.addresses = {address_of_ipv4(sim_address(peer->place))}};
 	struct error error;
 
 	choose_container_owner(world, peer);

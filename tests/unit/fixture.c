@@ -165,8 +165,8 @@ static void make_port(uint16_t index, uint16_t network, const struct rte_ether_a
 		.n_queues = 1,
 		.mac = *mac};
 	if (index == PORT_1) {
-		port->addresses4[port->n_addresses4++] = ADDRESS(10, 0, 0, 1);
-		memcpy(port->addresses6[port->n_addresses6++], address6_1, 16);
+		port->addresses[port->n_addresses++] = address_of_ipv4(ADDRESS(10, 0, 0, 1));
+		port->addresses[port->n_addresses++] = address_of_ipv6(address6_1);
 	}
 	fixture.tables->ports[index] = port;
 }

@@ -83,6 +83,29 @@ static void what_is_no_address_changes_nothing(void **state)
 	}
 }
 
+static bool is_in(const char *address, const char *network, uint8_t bits)
+{
+	const struct address one = parsed(address), other = parsed(network);
+
+	return address_in_prefix(&one, &other, bits);
+}
+
+static void prefixes_count_the_bits_of_their_kind(void **state)
+{
+	(void)state;
+	assert_true(is_in("192.0.2.1", "192.0.2.1", 32));
+	assert_false(is_in("192.0.2.1", "192.0.2.0", 32));
+	assert_true(is_in("192.0.2.1", "192.0.2.0", 31));
+	assert_true(is_in("192.0.3.1", "192.0.2.0", 23));
+	assert_false(is_in("192.0.3.1", "192.0.2.0", 24));
+	assert_true(is_in("200.0.0.1", "255.0.0.0", 1));
+	assert_true(is_in("2001:db8::1", "2001:db8::", 64));
+	assert_false(is_in("2001:db8:0:1::1", "2001:db8::", 64));
+	assert_true(is_in("2001:db8:0:1::1", "2001:db8::", 63));
+	assert_true(is_in("2001:db8::1", "2001:db8::1", 128));
+	assert_false(is_in("192.0.2.1", "::", 1)); /* of the other kind */
+}
+
 static void no_address_is_neither(void **state)
 {
 	struct address none = {{{0}}}, zero = address_of_ipv4(0);
@@ -103,6 +126,7 @@ int main(void)
 		cmocka_unit_test(addresses_are_equal_in_all_their_bytes),
 		cmocka_unit_test(text_is_there_and_back),
 		cmocka_unit_test(what_is_no_address_changes_nothing),
+		cmocka_unit_test(prefixes_count_the_bits_of_their_kind),
 		cmocka_unit_test(no_address_is_neither),
 	};
 

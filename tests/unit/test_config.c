@@ -68,7 +68,7 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(config->n_modes, 0);
 	assert_int_equal(config->n_uplinks, 1);
 	assert_int_equal(config->uplinks[0].port.queues, 1);
-	assert_int_equal(config->uplinks[0].gateway, 0);
+	assert_true(address_is_none(&config->uplinks[0].gateway));
 	assert_int_equal(config->uplinks[0].lcores.n, 0);
 	assert_int_equal(network->udp_port, 4789);
 	assert_true(network->vtep_guard && network->source_guard && network->learning);
@@ -133,24 +133,23 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config->micro_flows.lcores.ids[0], 4);
 	assert_string_equal(uplink->port.interface, "eth1");
 	assert_string_equal(uplink->port.type, "interface");
-	assert_int_equal(uplink->address, inet_addr("192.0.2.1"));
+	assert_int_equal(address_ipv4(&uplink->address), inet_addr("192.0.2.1"));
 	assert_int_equal(uplink->prefix, 25);
-	assert_int_equal(uplink->gateway, inet_addr("192.0.2.126"));
+	assert_int_equal(address_ipv4(&uplink->gateway), inet_addr("192.0.2.126"));
 	assert_int_equal(uplink->port.mtu, 9000);
 	assert_int_equal(uplink->lcores.n, 2);
 	assert_int_equal(uplink->lcores.ids[1], 2);
 	assert_int_equal(network->vni, 16777215);
 	assert_int_equal(network->n_vteps, 2);
-	assert_int_equal(network->vteps[1], inet_addr("192.0.2.3"));
+	assert_int_equal(address_ipv4(&network->vteps[1]), inet_addr("192.0.2.3"));
 	assert_false(network->vtep_guard || network->source_guard || network->learning);
 	assert_int_equal(network->mtu, 1400);
-	assert_int_equal(port->n_addresses4, 2);
-	assert_int_equal(port->n_addresses6, 1);
+	assert_int_equal(port->n_addresses, 3);
 	assert_true(port->port.client);
 	assert_int_equal(port->lcore, 3);
 	assert_int_equal(config->pipeline[STAGE_BRIDGE], 2);
 	assert_int_equal(config->n_fdb, 2);
-	assert_int_equal(config->fdb[0].vtep, inet_addr("192.0.2.3"));
+	assert_int_equal(address_ipv4(&config->fdb[0].vtep), inet_addr("192.0.2.3"));
 	assert_string_equal(config->fdb[1].port, "web");
 	config_free(config);
 }
@@ -855,8 +854,7 @@ static void lists_may_be_given_in_several_lines(void **state)
 
 	(void)state;
 	assert_int_equal(config->networks[0].n_vteps, 2);
-	assert_int_equal(config->containers[0].n_addresses4, 1);
-	assert_int_equal(config->containers[0].n_addresses6, 1);
+	assert_int_equal(config->containers[0].n_addresses, 2);
 	config_free(config);
 }
 
@@ -876,8 +874,7 @@ static void words_of_port_add_make_a_port(void **state)
 	assert_string_equal(port.port.name, "web");
 	assert_string_equal(port.network, "blue");
 	assert_string_equal(port.port.path, "/run/x.sock");
-	assert_int_equal(port.n_addresses4, 1);
-	assert_int_equal(port.n_addresses6, 1);
+	assert_int_equal(port.n_addresses, 2);
 	assert_int_equal(port.port.queues, 2);
 	assert_int_equal(port.lcore, CONFIG_NONE);
 }

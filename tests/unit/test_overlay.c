@@ -106,7 +106,7 @@ static void a_place_that_is_not_there_teaches_nothing(void **state)
 
 static struct fdb_config configured(const char *network, const char *port, rte_be32_t vtep)
 {
-	struct fdb_config entry = {.mac = host, .vtep = vtep};
+	struct fdb_config entry = {.mac = host, .vtep = address_of_ipv4(vtep)};
 
 	snprintf(entry.network, sizeof(entry.network), "%s", network);
 	snprintf(entry.port, sizeof(entry.port), "%s", port);

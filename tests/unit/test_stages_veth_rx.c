@@ -168,6 +168,18 @@ static void another_ipv6_address_is_not_taken(void **state)
 	assert_drop(enter_frame(frame), "source_ipv6");
 }
 
+/* Both are kept in one list, an IPv4 address as IPv6 maps it. */
+static void an_ipv4_address_is_none_of_ipv6(void **state)
+{
+	const struct address mapped = address_of_ipv4(ADDRESS(10, 0, 0, 1));
+	struct ipv6_frame frame = ipv6_frame(IPPROTO_UDP);
+
+	(void)state;
+	assert_true(address_equal(&fixture.ports[PORT_1].addresses[0], &mapped));
+	memcpy(frame.ip.src_addr, mapped.bytes, 16);
+	assert_drop(enter_frame(frame), "source_ipv6");
+}
+
 static void half_an_ipv6_header_is_not_taken(void **state)
 {
 	struct ipv6_frame frame = ipv6_frame(IPPROTO_UDP);
@@ -630,6 +642,7 @@ int main(void)
 		TEST(arp_probes_are_for_ones_own_addresses),
 		TEST(a_port_without_addresses_still_tells_its_mac_only),
 		TEST(another_ipv6_address_is_not_taken),
+		TEST(an_ipv4_address_is_none_of_ipv6),
 		TEST(half_an_ipv6_header_is_not_taken),
 		TEST(ones_own_address_is_advertised_only),
 		TEST(extension_headers_hide_no_advertisement),

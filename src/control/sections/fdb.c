@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/sections/fdb.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,12 +70,12 @@ static void check_place(
 {
 	const struct network_config *network = config_network(config, entry->network);
 	const struct container_config *container = config_container(config, entry->port);
-	char vtep[INET_ADDRSTRLEN];
+	char vtep[ADDRESS_TEXT_SIZE];
 
 	if (network == NULL)
 		return; /* told of the section */
-	inet_ntop(AF_INET, &entry->vtep, vtep, sizeof(vtep));
-	if (entry->port[0] == '\0' && !network_lists_vtep(network, entry->vtep))
+	address_format(&entry->vtep, vtep);
+	if (entry->port[0] == '\0' && !network_lists_vtep(network, &entry->vtep))
 		WRONG_ENTRY(
 			entry, "%s is no VTEP in the 'vteps' of network %s", vtep, entry->network);
 	if (entry->port[0] != '\0' &&

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/sections/network.h"
 
-#include <arpa/inet.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,13 +20,13 @@
 static int read_vtep(const char *word, void *to, struct error *error)
 {
 	struct network_config *network = to;
-	rte_be32_t *vtep = &network->vteps[network->n_vteps];
+	struct address *vtep = &network->vteps[network->n_vteps];
 
 	if (network->n_vteps == CONFIG_NETWORK_VTEPS_MAX)
 		return error_set(error, "more than %d VTEPs", CONFIG_NETWORK_VTEPS_MAX);
 	if (value_ipv4(NULL, word, vtep, error) != 0)
 		return -1;
-	if (!ipv4_is_host(*vtep))
+	if (!ipv4_is_host(address_ipv4(vtep)))
 		return error_set(error, "'%s' is no host's address", word);
 	network->n_vteps++;
 	return 0;
@@ -83,10 +82,10 @@ static const struct uplink_config *find_uplink(
 	return NULL;
 }
 
-static bool is_own_address(const struct config *config, rte_be32_t address)
+static bool is_own_address(const struct config *config, const struct address *address)
 {
 	for (uint32_t i = 0; i < config->n_uplinks; i++)
-		if (config->uplinks[i].address == address)
+		if (address_equal(&config->uplinks[i].address, address))
 			return true;
 	return false;
 }
@@ -95,13 +94,14 @@ static void check_vtep(const struct config *config, const struct network_config 
 	uint16_t i, struct error_list *errors)
 {
 	const struct uplink_config *uplink = find_uplink(config, network);
-	rte_be32_t vtep = network->vteps[i], next_hop;
-	char address[INET_ADDRSTRLEN];
+	const struct address *vtep = &network->vteps[i];
+	struct address next_hop;
+	char address[ADDRESS_TEXT_SIZE];
 	struct error error;
 
-	inet_ntop(AF_INET, &vtep, address, sizeof(address));
+	address_format(vtep, address);
 	for (uint16_t j = 0; j < i; j++)
-		if (network->vteps[j] == vtep) {
+		if (address_equal(&network->vteps[j], vtep)) {
 			config_wrong(config, errors, "network", network->name, "vteps", address,
 				"%s is given twice", address);
 			break;
@@ -109,7 +109,7 @@ static void check_vtep(const struct config *config, const struct network_config 
 	if (is_own_address(config, vtep))
 		config_wrong(config, errors, "network", network->name, "vteps", address,
 			"%s is an uplink's own address", address);
-	else if (uplink != NULL && uplink->address != 0 &&
+	else if (uplink != NULL && !address_is_none(&uplink->address) &&
 		 uplink_next_hop(uplink, vtep, &next_hop, &error) != 0)
 		config_wrong(config, errors, "network", network->name, "vteps", address, "%s %s",
 			address, error.text);
@@ -189,10 +189,10 @@ const struct network_config *config_network(const struct config *config, const c
 	return NULL;
 }
 
-bool network_lists_vtep(const struct network_config *network, rte_be32_t vtep)
+bool network_lists_vtep(const struct network_config *network, const struct address *vtep)
 {
 	for (uint16_t i = 0; i < network->n_vteps; i++)
-		if (network->vteps[i] == vtep)
+		if (address_equal(&network->vteps[i], vtep))
 			return true;
 	return false;
 }

@@ -4,8 +4,7 @@
 
 #include <stdbool.h>
 
-#include <rte_ip.h>
-
+#include "base/address.h"
 #include "stages/tunnel.h"
 
 struct config;
@@ -18,6 +17,6 @@ enum tunnel_kind network_tunnel(const struct network_config *network);
 const struct network_config *config_network(const struct config *config, const char *name);
 
 /* Whether it is among the network's `vteps`. */
-bool network_lists_vtep(const struct network_config *network, rte_be32_t vtep);
+bool network_lists_vtep(const struct network_config *network, const struct address *vtep);
 
 #endif

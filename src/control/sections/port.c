@@ -14,18 +14,27 @@
 #include "control/sections/sections.h"
 #include "stages/tables.h"
 
+#define OF_ONE_KIND_MAX (PORT_ADDRESSES_MAX / 2)
+
+static uint16_t count_kind(const struct container_config *container, bool ipv4)
+{
+	uint16_t n = 0;
+
+	for (uint16_t i = 0; i < container->n_addresses; i++)
+		n += address_is_ipv4(&container->addresses[i]) == ipv4;
+	return n;
+}
+
 static int read_address(const char *word, void *to, struct error *error)
 {
 	struct container_config *container = to;
-	bool ipv6 = strchr(word, ':') != NULL;
-	uint16_t *n = ipv6 ? &container->n_addresses6 : &container->n_addresses4;
-	void *address = ipv6 ? (void *)&container->addresses6[*n] : &container->addresses4[*n];
+	struct address address;
 
-	if (*n == PORT_ADDRESSES_MAX)
-		return error_set(error, "more than %d addresses of one kind", PORT_ADDRESSES_MAX);
-	if (inet_pton(ipv6 ? AF_INET6 : AF_INET, word, address) != 1)
+	if (count_kind(container, strchr(word, ':') == NULL) == OF_ONE_KIND_MAX)
+		return error_set(error, "more than %d addresses of one kind", OF_ONE_KIND_MAX);
+	if (address_parse(word, &address) != 0)
 		return error_set(error, "'%s' is no address such as 10.0.0.2 or fd00::2", word);
-	(*n)++;
+	container->addresses[container->n_addresses++] = address;
 	return 0;
 }
 

@@ -113,17 +113,13 @@ void check_container(const struct config *config, const struct container_config 
 
 /* An address that both have, as text; "" if there is none. */
 static void shared_address(const struct container_config *one, const struct container_config *other,
-	char text[INET6_ADDRSTRLEN])
+	char text[ADDRESS_TEXT_SIZE])
 {
 	text[0] = '\0';
-	for (uint16_t i = 0; i < one->n_addresses4; i++)
-		for (uint16_t j = 0; j < other->n_addresses4; j++)
-			if (one->addresses4[i] == other->addresses4[j])
-				inet_ntop(AF_INET, &one->addresses4[i], text, INET6_ADDRSTRLEN);
-	for (uint16_t i = 0; i < one->n_addresses6; i++)
-		for (uint16_t j = 0; j < other->n_addresses6; j++)
-			if (memcmp(one->addresses6[i], other->addresses6[j], 16) == 0)
-				inet_ntop(AF_INET6, one->addresses6[i], text, INET6_ADDRSTRLEN);
+	for (uint16_t i = 0; i < one->n_addresses; i++)
+		for (uint16_t j = 0; j < other->n_addresses; j++)
+			if (address_equal(&one->addresses[i], &other->addresses[j]))
+				address_format(&one->addresses[i], text);
 }
 
 /* Each says whether the two cannot be side by side in one way, and tells so of the first. */
@@ -162,7 +158,7 @@ static bool mac_clash(const struct config *config, const struct container_config
 static bool address_clash(const struct config *config, const struct container_config *container,
 	const struct container_config *other, struct error_list *errors)
 {
-	char address[INET6_ADDRSTRLEN];
+	char address[ADDRESS_TEXT_SIZE];
 
 	if (!share_network(container, other))
 		return false;

@@ -20,7 +20,7 @@ static int value_prefix(const struct key *key, const char *value, void *to, stru
 	struct uplink_config *uplink = to;
 	char address[INET_ADDRSTRLEN];
 	const char *slash = strchr(value, '/');
-	rte_be32_t host;
+	struct address host;
 	uint64_t prefix;
 
 	if (slash == NULL || slash - value >= (int)sizeof(address) ||
@@ -30,10 +30,23 @@ static int value_prefix(const struct key *key, const char *value, void *to, stru
 	snprintf(address, sizeof(address), "%.*s", (int)(slash - value), value);
 	if (value_ipv4(key, address, &host, error) != 0)
 		return -1;
-	if (!ipv4_is_host(host))
+	if (!ipv4_is_host(address_ipv4(&host)))
 		return error_set(error, "'%s' is no host's address", value);
 	uplink->address = host;
 	uplink->prefix = prefix;
+	return 0;
+}
+
+/* 0.0.0.0 is none. */
+static int value_gateway(const struct key *key, const char *value, void *to, struct error *error)
+{
+	const struct address zero = address_of_ipv4(0);
+	struct address *gateway = to;
+
+	if (value_ipv4(key, value, gateway, error) != 0)
+		return -1;
+	if (address_equal(gateway, &zero))
+		*gateway = (struct address){.words = {0, 0}};
 	return 0;
 }
 
@@ -42,7 +55,7 @@ static const struct key uplink_keys[] = {
 	{"interface", value_text, PORT(interface), 0, 16, 0},
 	{"device", value_device, PORT(device), 0, PORT_DEVICE_SIZE, 0},
 	{"address", value_prefix, 0, 0, 0, KEY_REQUIRED},
-	{"gateway", value_ipv4, offsetof(struct uplink_config, gateway), 0, 0, 0},
+	{"gateway", value_gateway, offsetof(struct uplink_config, gateway), 0, 0, 0},
 	{"mac", value_mac, PORT(mac), 0, 0, 0},
 	{"mtu", value_u16, PORT(mtu), 128, PORT_MTU_MAX, 0},
 	{"queues", value_u16, PORT(queues), 1, PORT_QUEUES_MAX, 0},
@@ -138,12 +151,13 @@ static void check_uplink(const struct config *config, uint32_t i, struct error_l
 {
 	const struct uplink_config *uplink = &config->uplinks[i];
 	const char *name = uplink->port.name;
+	bool gateway = !address_is_none(&uplink->gateway);
 
-	if (uplink->gateway != 0 && uplink->address != 0 &&
-		!ipv4_in_prefix(uplink->gateway, uplink->address, uplink->prefix))
+	if (gateway && !address_is_none(&uplink->address) &&
+		!address_in_prefix(&uplink->gateway, &uplink->address, uplink->prefix))
 		config_wrong(config, errors, "uplink", name, "gateway", NULL,
 			"is outside the prefix of 'address'");
-	if (uplink->gateway != 0 && uplink->gateway == uplink->address)
+	if (gateway && address_equal(&uplink->gateway, &uplink->address))
 		config_wrong(config, errors, "uplink", name, "gateway", NULL,
 			"is the uplink's own address");
 	for (uint32_t j = 0; j < i; j++)
@@ -169,14 +183,14 @@ static void check_uplink_lcores(
 			&config->uplinks[i].lcores, workers, errors);
 }
 
-int uplink_next_hop(const struct uplink_config *uplink, rte_be32_t vtep, rte_be32_t *next_hop,
-	struct error *error)
+int uplink_next_hop(const struct uplink_config *uplink, const struct address *vtep,
+	struct address *next_hop, struct error *error)
 {
-	*next_hop = vtep;
-	if (ipv4_in_prefix(vtep, uplink->address, uplink->prefix))
+	*next_hop = *vtep;
+	if (address_in_prefix(vtep, &uplink->address, uplink->prefix))
 		return 0;
 	*next_hop = uplink->gateway;
-	return uplink->gateway != 0
+	return !address_is_none(&uplink->gateway)
 		       ? 0
 		       : error_set(error, "is outside uplink %s's prefix, which has no gateway",
 				 uplink->port.name);

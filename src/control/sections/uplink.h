@@ -2,15 +2,14 @@
 #ifndef WEFT_SECTION_UPLINK_H
 #define WEFT_SECTION_UPLINK_H
 
-#include <rte_ip.h>
-
+#include "base/address.h"
 #include "base/error.h"
 
 struct uplink_config;
 
 /* The next hop to a VTEP: itself within the uplink's prefix, else the gateway. -1 and *error if
  * there is no way. */
-int uplink_next_hop(const struct uplink_config *uplink, rte_be32_t vtep, rte_be32_t *next_hop,
-	struct error *error);
+int uplink_next_hop(const struct uplink_config *uplink, const struct address *vtep,
+	struct address *next_hop, struct error *error);
 
 #endif
