@@ -79,6 +79,26 @@ static struct stage_counters count_stage(const struct dataplane *dataplane, int 
 	return sum;
 }
 
+/* What the stage counts by itself. */
+static void add_statistics(const struct dataplane *dataplane, struct rte_tel_data *row, int stage)
+{
+	struct rte_tel_data *statistics;
+
+	if (stage_table[stage]->statistics[0] == NULL)
+		return;
+	statistics = rte_tel_data_alloc();
+	rte_tel_data_start_dict(statistics);
+	for (int i = 0; i < STAGE_STATISTICS_MAX && stage_table[stage]->statistics[i]; i++) {
+		uint64_t sum = 0;
+
+		for (uint16_t lcore = 0; lcore < dataplane->n_lcores; lcore++)
+			sum += counter_read(
+				&dataplane->lcores[lcore]->counters.statistics[stage][i]);
+		rte_tel_data_add_dict_u64(statistics, stage_table[stage]->statistics[i], sum);
+	}
+	rte_tel_data_add_dict_container(row, "statistics", statistics, 0);
+}
+
 static void add_stage(const struct control *control, struct answer_list *list, int stage)
 {
 	const struct dataplane *dataplane = control->dataplane;
@@ -94,6 +114,7 @@ static void add_stage(const struct control *control, struct answer_list *list, i
 	rte_tel_data_add_dict_u64(row, "packets", sum.packets);
 	rte_tel_data_add_dict_u64(row, "cycles", sum.cycles);
 	rte_tel_data_add_dict_u64(row, "drops", drops);
+	add_statistics(dataplane, row, stage);
 }
 
 void telemetry_show_stages(struct control *control, struct request *request)

@@ -34,7 +34,8 @@ LCORE = {"lcore": 1, "idle": 1, "working": 1, "back_pressured": 1, "housekeeping
          "in_flight": 5, "notices_lost": 0, "load": 305, "steering": 1}
 STAGES = [{"name": "rx", "lcores": [1], "bursts": 100, "packets": 3200, "cycles": 64000,
            "drops": 1},
-          {"name": "gro", "lcores": [1, 2], "bursts": 0, "packets": 0, "cycles": 0, "drops": 1500}]
+          {"name": "gro", "lcores": [1, 2], "bursts": 0, "packets": 0, "cycles": 0, "drops": 1500,
+           "statistics": {"coalesced": 1234567}}]
 
 
 GROUP = {"door": 1, "group": 7, "packets": 1000, "in_flight": 3, "held": 0,
@@ -191,7 +192,7 @@ def test_stages_have_what_a_packet_costs(serve, weftctl):
     serve({"/weft/stages": {"stages": STAGES}})
     _, rx, gro, total = cells(weftctl("show", "stages"))
     assert rx == ["rx", "1", "100", "3,200", "32.0", "20.0", "1"]
-    assert gro == ["gro", "1,2", "0", "0", "-", "-", "1,500"]
+    assert gro == ["gro", "1,2", "0", "0", "-", "-", "1,500", "coalesced 1,234,567"]
     assert total == ["all", "1,501"]
 
 
