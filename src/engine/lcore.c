@@ -102,6 +102,8 @@ bool lcore_poll(struct lcore *lcore)
 	look_up(lcore);
 	lcore->created_before = lcore->counters.created;
 	moved = poll_floods(lcore);
+	if (unlikely(lcore->kept > 0))
+		moved += run_kept(lcore);
 	moved += inbox_poll(lcore);
 	if (lcore->door->moves.n_moving > 0 || steering_waits(lcore->door))
 		moved += steering_poll(lcore);

@@ -19,9 +19,9 @@
 #include "steer/moves.h"
 
 /*
- * One lcore of the data path. lcore_poll() does one turn: floods that wait, its inbox, then the
- * queues it owns; then it flushes its outboxes. All state hangs off struct lcore, so any thread may
- * drive any number of them, one turn at a time.
+ * One lcore of the data path. lcore_poll() does one turn: floods that wait, what stages have kept,
+ * its inbox, then the queues it owns; then it flushes its outboxes. All state hangs off struct
+ * lcore, so any thread may drive any number of them, one turn at a time.
  *
  * Between lcores: each (sender, receiver) is a ring with one producer and one consumer, so nothing
  * ever waits for another lcore. Its elements are parcels: a packet and the step that it waits for.
@@ -67,7 +67,9 @@ struct lcore {
 	struct outbox *dirty[LCORES_MAX]; /* outboxes with packets */
 	struct vectors vectors;
 	struct merging merging;
-	void *states[STAGE_COUNT]; /* what stages keep */
+	void *states[STAGE_COUNT]; /* of the stages on this lcore */
+	uint32_t kept;		   /* packets that are with stages, */
+	uint32_t kept_by[STAGE_COUNT];
 	uint16_t n_inbox;
 	struct inbox inbox[LCORES_MAX + 1]; /* from each lcore, itself too, and from the main one */
 	struct outbox *outboxes;	    /* [receiver] */

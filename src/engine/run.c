@@ -22,6 +22,12 @@ static void follow_exit(struct lcore *lcore, enum step step, struct rte_mbuf **m
 	route(lcore, step, mbufs, flood_keep(lcore, step, mbufs, n));
 }
 
+static void note_kept(struct lcore *lcore, enum step stage, uint32_t n)
+{
+	lcore->kept += n;
+	lcore->kept_by[stage] += n;
+}
+
 /* n packets with the same verdict. */
 static void follow(
 	struct lcore *lcore, enum step stage, uint16_t verdict, struct rte_mbuf **mbufs, uint16_t n)
@@ -34,6 +40,8 @@ static void follow(
 		flood(lcore, mbufs, n);
 	else if (verdict == VERDICT_CONSUMED)
 		drop_consumed(lcore, mbufs, n);
+	else if (verdict == VERDICT_KEPT && stage_table[stage]->poll != NULL)
+		note_kept(lcore, stage, n);
 	else if (verdict != VERDICT_COALESCED)
 		drop_unknown(lcore, stage, mbufs, n);
 }
@@ -47,22 +55,33 @@ static uint16_t run_of(const uint16_t *verdicts, uint16_t n)
 	return end;
 }
 
+static void follow_all(struct lcore *lcore, enum step stage, struct rte_mbuf **mbufs, uint16_t n,
+	const uint16_t *verdicts)
+{
+	for (uint16_t i = 0, run; i < n; i += run) {
+		run = run_of(verdicts + i, n - i);
+		follow(lcore, stage, verdicts[i], mbufs + i, run);
+	}
+}
+
+static void set_context(struct lcore *lcore, enum step stage)
+{
+	lcore->context.state = lcore->states[stage];
+	lcore->context.statistics = lcore->counters.statistics[stage];
+}
+
 /* Most bursts go on whole. */
 static void run_stage(struct lcore *lcore, enum step stage, struct vector *vector)
 {
 	uint16_t verdicts[STAGE_BURST_MAX];
-	uint16_t n = vector->n, run;
+	uint16_t n = vector->n;
 
-	lcore->context.state = lcore->states[stage];
-	lcore->context.statistics = lcore->counters.statistics[stage];
+	set_context(lcore, stage);
 	stage_table[stage]->process(&lcore->context, vector->mbufs, n, verdicts);
-	run = run_of(verdicts, n);
-	if (likely(run == n && is_exit(lcore, stage, verdicts[0]) && !flood_is_on(lcore)))
+	if (likely(run_of(verdicts, n) == n && is_exit(lcore, stage, verdicts[0]) &&
+		    !flood_is_on(lcore)))
 		return route_vector(lcore, stage, lcore->plan->next[stage][verdicts[0]]);
-	for (uint16_t i = 0; i < n; i += run) {
-		run = run_of(verdicts + i, n - i);
-		follow(lcore, stage, verdicts[i], vector->mbufs + i, run);
-	}
+	follow_all(lcore, stage, vector->mbufs, n, verdicts);
 	vector->n = 0;
 }
 
@@ -93,4 +112,35 @@ void run(struct lcore *lcore)
 	do
 		run_down(lcore);
 	while (unlikely(flood_feed(lcore)));
+}
+
+/* ---- what stages keep ---- */
+
+/* A burst of the stage's, whose packets have been counted. */
+static bool run_kept_by(struct lcore *lcore, enum step stage)
+{
+	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
+	uint16_t verdicts[STAGE_BURST_MAX], n;
+
+	set_context(lcore, stage);
+	n = stage_table[stage]->poll(&lcore->context, mbufs, verdicts);
+	assert(n <= STAGE_BURST_MAX && n <= lcore->kept_by[stage]);
+	if (n == 0)
+		return false;
+	lcore->kept -= n;
+	lcore->kept_by[stage] -= n;
+	follow_all(lcore, stage, mbufs, n, verdicts);
+	lcore_count_step(lcore, stage, 0);
+	run(lcore);
+	return true;
+}
+
+bool run_kept(struct lcore *lcore)
+{
+	bool moved = false;
+
+	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
+		while (lcore->kept_by[stage] > 0 && run_kept_by(lcore, stage))
+			moved = true;
+	return moved;
 }

@@ -11,4 +11,8 @@
  */
 void run(struct lcore *lcore);
 
+/* Takes what stages have kept and give back now, and runs it; what comes of it goes to stages
+ * further down, so none gives back for ever. False if it was nothing. */
+bool run_kept(struct lcore *lcore);
+
 #endif

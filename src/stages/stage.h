@@ -42,6 +42,7 @@ enum step {
 #define VERDICT_FLOOD 0x100	/* to everybody in the packet's network but its source */
 #define VERDICT_CONSUMED 0x101	/* it was for weft itself; nothing more to do */
 #define VERDICT_COALESCED 0x102 /* it hangs behind an earlier packet of the burst */
+#define VERDICT_KEPT 0x103	/* the stage has it, and gives it back later: see poll */
 #define VERDICT_DROP 0x200	/* + the number of one of the stage's drops */
 #define VERDICT_NONE UINT16_MAX /* within a stage: nothing is wrong so far; never returned */
 
@@ -60,6 +61,12 @@ struct stage_context {
 typedef void (*stage_process_t)(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts);
 
+/* Gives back packets that the stage has kept on this lcore: fills mbufs, and a verdict for each,
+ * and returns how many, at most STAGE_BURST_MAX. Called in each turn until it has none, or returns
+ * 0. */
+typedef uint16_t (*stage_poll_t)(
+	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t *verdicts);
+
 /* As users see it; no other drop of any stage has the name. */
 struct stage_drop {
 	const char *name;
@@ -73,6 +80,7 @@ struct stage_drop {
 struct stage {
 	const char *name;
 	stage_process_t process; /* NULL for the steps after the stages */
+	stage_poll_t poll;	 /* NULL: it keeps nothing */
 	size_t state_size;	 /* bytes for each lcore, zero at first; 0: none */
 	const char *exits[STAGE_EXITS_MAX];
 	const char *statistics[STAGE_STATISTICS_MAX]; /* what it counts besides packets */

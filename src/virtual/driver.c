@@ -100,7 +100,7 @@ static void turn(struct virtual_driver *driver, struct virtual_lcore *lcore)
 	RTE_PER_LCORE(_lcore_id) = lcore->lcore->id;
 	clock_begin_turn(driver, lcore);
 	lcore->worked = lcore_poll(lcore->lcore);
-	lcore->asleep = !lcore->worked;
+	lcore->asleep = !lcore->worked && lcore->lcore->kept == 0;
 	lcore->nap_until = lcore->lcore->load.due;
 	lcore->refused = lcore->lcore->counters.time.back_pressured != refused;
 	clock_end_turn(driver);
