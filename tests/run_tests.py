@@ -406,6 +406,7 @@ def run_computing(results, phases, level):
     sanitized = phases.run("sanitizers: build", build_all_sanitized, results)
     phases.run("sanitizers: tests", run_programs, results, sanitized)
     phases.run("models", model.check.try_all, model.check.CASES, results.add)
+    phases.run("a new stage", run_command, results, "new_stage", [PYTHON, "tests/new_stage.py"])
     phases.run("bugs put in", mutants.try_all, mutants.BUGS, results.add)
 
 
