@@ -50,6 +50,7 @@ MERGING = "src/engine/merging.c"
 MERGE = "src/reorder/merge.c"
 MOVES = "src/steer/moves.c"
 OUTBOX = "src/engine/outbox.c"
+PATHS = "src/engine/paths.c"
 ROUTE = "src/engine/route.c"
 RUN = "src/engine/run.c"
 STEERING = "src/engine/steering.c"
@@ -127,43 +128,43 @@ BUGS = [
 
     # moves of flow groups
     Bug("moved-in-flight", "order", MOVES,
-        "group);\n	if (flow_group->in_flight > 0)\n", "group);\n	if (false)\n",
+        "group);\n	if (state->in_flight > 0)\n", "group);\n	if (false)\n",
         "A path changes while packets are on it."),
-    Bug("class-not-awaited", "order", STEERING,
+    Bug("class-not-awaited", "order", PATHS,
         "if (unlikely(steering_waits(door)) && moves_at_rest(moves))",
         "if (unlikely(steering_waits(door)))",
         "Groups are steered while packets are on their way that came before."),
     Bug("held-overtaken", "order", STEERING,
-        "	if (unlikely(lcore->door->moves.groups[group].moving))",
-        "	if (lcore->door->moves.groups[group].moving && "
-        "lcore->door->moves.groups[group].n_held < 8)",
+        "	if (unlikely(lcore->door->moves.groups[group.number].moving))",
+        "	if (lcore->door->moves.groups[group.number].moving && "
+        "lcore->door->moves.groups[group.number].n_held < 8)",
         "When eight packets of a group are held, the next ones are sent on before them."),
     Bug("held-in-reverse", "order", MOVES,
         """\
 	*next_of(mbuf) = NULL;
-	if (flow_group->first_held == NULL)
-		flow_group->first_held = mbuf;
+	if (state->first_held == NULL)
+		state->first_held = mbuf;
 	else
-		*next_of(flow_group->last_held) = mbuf;
-	flow_group->last_held = mbuf;
+		*next_of(state->last_held) = mbuf;
+	state->last_held = mbuf;
 """,
         """\
-	*next_of(mbuf) = flow_group->first_held;
-	flow_group->first_held = mbuf;
+	*next_of(mbuf) = state->first_held;
+	state->first_held = mbuf;
 """,
         "Held packets come out last in, first out."),
-    Bug("moved-at-once", "order", STEERING,
+    Bug("moved-at-once", "order", PATHS,
         """\
 		moves_wish(&lcore->door->moves, group, &path);
 	}
 """,
         """\
-		lcore->door->moves.paths[group] = path;
+		*moves_path(&lcore->door->moves, group) = path;
 	}
 """,
         "Another plan, or a gate that changed, is gone by without a move."),
     Bug("way-of-first", "order", ROUTE,
-        "packet_of(mbuf)->account : packet_of", "0 : packet_of",
+        "packet_of(mbuf)->origin.word : packet_of", "0 : packet_of",
         "A burst of several flow groups goes the way of its first packet."),
     Bug("held-for-ever", "progress", STEERING,
         "	while ((n = moves_take_held(", "	if ((n = moves_take_held(",
@@ -172,10 +173,10 @@ BUGS = [
         "	ledger_made(lcore, packet_of(replica));", "",
         "The door of a flow group does not hear of replicas, whose ends it counts."),
     Bug("ended-at-wrong-door", "progress", LEDGER,
-        "&lcore->tallies[packet.first][", "&lcore->tallies[packet.door][",
+        "&lcore->tallies[origin.first][", "&lcore->tallies[origin.door][",
         "The end of a replica is counted for the lcore that made it, not for its group's."),
     Bug("refused-as-sent", "progress", STEERING,
-        "		packet_of(mbufs[i])->group = GROUP_NONE;", "		;",
+        "		packet_of(mbufs[i])->origin.account.number = ACCOUNT_NONE;", "		;",
         "Packets that a path refuses end as if they had been sent along it."),
     Bug("greedy-group", "progress", CREDITS,
         "	return RTE_MIN(RTE_MAX(room, 0), n);", "	return n;",
@@ -206,7 +207,7 @@ BUGS = [
 """,
         "The credit of a dropped packet comes back where it is dropped and from its mark.",
         MICRO_FLOWS),
-    Bug("held-overtaken", "order", MERGE,
+    Bug("let-on-overtaken", "order", MERGE,
         "	if (unlikely(merge->waiting > 0)) {", "	if (false) {",
         "What comes to a merge overtakes what it has let on and nobody has taken.", MICRO_FLOWS),
     Bug("merge-forgotten", "progress", MERGING,
@@ -230,13 +231,13 @@ BUGS = [
         "	split->left = split->batch;", "	split->left = split->batch + 1;",
         "From the second one on micro-flows have a packet more than the merge expects.",
         MICRO_FLOWS),
-    Bug("merge-not-begun", "progress", STEERING,
+    Bug("merge-not-begun", "progress", PATHS,
         "	merge_begin(&door->merges[number], dataplane->micro_flows.batch);", "",
         "A merge goes on counting from where its last elephant ended.", MICRO_FLOWS),
-    Bug("joined-in-flight", "order", STEERING,
+    Bug("joined-in-flight", "order", PATHS,
         """\
 		if (elephant->state == ELEPHANT_FOUND)
-			group = elephant->hash % FLOW_GROUPS;
+			group.number = elephant->hash % FLOW_GROUPS;
 """,
         """\
 		if (elephant->state == ELEPHANT_FOUND) {
@@ -246,24 +247,24 @@ BUGS = [
 		}
 """,
         "A flow is split while packets of its flow group are on their way.", MICRO_FLOWS),
-    Bug("left-in-flight", "order", STEERING,
+    Bug("left-in-flight", "order", PATHS,
         """\
 		if (elephant->state == ELEPHANT_FOUND)
-			group = elephant->hash % FLOW_GROUPS;
+			group.number = elephant->hash % FLOW_GROUPS;
 """,
         """\
 		if (elephant->state == ELEPHANT_LEAVING) {
 			elephants_leave(&door->elephants, changed[i]);
 			continue;
 		}
-		group = elephant->hash % FLOW_GROUPS;
+		group.number = elephant->hash % FLOW_GROUPS;
 """,
         "A flow returns to its flow group while its micro-flows are on their way.", MICRO_FLOWS),
     Bug("one-branch-awaited", "progress", MOVES,
-        "(group < GROUP_ELEPHANTS ? 1 : moves->n_branches);", "1;",
+        "(group_is_elephant(group) ? moves->n_branches : 1);", "1;",
         "Of an elephant's branches only the first one's packets are known to have ended.",
         MICRO_FLOWS),
-    Bug("resorted-in-flight", "order", STEERING,
+    Bug("resorted-in-flight", "order", PATHS,
         "if (unlikely(steering_waits(door)) && moves_at_rest(moves))",
         "if (unlikely(steering_waits(door)))",
         "Packets are told apart in another way while others are on theirs.", MICRO_FLOWS),
@@ -302,7 +303,7 @@ BUGS = [
         "	return credits - RTE_MIN(credits_out(lcore), credits);", "	return credits;",
         "An lcore admits packets however many are on their way, until rings overflow."),
     Bug("injected-at-wrong-door", "conservation", "src/engine/dataplane.c",
-        "packet->door = packet->first = main;", "packet->door = packet->first = 0;",
+        ".first = main, .door = main}", ".first = 0, .door = 0}",
         "The control side's packets give credits to an lcore that has not admitted them."),
     Bug("detach-without-grace", "conservation", "src/control/containers.c",
         "deferred_add(&control->deferred, ports_detach, port);", "ports_detach(port);",

@@ -62,7 +62,7 @@ static void add_branches(struct rte_tel_data *row, const struct slot *slot)
 {
 	const struct moves *moves = &slot->door->moves;
 	const struct path *paths =
-		&moves->paths[moves_account(moves, GROUP_ELEPHANTS + slot->number)];
+		&moves->paths[moves_account(moves, group_of_elephant(slot->number)).number];
 	char text[RTE_TEL_MAX_STRING_LEN] = "", branch[32];
 
 	for (uint16_t i = 0; i < moves->n_branches; i++) {
@@ -91,14 +91,15 @@ static uint32_t micro_flows_in_flight(const struct slot *slot, uint32_t in_fligh
 static void add_in_flight(struct rte_tel_data *row, const struct slot *slot)
 {
 	const struct moves *moves = &slot->door->moves;
-	uint16_t group = GROUP_ELEPHANTS + slot->number;
-	uint32_t sent = number_read32(&moves->groups[group].sent);
+	struct group group = group_of_elephant(slot->number);
+	uint32_t sent = number_read32(&moves->groups[group.number].sent);
 	/* Below zero if more has ended since `sent` was read. */
 	uint32_t in_flight = RTE_MAX((int32_t)moves_in_flight(moves, group, sent), 0);
 
 	rte_tel_data_add_dict_u64(row, "micro_flows", micro_flows_in_flight(slot, in_flight));
 	rte_tel_data_add_dict_u64(row, "in_flight", in_flight);
-	rte_tel_data_add_dict_u64(row, "waiting", number_read16(&moves->groups[group].n_held));
+	rte_tel_data_add_dict_u64(
+		row, "waiting", number_read16(&moves->groups[group.number].n_held));
 }
 
 static void add_merged(struct rte_tel_data *row, const struct slot *slot)

@@ -263,19 +263,19 @@ static void add_path(
 }
 
 static void add_group(const struct dataplane *dataplane, struct answer_list *list, uint16_t door,
-	uint16_t group, uint32_t sent)
+	struct group group, uint32_t sent)
 {
 	const struct moves *moves = &dataplane->lcores[door]->door->moves;
 	struct rte_tel_data *row = answer_add_row(list);
 
 	rte_tel_data_add_dict_u64(row, "door", dataplane->lcore_ids[door]);
-	rte_tel_data_add_dict_u64(row, "group", group);
+	rte_tel_data_add_dict_u64(row, "group", group.number);
 	rte_tel_data_add_dict_u64(row, "packets", sent);
 	/* Below zero if more has ended since `sent` was read. */
 	rte_tel_data_add_dict_u64(
 		row, "in_flight", RTE_MAX((int32_t)moves_in_flight(moves, group, sent), 0));
-	rte_tel_data_add_dict_u64(row, "held", number_read16(&moves->groups[group].n_held));
-	add_path(dataplane, row, &moves->paths[group]);
+	rte_tel_data_add_dict_u64(row, "held", number_read16(&moves->groups[group.number].n_held));
+	add_path(dataplane, row, moves_path(moves, group));
 }
 
 /* Page by page; rows are the groups of all lcores, and those without packets are left out. */
@@ -294,6 +294,6 @@ void steer_show_groups(struct control *control, struct request *request)
 			continue;
 		if (answer_is_full(&list, GROUPS_PAGE, request, i))
 			return;
-		add_group(dataplane, &list, door, group, sent);
+		add_group(dataplane, &list, door, (struct group){group}, sent);
 	}
 }

@@ -43,7 +43,7 @@ uint32_t credits_for_replicas(struct lcore *lcore)
 
 /* What flow groups may still use when n packets that have just come in are not counted, less what
  * this one has. */
-static int64_t spare(const struct lcore *lcore, uint16_t group, uint16_t n)
+static int64_t spare(const struct lcore *lcore, struct group group, uint16_t n)
 {
 	const struct dataplane *dataplane = lcore->dataplane;
 	int64_t left = (int64_t)dataplane->credits - credits_out(lcore) + n;
@@ -55,7 +55,7 @@ static int64_t spare(const struct lcore *lcore, uint16_t group, uint16_t n)
  * shared-memory switches: Choudhury and Hahne, 1998): one whose path is slow comes to half of them,
  * two to a third each. A part is reserved, so that there always are credits to receive with,
  * however many paths are slow. */
-uint16_t credits_for_group(struct lcore *lcore, uint16_t group, uint16_t n)
+uint16_t credits_for_group(struct lcore *lcore, struct group group, uint16_t n)
 {
 	int64_t room = spare(lcore, group, n);
 

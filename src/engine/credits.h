@@ -19,6 +19,6 @@ uint32_t credits_for_received(struct lcore *lcore);
 uint32_t credits_for_replicas(struct lcore *lcore);
 
 /* How many of n packets of a group that have just come in may go on. */
-uint16_t credits_for_group(struct lcore *lcore, uint16_t group, uint16_t n);
+uint16_t credits_for_group(struct lcore *lcore, struct group group, uint16_t n);
 
 #endif

@@ -291,9 +291,8 @@ int dataplane_inject(struct dataplane *dataplane, struct rte_mbuf *mbuf, uint16_
 	struct packet *packet = packet_of(mbuf);
 
 	mbuf->port = uplink;
-	packet->group = GROUP_NONE;
 	packet->followers = 0;
-	packet->door = packet->first = main;
+	packet->origin = (union origin){.account = {ACCOUNT_NONE}, .first = main, .door = main};
 	packet->network = NETWORK_NONE;
 	packet->source = PLACE_NONE;
 	packet->destination = uplink;

@@ -26,7 +26,7 @@ struct door {
 	uint32_t plan;		    /* number of the one that the paths are by */
 	uint64_t arrived;	    /* packets to be steered, with those refused */
 	uint64_t pressed;	    /* cycles back-pressured, when it was last looked */
-	uint16_t cursor;	    /* group to be reviewed next */
+	uint16_t cursor;	    /* flow group to be reviewed next */
 	uint32_t loads[LCORES_MAX]; /* of each steering lcore, as last seen */
 };
 
@@ -34,7 +34,7 @@ struct door {
 static inline const struct path *door_path(
 	const struct dataplane *dataplane, const struct packet *packet)
 {
-	return &dataplane->paths[packet->first][packet->group];
+	return &dataplane->paths[packet->origin.first][packet->origin.account.number];
 }
 
 #endif

@@ -14,7 +14,7 @@ static uint16_t mark_all(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t 
 	for (uint16_t i = 0; i < n; i++) {
 		if (labels_mark(lcore, step, mbufs[i]))
 			continue;
-		endings->accounts[left] = endings->accounts[i];
+		endings->origins[left] = endings->origins[i];
 		if (endings->lists != 0)
 			endings->followers[left] = endings->followers[i];
 		left++;

@@ -55,8 +55,8 @@ static struct rte_mbuf *replicate(struct lcore *lcore, struct rte_mbuf *mbuf, ui
 		return NULL;
 	}
 	packet_copy(replica, mbuf);
-	packet_of(replica)->door = lcore->index;
-	if (group_is_branch(packet_of(replica)->group))
+	packet_of(replica)->origin.door = lcore->index;
+	if (account_is_branch(packet_of(replica)->origin.account))
 		packet_of(replica)->micro_flow |= MICRO_FLOW_REPLICA;
 	counter_add(&lcore->counters.admitted, 1);
 	ledger_made(lcore, packet_of(replica));

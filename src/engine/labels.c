@@ -7,8 +7,8 @@
 static union label label_of(const struct packet *packet)
 {
 	return (union label){.step = STAGE_MERGE,
-		.first = packet->first,
-		.group = packet->group,
+		.first = packet->origin.first,
+		.account = packet->origin.account.number,
 		.micro_flow = packet->micro_flow,
 		.replica = (packet->micro_flow & MICRO_FLOW_REPLICA) != 0};
 }
@@ -50,7 +50,7 @@ static void send_mark(struct lcore *lcore, uint16_t to, union label mark)
 /* Steps are in the order of the way. */
 bool labels_is_ahead(const struct lcore *lcore, const struct packet *packet, enum step step)
 {
-	return unlikely(group_is_branch(packet->group)) &&
+	return unlikely(account_is_branch(packet->origin.account)) &&
 	       step < door_path(lcore->dataplane, packet)->merge;
 }
 

@@ -3,6 +3,7 @@
 
 #include "engine/inbox.h"
 #include "engine/outbox.h"
+#include "engine/paths.h"
 #include "engine/receive.h"
 #include "engine/run.h"
 #include "engine/steering.h"
@@ -62,7 +63,7 @@ static void housekeep(struct lcore *lcore)
 static void look_around(struct lcore *lcore)
 {
 	load_update(&lcore->load, lcore->mark, lcore->counters.time.working, inbox_depth(lcore));
-	steering_look_around(lcore);
+	paths_look_around(lcore);
 	book(lcore, &lcore->counters.time.housekeeping);
 }
 
@@ -78,7 +79,7 @@ static void look_up(struct lcore *lcore)
 	lcore->context.seconds = __atomic_load_n(&dataplane->seconds, __ATOMIC_RELAXED);
 	lcore->plan = __atomic_load_n(&dataplane->plan, __ATOMIC_ACQUIRE);
 	if (unlikely(lcore->plan->number != lcore->door->plan))
-		steering_adopt(lcore);
+		paths_adopt(lcore);
 }
 
 /* What waited for credits, or for this turn. */
@@ -106,7 +107,7 @@ bool lcore_poll(struct lcore *lcore)
 		moved += run_kept(lcore);
 	moved += inbox_poll(lcore);
 	if (lcore->door->moves.n_moving > 0 || steering_waits(lcore->door))
-		moved += steering_poll(lcore);
+		moved += paths_poll(lcore);
 	if (!__atomic_load_n(&dataplane->closing, __ATOMIC_RELAXED))
 		moved += receive_poll(lcore, &refused);
 	outbox_flush_all(lcore);

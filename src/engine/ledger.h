@@ -17,7 +17,7 @@
 /* What is to be written down of a burst, read before its packets are given away. A packet's
  * followers end with it. */
 struct endings {
-	uint32_t accounts[STAGE_BURST_MAX];
+	union origin origins[STAGE_BURST_MAX];
 	uint16_t followers[STAGE_BURST_MAX];
 	uint16_t lists; /* not 0 if some packet has followers */
 };
@@ -30,8 +30,8 @@ uint32_t ledger_packets(const struct endings *endings, uint16_t begin, uint16_t 
 /* The first n have ended. */
 void ledger_end(struct lcore *lcore, const struct endings *endings, uint16_t n);
 
-/* So many packets of an account have ended. */
-void ledger_end_account(struct lcore *lcore, uint32_t account, uint32_t packets);
+/* So many packets of one origin have ended. */
+void ledger_end_origin(struct lcore *lcore, union origin origin, uint32_t packets);
 
 /* A replica was made of a packet, and ends like that. To be called before anybody can see the end
  * of either: steer/moves.c. */

@@ -5,25 +5,27 @@
 #include "engine/lcore.h"
 #include "engine/ledger.h"
 
-static uint16_t elephant_of(const struct lcore *lcore, uint16_t group)
+static uint16_t elephant_of(const struct lcore *lcore, struct account account)
 {
-	return (group - GROUP_BRANCHES) / lcore->dataplane->micro_flows.n_branches;
+	assert(account_is_branch(account));
+	return (account.number - ACCOUNT_BRANCHES) / lcore->dataplane->micro_flows.n_branches;
 }
 
-static uint16_t branch_of(const struct lcore *lcore, uint16_t group)
+static uint16_t branch_of(const struct lcore *lcore, union label label)
 {
-	return (group - GROUP_BRANCHES) % lcore->dataplane->micro_flows.n_branches;
+	return (label.account - ACCOUNT_BRANCHES) % lcore->dataplane->micro_flows.n_branches;
 }
 
 static struct merge *merge_of(const struct lcore *lcore, union label label)
 {
-	return &lcore->dataplane->merges[label.first][elephant_of(lcore, label.group)];
+	return &lcore->dataplane
+			->merges[label.first][elephant_of(lcore, (struct account){label.account})];
 }
 
 void merging_note_consumer(struct lcore *lcore, const struct packet *packet, uint16_t consumer)
 {
-	struct door *door = lcore->dataplane->lcores[packet->first]->door;
-	uint16_t *known = &door->elephants.consumers[elephant_of(lcore, packet->group)];
+	struct door *door = lcore->dataplane->lcores[packet->origin.first]->door;
+	uint16_t *known = &door->elephants.consumers[elephant_of(lcore, packet->origin.account)];
 
 	if (__atomic_load_n(known, __ATOMIC_RELAXED) != consumer)
 		__atomic_store_n(known, consumer, __ATOMIC_RELAXED);
@@ -48,7 +50,7 @@ static void return_absorbed(struct lcore *lcore)
 	struct merging *merging = &lcore->merging;
 
 	if (merging->absorbed > 0)
-		ledger_end_account(lcore, merging->account, merging->absorbed);
+		ledger_end_origin(lcore, merging->origin, merging->absorbed);
 	merging->absorbed = 0;
 }
 
@@ -56,13 +58,13 @@ static void return_absorbed(struct lcore *lcore)
  */
 static void note_absorbed(struct lcore *lcore, struct merge *merge, union label label)
 {
-	const struct packet mark = {
-		.group = label.group, .first = label.first, .door = label.first};
+	const union origin mark = {
+		.account = {label.account}, .first = label.first, .door = label.first};
 	struct merging *merging = &lcore->merging;
 
-	if (merging->account != mark.account)
+	if (merging->origin.word != mark.word)
 		return_absorbed(lcore);
-	merging->account = mark.account;
+	merging->origin = mark;
 	merging->absorbed += merge->absorbed;
 	merge->absorbed = 0;
 }
@@ -114,7 +116,7 @@ void merging_take_label(struct lcore *lcore, struct inbox *inbox, union label la
 		return;
 	}
 	merge = merge_of(lcore, label);
-	merge_mark(merge, branch_of(lcore, label.group), label.micro_flow, label.packets);
+	merge_mark(merge, branch_of(lcore, label), label.micro_flow, label.packets);
 	let_on(lcore, merge, label);
 }
 
@@ -128,8 +130,7 @@ void merging_take(struct lcore *lcore, struct inbox *inbox, void **parcels, uint
 	lcore->merging.last = label;
 	lcore->merging.n_parcels += n;
 	inbox->label.packets = 0;
-	if (merge_arrive(
-		    merge, branch_of(lcore, label.group), label.micro_flow, parcels, n, packets))
+	if (merge_arrive(merge, branch_of(lcore, label), label.micro_flow, parcels, n, packets))
 		merging_pass(lcore, parcels, n);
 	let_on(lcore, merge, label);
 }

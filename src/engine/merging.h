@@ -24,12 +24,12 @@ struct ready {
 
 /* An lcore's, in one feed; touched by it alone. */
 struct merging {
-	bool active;	    /* merges were told something */
-	uint16_t fed;	    /* parcels that the feed has, with all of the burst */
-	uint16_t n_parcels; /* that came for merges */
-	union label last;   /* of what came last */
-	uint32_t account;   /* that marks were absorbed for, */
-	uint32_t absorbed;  /* and for how many packets */
+	bool active;	     /* merges were told something */
+	uint16_t fed;	     /* parcels that the feed has, with all of the burst */
+	uint16_t n_parcels;  /* that came for merges */
+	union label last;    /* of what came last */
+	union origin origin; /* that marks were absorbed for, */
+	uint32_t absorbed;   /* and for how many packets */
 	uint16_t n_ready;
 	struct ready ready[RECEIVE_BURST];
 };

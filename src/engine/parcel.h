@@ -50,7 +50,7 @@ union label {
 	struct {
 		uint64_t step : PARCEL_STEP_BITS;  /* STAGE_MERGE */
 		uint64_t first : LABEL_FIRST_BITS; /* lcore that split the elephant */
-		uint64_t group : 16;		   /* the branch's */
+		uint64_t account : 16;		   /* the branch's; 0 in label none */
 		uint64_t micro_flow : MICRO_FLOW_BITS;
 		uint64_t replica : 1; /* the parcels are no packets of the micro-flow */
 		uint64_t bare : 1;
@@ -68,7 +68,7 @@ static inline bool parcel_is_label(void *parcel)
 
 static inline bool label_is_none(union label label)
 {
-	return label.group == 0;
+	return label.account == 0;
 }
 
 #endif

@@ -10,7 +10,7 @@ static void admit(
 	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct port_counters *counters = &port->queues[queue].counters;
-	const struct packet fresh = {.group = port->uplink ? GROUP_UNSTEERED : GROUP_NONE,
+	const union origin origin = {.account = {port->uplink ? ACCOUNT_UNSTEERED : ACCOUNT_NONE},
 		.first = lcore->index,
 		.door = lcore->index};
 
@@ -21,7 +21,7 @@ static void admit(
 		struct packet *packet = packet_of(mbufs[i]);
 
 		mbufs[i]->port = port->index;
-		packet->account = fresh.account;
+		packet->origin = origin;
 		packet->followers = 0;
 		packet->network = NETWORK_NONE;
 		packet->source = PLACE_NONE;
@@ -34,7 +34,7 @@ static void enter(struct lcore *lcore, struct port *port, struct rte_mbuf **mbuf
 		return route(lcore, STAGE_VETH_RX, mbufs, n);
 	if (lcore->door->sorting != SORTING_NONE)
 		return steering_enter(lcore, port, mbufs, n);
-	moves_sent(&lcore->door->moves, GROUP_UNSTEERED, n);
+	moves_sent(&lcore->door->moves, (struct group){GROUP_UNSTEERED}, n);
 	route(lcore, STAGE_RX, mbufs, n);
 }
 

@@ -49,9 +49,9 @@ static struct target target_of(const struct lcore *lcore, enum step step, struct
 
 	if (step >= STAGE_COUNT)
 		return (struct target){owner_of(lcore, step, packet), false};
-	if (unlikely(group_is_branch(packet->group)))
+	if (unlikely(account_is_branch(packet->origin.account)))
 		return target_on_branch(lcore, step, door_path(lcore->dataplane, packet));
-	if (packet->group < FLOW_GROUPS)
+	if (account_is_flow_group(packet->origin.account))
 		to = door_path(lcore->dataplane, packet)->lcore[step];
 	else
 		to = lcore->plan->lcore[step];
@@ -61,7 +61,7 @@ static struct target target_of(const struct lcore *lcore, enum step step, struct
 /* All that the target depends on, of the packet. */
 static uint32_t way_of(enum step step, struct rte_mbuf *mbuf)
 {
-	return step < STAGE_COUNT ? packet_of(mbuf)->account : packet_of(mbuf)->destination;
+	return step < STAGE_COUNT ? packet_of(mbuf)->origin.word : packet_of(mbuf)->destination;
 }
 
 static bool is_same(struct target target, struct target other)
@@ -105,7 +105,8 @@ static void send_out(struct lcore *lcore, struct target target, enum step step,
 static void forward(struct lcore *lcore, struct target target, enum step step,
 	struct rte_mbuf **mbufs, uint16_t n)
 {
-	if (step == STAGE_DELIVER && unlikely(group_is_branch(packet_of(mbufs[0])->group)))
+	if (step == STAGE_DELIVER &&
+		unlikely(account_is_branch(packet_of(mbufs[0])->origin.account)))
 		merging_note_consumer(lcore, packet_of(mbufs[0]), target.lcore);
 	send_out(lcore, target, step, mbufs, n);
 }

@@ -8,11 +8,11 @@
 #include <rte_mbuf.h>
 
 #include "engine/door.h"
+#include "engine/lcore.h"
 
 /*
- * A door as the first lcore of paths: which flow group or elephant a packet belongs to, which way
- * that goes, and when it may change. For the lcore loop, within a turn, but for what is said
- * otherwise.
+ * What comes from uplinks on its way: which group a packet belongs to, and off along that group's
+ * path. For the lcore loop, but for what is said otherwise.
  */
 
 /* What a door needs for it; one that receives from no uplink has no elephants. -1 if memory is
@@ -21,24 +21,25 @@ int steering_init(
 	struct door *door, const struct dataplane *dataplane, bool receives, int socket_id);
 void steering_free(struct door *door);
 
-/* Goes by this turn's plan from now on. */
-void steering_adopt(struct lcore *lcore);
-
 /* Packets that come from uplinks are to be told apart in another way, when none is on its way. */
 static inline bool steering_waits(const struct door *door)
 {
 	return door->sorting != door->next_sorting;
 }
 
-/* Ends moves, and sends on what waited for that. Returns the number of packets. */
-uint16_t steering_poll(struct lcore *lcore);
+/* Elephants are split here. */
+static inline bool steering_may_split(const struct lcore *lcore)
+{
+	return lcore->plan->splits && lcore->dataplane->n_lcores > 1 &&
+	       lcore->door->elephants.n_elephants > 0 && !steering_waits(lcore->door);
+}
 
 /* Sends packets that an uplink has received on their ways. */
 void steering_enter(
 	struct lcore *lcore, const struct port *port, struct rte_mbuf **mbufs, uint16_t n);
 
-/* A look at loads and rates, now and then: the gate, whether groups would better go elsewhere, and
- * which flows are elephants. */
-void steering_look_around(struct lcore *lcore);
+/* Sends and runs what was held while the group moved: it may have another group by now, and that
+ * may be moving, too. Returns the number of packets. */
+uint16_t steering_send_held(struct lcore *lcore, struct group group);
 
 #endif

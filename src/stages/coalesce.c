@@ -239,7 +239,7 @@ static void append(struct list *list, struct rte_mbuf *mbuf, const struct segmen
 /* The list has one account: its credits are one door's, and it goes one way. */
 static bool same_origin(struct rte_mbuf *a, struct rte_mbuf *b)
 {
-	return a->port == b->port && packets_share_account(packet_of(a), packet_of(b));
+	return a->port == b->port && packets_share_origin(packet_of(a), packet_of(b));
 }
 
 /* True if bytes [from, to) are the same. */

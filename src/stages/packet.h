@@ -11,6 +11,41 @@
 #include <rte_mbuf.h>
 
 #include "base/flow_hash.h"
+#include "base/limits.h"
+
+/*
+ * By what a packet's end is counted at the lcore that sent it on its way: one of its flow groups,
+ * or one branch of one of its elephants.
+ */
+struct account {
+	uint16_t number;
+};
+
+#define ACCOUNT_UNSTEERED FLOW_GROUPS	   /* from an uplink while the plan steers nothing */
+#define ACCOUNT_BRANCHES (FLOW_GROUPS + 1) /* those of elephants, from here on */
+#define ACCOUNT_NONE UINT16_MAX		   /* from elsewhere: not counted */
+
+static inline bool account_is_flow_group(struct account account)
+{
+	return account.number < FLOW_GROUPS;
+}
+
+static inline bool account_is_branch(struct account account)
+{
+	return account.number >= ACCOUNT_BRANCHES && account.number != ACCOUNT_NONE;
+}
+
+/* Who is to hear of a packet's end. */
+union origin {
+	struct {
+		struct account account;
+		uint8_t first; /* lcore that chose its path, and whose account it is */
+		uint8_t door;  /* lcore whose credit it has */
+	};
+	uint32_t word; /* all three, to be compared at once */
+};
+static_assert(sizeof(union origin) == sizeof(uint32_t), "one compare tells origins apart");
+static_assert(LCORES_MAX < UINT8_MAX, "an lcore, or the main one, has room");
 
 /*
  * What weft notes about a packet on its way. It lies over fields of the mbuf's first cache line
@@ -20,24 +55,18 @@
  * theirs.
  */
 struct packet {
-	union {
-		struct {
-			uint16_t group; /* its flow group at `first`, or an elephant's branch,
-					 * or one of GROUP_... */
-			uint8_t first;	/* lcore that chose its path, and counts its group */
-			uint8_t door;	/* lcore whose credit it has */
-		};
-		uint32_t account; /* all three, to be compared at once */
-	};
+	union origin origin;
 	uint8_t lengths[6]; /* the mbuf's own pkt_len and data_len */
-	uint16_t followers; /* packets that hang behind it: stages/followers.h */
+	uint8_t followers;  /* packets that hang behind it: stages/followers.h */
+	uint8_t unused;	    /* room for a trace bit and a colour */
 	union {
 		/* Where mbuf->hash.rss lies: the NIC's hash until weft takes its own. */
 		uint32_t flow_hash;
 		uint32_t micro_flow; /* on a branch, with MICRO_FLOW_REPLICA */
 	};
 	uint16_t network;     /* index of the network, or NETWORK_NONE */
-	uint16_t source;      /* place it came from, or PLACE_NONE */
+	uint16_t source;      /* place it came from, or PLACE_NONE; before vxlan and after encap
+			       * nobody reads it, so there a security association would fit */
 	uint16_t destination; /* place it goes to; from tx on: the uplink's port index */
 } __attribute__((packed));
 
@@ -72,31 +101,22 @@ static inline void packet_copy(struct rte_mbuf *to, struct rte_mbuf *from)
 
 #define NETWORK_NONE UINT16_MAX
 
-#define GROUP_UNSTEERED FLOW_GROUPS /* from an uplink while the plan steers nothing */
-#define GROUP_NONE UINT16_MAX	    /* from elsewhere */
-
-/* An elephant has accounts of its own from here on: one for each of its branches. */
-#define GROUP_BRANCHES (FLOW_GROUPS + 1)
 #define MICRO_FLOW_REPLICA (1u << 31) /* made on the branch: none of its packets */
-
-static inline bool group_is_branch(uint16_t group)
-{
-	return group >= GROUP_BRANCHES && group != GROUP_NONE;
-}
 
 /* True if nothing that weft does to one packet has to be told of the other: one may hang behind the
  * other. */
-static inline bool packets_share_account(const struct packet *packet, const struct packet *other)
+static inline bool packets_share_origin(const struct packet *packet, const struct packet *other)
 {
-	return packet->account == other->account &&
-	       (!group_is_branch(packet->group) || packet->micro_flow == other->micro_flow);
+	return packet->origin.word == other->origin.word &&
+	       (!account_is_branch(packet->origin.account) ||
+		       packet->micro_flow == other->micro_flow);
 }
 
 /* How many of n packets of branches, from the first one on, are of one micro-flow; and how many
  * hang behind these. */
 static inline uint16_t packets_in_run(struct rte_mbuf **mbufs, uint16_t n, uint32_t *behind)
 {
-	uint32_t account = packet_of(mbufs[0])->account;
+	uint32_t origin = packet_of(mbufs[0])->origin.word;
 	uint32_t micro_flow = packet_of(mbufs[0])->micro_flow;
 	uint32_t followers = 0;
 	uint16_t end = 0;
@@ -104,7 +124,7 @@ static inline uint16_t packets_in_run(struct rte_mbuf **mbufs, uint16_t n, uint3
 	for (; end < n; end++) {
 		const struct packet *packet = packet_of(mbufs[end]);
 
-		if (packet->account != account || packet->micro_flow != micro_flow)
+		if (packet->origin.word != origin || packet->micro_flow != micro_flow)
 			break;
 		followers += packet->followers;
 	}

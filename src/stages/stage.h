@@ -33,6 +33,7 @@ enum step {
 };
 
 #define STAGE_BURST_MAX 64
+static_assert(STAGE_BURST_MAX <= UINT8_MAX, "packet.followers counts those of a burst");
 #define STAGE_EXITS_MAX 8
 #define STAGE_DROPS_MAX 32
 #define STAGE_STATISTICS_MAX 8

@@ -66,13 +66,13 @@ int elephants_init(struct elephants *elephants, const struct micro_flows *config
 void elephants_free(struct elephants *elephants);
 
 /* The group of a packet with this flow hash: its elephant's, or the flow group. */
-static inline uint16_t elephants_group(const struct elephants *elephants, uint32_t hash)
+static inline struct group elephants_group(const struct elephants *elephants, uint32_t hash)
 {
-	uint16_t group = hash % FLOW_GROUPS;
+	struct group group = {hash % FLOW_GROUPS};
 
-	for (uint8_t i = elephants->first[group]; i != 0; i = elephants->list[i - 1].next)
+	for (uint8_t i = elephants->first[group.number]; i != 0; i = elephants->list[i - 1].next)
 		if (elephants->list[i - 1].hash == hash)
-			return GROUP_ELEPHANTS + i - 1;
+			return group_of_elephant(i - 1);
 	return group;
 }
 
@@ -80,10 +80,10 @@ static inline uint16_t elephants_group(const struct elephants *elephants, uint32
  * a flow group the others may be of other flows; each flow is the first one as often as it should.
  */
 static inline void elephants_seen(
-	struct elephants *elephants, uint16_t group, uint32_t hash, uint16_t n)
+	struct elephants *elephants, struct group group, uint32_t hash, uint16_t n)
 {
-	if (group >= GROUP_ELEPHANTS)
-		elephants->list[group - GROUP_ELEPHANTS].arrived += n;
+	if (group_is_elephant(group))
+		elephants->list[group_elephant(group)].arrived += n;
 	else
 		heavy_seen(elephants->heavy, hash, n);
 }

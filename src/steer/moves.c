@@ -74,10 +74,10 @@ static uint32_t sum_made(const struct tally *tallies, uint16_t account, uint16_t
 	return sum;
 }
 
-uint32_t moves_in_flight(const struct moves *moves, uint16_t group, uint32_t sent)
+uint32_t moves_in_flight(const struct moves *moves, struct group group, uint32_t sent)
 {
-	uint16_t account = moves_account(moves, group);
-	uint16_t end = account + (group < GROUP_ELEPHANTS ? 1 : moves->n_branches);
+	uint16_t account = moves_account(moves, group).number;
+	uint16_t end = account + (group_is_elephant(group) ? moves->n_branches : 1);
 	uint32_t n = sent;
 
 	for (uint16_t i = 0; i < moves->n_lcores; i++)
@@ -89,65 +89,65 @@ uint32_t moves_in_flight(const struct moves *moves, uint16_t group, uint32_t sen
 
 bool moves_at_rest(struct moves *moves)
 {
-	uint16_t n_elephants = (moves->n_accounts - GROUP_BRANCHES) / moves->n_branches;
+	uint16_t n_elephants = (moves->n_accounts - ACCOUNT_BRANCHES) / moves->n_branches;
 
 	if (moves->n_moving > 0)
 		return false;
-	for (uint16_t group = 0; group < GROUP_ELEPHANTS + n_elephants; group++) {
-		if (moves->groups[group].in_flight > 0)
-			moves_recount(moves, group);
-		if (moves->groups[group].in_flight > 0)
+	for (uint16_t i = 0; i < GROUP_ELEPHANTS + n_elephants; i++) {
+		if (moves->groups[i].in_flight > 0)
+			moves_recount(moves, (struct group){i});
+		if (moves->groups[i].in_flight > 0)
 			return false;
 	}
 	return true;
 }
 
-void moves_recount(struct moves *moves, uint16_t group)
+void moves_recount(struct moves *moves, struct group group)
 {
-	struct flow_group *flow_group = &moves->groups[group];
+	struct group_state *state = &moves->groups[group.number];
 
-	flow_group->in_flight = moves_in_flight(moves, group, flow_group->sent);
+	state->in_flight = moves_in_flight(moves, group, state->sent);
 }
 
 /* ---- moving ---- */
 
-void moves_begin(struct moves *moves, uint16_t group)
+void moves_begin(struct moves *moves, struct group group)
 {
-	struct flow_group *flow_group = &moves->groups[group];
+	struct group_state *state = &moves->groups[group.number];
 
-	if (flow_group->moving)
+	if (state->moving)
 		return;
-	flow_group->moving = true;
-	if (group < FLOW_GROUPS)
-		flow_group->next = moves->paths[group];
+	state->moving = true;
+	if (group_is_flow_group(group))
+		state->next = *moves_path(moves, group);
 	moves->moving[moves->n_moving] = group;
 	number_set16(&moves->n_moving, moves->n_moving + 1);
 }
 
-void moves_wish(struct moves *moves, uint16_t group, const struct path *path)
+void moves_wish(struct moves *moves, struct group group, const struct path *path)
 {
-	struct flow_group *flow_group = &moves->groups[group];
+	struct group_state *state = &moves->groups[group.number];
 
-	if (!flow_group->moving && path_is(&moves->paths[group], path)) {
-		moves->paths[group].second = path->second;
+	if (!state->moving && path_is(moves_path(moves, group), path)) {
+		moves_path(moves, group)->second = path->second;
 		return;
 	}
 	moves_begin(moves, group);
-	flow_group->next = *path;
+	state->next = *path;
 }
 
 bool moves_end(struct moves *moves, uint16_t i)
 {
-	uint16_t group = moves->moving[i];
-	struct flow_group *flow_group = &moves->groups[group];
+	struct group group = moves->moving[i];
+	struct group_state *state = &moves->groups[group.number];
 
-	if (flow_group->in_flight > 0)
+	if (state->in_flight > 0)
 		moves_recount(moves, group);
-	if (flow_group->in_flight > 0)
+	if (state->in_flight > 0)
 		return false;
-	if (group < FLOW_GROUPS)
-		moves->paths[group] = flow_group->next;
-	flow_group->moving = false;
+	if (group_is_flow_group(group))
+		*moves_path(moves, group) = state->next;
+	state->moving = false;
 	number_set16(&moves->n_moving, moves->n_moving - 1);
 	moves->moving[i] = moves->moving[moves->n_moving];
 	counter_add(&moves->ended, 1);
@@ -156,35 +156,36 @@ bool moves_end(struct moves *moves, uint16_t i)
 
 /* ---- holding ---- */
 
-static void hold(struct flow_group *flow_group, struct rte_mbuf *mbuf)
+static void hold(struct group_state *state, struct rte_mbuf *mbuf)
 {
 	*next_of(mbuf) = NULL;
-	if (flow_group->first_held == NULL)
-		flow_group->first_held = mbuf;
+	if (state->first_held == NULL)
+		state->first_held = mbuf;
 	else
-		*next_of(flow_group->last_held) = mbuf;
-	flow_group->last_held = mbuf;
+		*next_of(state->last_held) = mbuf;
+	state->last_held = mbuf;
 }
 
-void moves_hold(struct moves *moves, uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
+void moves_hold(struct moves *moves, struct group group, struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
-		hold(&moves->groups[group], mbufs[i]);
-	number_set16(&moves->groups[group].n_held, moves->groups[group].n_held + n);
+		hold(&moves->groups[group.number], mbufs[i]);
+	number_set16(&moves->groups[group.number].n_held, moves->groups[group.number].n_held + n);
 	number_set32(&moves->n_held, moves->n_held + n);
 	number_set32(&moves->most_held, RTE_MAX(moves->most_held, moves->n_held));
 }
 
-uint16_t moves_take_held(struct moves *moves, uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
+uint16_t moves_take_held(
+	struct moves *moves, struct group group, struct rte_mbuf **mbufs, uint16_t n)
 {
-	struct flow_group *flow_group = &moves->groups[group];
+	struct group_state *state = &moves->groups[group.number];
 	uint16_t taken = 0;
 
-	for (; taken < n && flow_group->first_held != NULL; taken++) {
-		mbufs[taken] = flow_group->first_held;
-		flow_group->first_held = *next_of(mbufs[taken]);
+	for (; taken < n && state->first_held != NULL; taken++) {
+		mbufs[taken] = state->first_held;
+		state->first_held = *next_of(mbufs[taken]);
 	}
-	number_set16(&flow_group->n_held, flow_group->n_held - taken);
+	number_set16(&state->n_held, state->n_held - taken);
 	number_set32(&moves->n_held, moves->n_held - taken);
 	return taken;
 }

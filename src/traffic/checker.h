@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "traffic/account.h"
+#include "traffic/balance.h"
 #include "traffic/frames.h"
 #include "traffic/histogram.h"
 
@@ -16,7 +16,7 @@
  *
  * Order, integrity and isolation are judged frame by frame: checker_receive(). Equivalence is that
  * two checkers of the same flows have the same digests: checker_compare(). Conservation and
- * progress are judged from counts: account.h.
+ * progress are judged from counts: balance.h.
  *
  * A place is where frames can come out: up to 64, numbered by the user. Several threads may call
  * checker_receive() as long as what comes out of one flow at one place is one thread's.

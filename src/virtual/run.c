@@ -295,10 +295,10 @@ static void drain(struct run *run)
 
 /* ---- the whole ---- */
 
-static bool check_account(const struct run *run)
+static bool check_balance(const struct run *run)
 {
 	struct conservation sum = dataplane_conservation(run->dataplane);
-	struct account account = {
+	struct balance balance = {
 		.received = sum.received,
 		.created = sum.created,
 		.delivered = sum.delivered,
@@ -309,11 +309,11 @@ static bool check_account(const struct run *run)
 	char text[256];
 
 	for (uint16_t i = 0; i < run->outside.devices.n; i++) {
-		account.given += run->outside.devices.list[i].given;
-		account.taken += run->outside.devices.list[i].taken;
+		balance.given += run->outside.devices.list[i].given;
+		balance.taken += run->outside.devices.list[i].taken;
 	}
-	pools_count(&run->control->pools, &account.mbufs, &account.mbufs_free);
-	if (account_check(&account, text, sizeof(text)))
+	pools_count(&run->control->pools, &balance.mbufs, &balance.mbufs_free);
+	if (balance_check(&balance, text, sizeof(text)))
 		return true;
 	printf("  account: %s\n", text);
 	return false;
@@ -330,7 +330,7 @@ static int end(struct run *run, struct error *error)
 	virtual_release(run->driver);
 	control_detach(run->control);
 	held &= report_mbufs(run->control);
-	held &= check_account(run);
+	held &= check_balance(run);
 	held &= result_print(&run->result);
 	fflush(stdout);
 	if (run->json != NULL && result_write_json(&run->result, run->json, error) != 0)

@@ -260,10 +260,10 @@ static void weft_end(void)
 	rte_free(merge_places);
 }
 
-static void stamp(struct rte_mbuf **mbufs, uint16_t n, uint16_t group, uint32_t micro_flow)
+static void stamp(struct rte_mbuf **mbufs, uint16_t n, uint16_t account, uint32_t micro_flow)
 {
 	for (uint16_t i = 0; i < n; i++) {
-		packet_of(mbufs[i])->group = group;
+		packet_of(mbufs[i])->origin.account.number = account;
 		packet_of(mbufs[i])->micro_flow = micro_flow;
 	}
 }
@@ -272,7 +272,7 @@ static void weft_split(struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t taken; n > 0; mbufs += taken, n -= taken) {
 		taken = split_next(&split, n);
-		stamp(mbufs, taken, GROUP_BRANCHES + split.branch, split.micro_flow);
+		stamp(mbufs, taken, ACCOUNT_BRANCHES + split.branch, split.micro_flow);
 		put(there[split.branch], mbufs, taken);
 	}
 }
@@ -293,7 +293,7 @@ static void weft_merge_nothing(void)
 static void *make_label(const struct packet *packet, uint32_t behind)
 {
 	union label label = {.step = STAGE_MERGE,
-		.group = packet->group,
+		.account = packet->origin.account.number,
 		.micro_flow = packet->micro_flow & MICRO_FLOW_MASK,
 		.packets = behind};
 

@@ -233,7 +233,7 @@ static bool is_on_its_way(const struct variant *variant, const struct door *door
 	if (variant->setup->n_branches == 0)
 		return has_path(&door->moves, variant->group, path_of(variant, 0));
 	for (uint16_t i = 0; i < variant->setup->n_branches; i++)
-		if (!has_path(&door->moves, GROUP_BRANCHES + i, path_of(variant, i)))
+		if (!has_path(&door->moves, ACCOUNT_BRANCHES + i, path_of(variant, i)))
 			return false;
 	return elephant->state == ELEPHANT_SPLIT;
 }

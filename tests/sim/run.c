@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
-#include "traffic/account.h"
+#include "traffic/balance.h"
 #include "world.h"
 
 #define HZ 1000000000 /* a cycle is a nanosecond */

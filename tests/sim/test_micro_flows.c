@@ -385,7 +385,7 @@ static struct world *make_slow_world(uint64_t seed)
 	return world_create(&config);
 }
 
-static uint16_t group_of(const struct world *world, const struct flow *flow)
+static struct group group_of(const struct world *world, const struct flow *flow)
 {
 	const struct door *door = world->dataplane->lcores[0]->door;
 	struct flow copy = *flow;
@@ -408,13 +408,14 @@ static bool path_has(const struct path *path, uint16_t lcore)
 static bool goes_over(const struct world *world, const struct flow *flow, uint16_t lcore)
 {
 	const struct moves *moves = &world->dataplane->lcores[0]->door->moves;
-	uint16_t group, account, n;
+	struct group group;
+	uint16_t account, n;
 
 	if (!sim_is_remote(flow->source))
 		return false;
 	group = group_of(world, flow);
-	account = moves_account(moves, group);
-	n = group < GROUP_BRANCHES ? 1 : moves->n_branches;
+	account = moves_account(moves, group).number;
+	n = group_is_elephant(group) ? moves->n_branches : 1;
 	for (uint16_t i = account; i < account + n; i++)
 		if (path_has(&moves->paths[i], lcore))
 			return true;
@@ -428,7 +429,7 @@ static bool are_both_split(const struct world *world)
 	for (unsigned int i = 0; i < 2; i++)
 		if (door->elephants.list[i].state != ELEPHANT_SPLIT ||
 			door->elephants.list[i].merge_lcore != 0 || !world->flows[i].elephant ||
-			group_of(world, &world->flows[i]) < GROUP_BRANCHES)
+			!group_is_elephant(group_of(world, &world->flows[i])))
 			return false;
 	return door->moves.n_moving == 0;
 }

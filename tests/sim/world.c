@@ -805,7 +805,7 @@ void world_move(struct world *world)
 static void check_conservation(struct world *world, const struct sim_queue *sum)
 {
 	struct conservation all = dataplane_conservation(world->dataplane);
-	struct account account = {
+	struct balance balance = {
 		.received = all.received,
 		.created = all.created,
 		.delivered = all.delivered,
@@ -819,7 +819,7 @@ static void check_conservation(struct world *world, const struct sim_queue *sum)
 	};
 	char text[sizeof(world->failure)];
 
-	if (!account_check(&account, text, sizeof(text)))
+	if (!balance_check(&balance, text, sizeof(text)))
 		world_fail(world, "%s", text);
 }
 
@@ -1028,10 +1028,10 @@ static void check_groups(struct world *world, const struct lcore *door)
 {
 	struct moves *moves = &door->door->moves;
 
-	for (uint16_t group = 0; group < GROUP_BRANCHES + door->door->elephants.n_elephants;
+	for (uint16_t group = 0; group < GROUP_ELEPHANTS + door->door->elephants.n_elephants;
 		group++) {
-		moves_recount(moves, group);
-		if (moves_occupancy(moves, group) != 0)
+		moves_recount(moves, (struct group){group});
+		if (moves_occupancy(moves, (struct group){group}) != 0)
 			world_fail(world, "lcore %u: group %u has %u packets in flight and %u held",
 				door->index, group, moves->groups[group].in_flight,
 				moves->groups[group].n_held);

@@ -397,7 +397,7 @@ static void there_may_be_no_flow_and_very_many(void **state)
 
 static void accounts_that_are_off_by_one_are_found(void **state)
 {
-	const struct account sound = {.received = 100,
+	const struct balance sound = {.received = 100,
 		.created = 7,
 		.delivered = 90,
 		.dropped = 12,
@@ -409,14 +409,14 @@ static void accounts_that_are_off_by_one_are_found(void **state)
 		.mbufs_free = 1000};
 
 	(void)state;
-	assert_true(account_check(&sound, text, sizeof(text)));
+	assert_true(balance_check(&sound, text, sizeof(text)));
 	for (size_t i = 0; i < sizeof(sound); i += sizeof(uint64_t))
 		for (int off = -1; off <= 1; off += 2) {
-			struct account account = sound;
+			struct balance balance = sound;
 
-			*(uint64_t *)((char *)&account + i) += off;
+			*(uint64_t *)((char *)&balance + i) += off;
 			text[0] = '\0';
-			assert_false(account_check(&account, text, sizeof(text)));
+			assert_false(balance_check(&balance, text, sizeof(text)));
 			assert_true(text[0] != '\0');
 		}
 }

@@ -516,9 +516,9 @@ static void a_list_has_one_origin(void **state)
 
 		add(&burst, nth(0));
 		mbuf = add(&burst, nth(1));
-		packet_of(mbuf)->door = what == 0;
-		packet_of(mbuf)->first = what == 1;
-		packet_of(mbuf)->group = what == 2;
+		packet_of(mbuf)->origin.door = what == 0;
+		packet_of(mbuf)->origin.first = what == 1;
+		packet_of(mbuf)->origin.account.number = what == 2;
 		if (what == 3) {
 			mbuf->port = PORT_1;
 			fixture.ports[PORT_1].mac = mac_uplink;

@@ -50,7 +50,7 @@ static int end(void **state)
 /* Packets of a flow come, in bursts. */
 static void arrive(uint32_t hash, uint32_t packets)
 {
-	uint16_t group = elephants_group(elephants, hash);
+	struct group group = elephants_group(elephants, hash);
 
 	for (uint32_t n; packets > 0; packets -= n) {
 		n = RTE_MIN(packets, 32u);
@@ -100,10 +100,10 @@ static void a_flow_is_found_in_two_windows_on_end(void **state)
 	assert_int_equal(elephants->list[i].state, ELEPHANT_FOUND);
 	assert_int_equal(elephants->list[i].hash, HASH);
 	assert_int_equal(elephants->n, 1);
-	assert_int_equal(elephants_group(elephants, HASH), HASH % FLOW_GROUPS);
+	assert_int_equal(elephants_group(elephants, HASH).number, HASH % FLOW_GROUPS);
 	join(i);
 	assert_int_equal(elephants->list[i].state, ELEPHANT_SPLIT);
-	assert_int_equal(elephants_group(elephants, HASH), GROUP_ELEPHANTS + i);
+	assert_int_equal(elephants_group(elephants, HASH).number, GROUP_ELEPHANTS + i);
 	assert_int_equal(elephants->promoted, 1);
 }
 
@@ -189,11 +189,11 @@ static void an_elephant_is_forgotten_after_eight_calm_windows(void **state)
 	assert_int_equal(review_with(HASH, LIMIT / 2 - 1), 1);
 	assert_int_equal(changed[0], i);
 	assert_int_equal(elephants->list[i].state, ELEPHANT_LEAVING);
-	assert_int_equal(elephants_group(elephants, HASH), GROUP_ELEPHANTS + i);
+	assert_int_equal(elephants_group(elephants, HASH).number, GROUP_ELEPHANTS + i);
 	for (int window = 0; window < 2 * CALM; window++)
 		assert_int_equal(review(), 0);
 	elephants_leave(elephants, i);
-	assert_int_equal(elephants_group(elephants, HASH), HASH % FLOW_GROUPS);
+	assert_int_equal(elephants_group(elephants, HASH).number, HASH % FLOW_GROUPS);
 	assert_int_equal(elephants->n, 0);
 	assert_int_equal(elephants->demoted, 1);
 }
@@ -355,10 +355,10 @@ static void assert_groups(const bool *is_in)
 	const uint16_t group = HASH % FLOW_GROUPS;
 
 	for (uint16_t i = 0; i < SHARING; i++)
-		assert_int_equal(elephants_group(elephants, sharing_hash(i)),
+		assert_int_equal(elephants_group(elephants, sharing_hash(i)).number,
 			is_in[i] ? GROUP_ELEPHANTS + i : group);
-	assert_int_equal(elephants_group(elephants, HASH + 0x1000000), group);
-	assert_int_equal(elephants_group(elephants, HASH + 1), group + 1);
+	assert_int_equal(elephants_group(elephants, HASH + 0x1000000).number, group);
+	assert_int_equal(elephants_group(elephants, HASH + 1).number, group + 1);
 }
 
 /* The i-th order of four, 0 to 23. */

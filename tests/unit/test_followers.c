@@ -159,10 +159,8 @@ static void a_list_is_taken_apart_into_the_packets_that_came(void **state)
 
 	(void)state;
 	head->port = 5;
-	*packet_of(head) = (struct packet){.group = 1,
+	*packet_of(head) = (struct packet){.origin = {.account = {1}, .first = 3, .door = 2},
 		.followers = 2,
-		.door = 2,
-		.first = 3,
 		.flow_hash = 4,
 		.network = BLUE,
 		.source = REMOTE_2,

@@ -10,11 +10,11 @@
 #define LCORES 3
 #define BRANCHES 3
 #define ELEPHANTS 2
-#define ACCOUNTS (GROUP_BRANCHES + ELEPHANTS * BRANCHES)
+#define ACCOUNTS (ACCOUNT_BRANCHES + ELEPHANTS * BRANCHES)
 #define GROUP 7
 #define OTHER 8
-#define ELEPHANT (GROUP_BRANCHES + 1)	   /* the second one */
-#define BRANCH (GROUP_BRANCHES + BRANCHES) /* its first account */
+#define ELEPHANT (GROUP_ELEPHANTS + 1)	     /* the second one */
+#define BRANCH (ACCOUNT_BRANCHES + BRANCHES) /* its first account */
 #define HELD 100
 
 static struct moves *moves;
@@ -61,7 +61,7 @@ static void wish(uint16_t group, uint16_t lcore)
 {
 	struct path path = path_to(lcore);
 
-	moves_wish(moves, group, &path);
+	moves_wish(moves, (struct group){group}, &path);
 }
 
 static bool goes_to(uint16_t account, uint16_t lcore)
@@ -85,7 +85,7 @@ static void hold(uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
 		mbufs[i] = mbuf_of(frame, sizeof(frame));
-	moves_hold(moves, group, mbufs, n);
+	moves_hold(moves, (struct group){group}, mbufs, n);
 }
 
 /* ---- moving ---- */
@@ -105,7 +105,7 @@ static void a_group_with_nothing_in_flight_moves_at_once(void **state)
 static void nothing_moves_while_packets_are_in_flight(void **state)
 {
 	(void)state;
-	moves_sent(moves, GROUP, 10);
+	moves_sent(moves, (struct group){GROUP}, 10);
 	wish(GROUP, 1);
 	assert_false(moves_end(moves, 0));
 	finish(0, GROUP, 4);
@@ -121,8 +121,8 @@ static void nothing_moves_while_packets_are_in_flight(void **state)
 static void other_groups_do_not_matter(void **state)
 {
 	(void)state;
-	moves_sent(moves, OTHER, 10);
-	moves_sent(moves, GROUP, 10);
+	moves_sent(moves, (struct group){OTHER}, 10);
+	moves_sent(moves, (struct group){GROUP}, 10);
 	wish(GROUP, 1);
 	finish(0, OTHER, 10);
 	assert_false(moves_end(moves, 0));
@@ -134,7 +134,7 @@ static void other_groups_do_not_matter(void **state)
 static void made_packets_are_waited_for(void **state)
 {
 	(void)state;
-	moves_sent(moves, GROUP, 1);
+	moves_sent(moves, (struct group){GROUP}, 1);
 	wish(GROUP, 1);
 	make(1, GROUP, 2);
 	finish(1, GROUP, 1);
@@ -153,16 +153,16 @@ static void counts_wrap_around(void **state)
 	finish(1, GROUP, 2);
 	make(1, GROUP, UINT32_MAX);
 	finish(2, GROUP, UINT32_MAX);
-	moves_sent(moves, GROUP, 4);
+	moves_sent(moves, (struct group){GROUP}, 4);
 	wish(GROUP, 1);
 	assert_false(moves_end(moves, 0));
-	assert_int_equal(moves_occupancy(moves, GROUP), 4);
+	assert_int_equal(moves_occupancy(moves, (struct group){GROUP}), 4);
 	make(1, GROUP, 1);
 	finish(0, GROUP, 5);
 	assert_int_equal(tallies[1][GROUP].made, 0);
 	assert_int_equal(tallies[0][GROUP].finished, 1);
 	assert_true(moves_end(moves, 0));
-	assert_int_equal(moves_occupancy(moves, GROUP), 0);
+	assert_int_equal(moves_occupancy(moves, (struct group){GROUP}), 0);
 }
 
 /* ---- wishes ---- */
@@ -178,7 +178,7 @@ static void the_path_that_it_has_is_no_move(void **state)
 static void the_last_wish_counts(void **state)
 {
 	(void)state;
-	moves_sent(moves, GROUP, 1);
+	moves_sent(moves, (struct group){GROUP}, 1);
 	wish(GROUP, 1);
 	wish(GROUP, 2);
 	assert_int_equal(moves->n_moving, 1);
@@ -201,14 +201,14 @@ static void a_wish_to_stay_ends_the_move(void **state)
 static void those_that_move_close_ranks(void **state)
 {
 	(void)state;
-	moves_sent(moves, 1, 1);
-	moves_sent(moves, 3, 1);
+	moves_sent(moves, (struct group){1}, 1);
+	moves_sent(moves, (struct group){3}, 1);
 	for (uint16_t group = 0; group < 4; group++)
 		wish(group, 1);
 	for (uint16_t i = moves->n_moving; i-- > 0;)
 		moves_end(moves, i);
 	assert_int_equal(moves->n_moving, 2);
-	assert_int_equal(moves->moving[0] + moves->moving[1], 1 + 3);
+	assert_int_equal(moves->moving[0].number + moves->moving[1].number, 1 + 3);
 	assert_true(goes_to(0, 1) && goes_to(2, 1));
 	finish(0, 1, 1);
 	finish(0, 3, 1);
@@ -224,7 +224,7 @@ static void all_groups_can_move(void **state)
 	for (uint16_t group = 0; group < FLOW_GROUPS; group++)
 		wish(group, 1);
 	for (uint16_t i = 0; i < ELEPHANTS; i++)
-		moves_begin(moves, GROUP_BRANCHES + i);
+		moves_begin(moves, (struct group){GROUP_ELEPHANTS + i});
 	assert_int_equal(moves->n_moving, FLOW_GROUPS + ELEPHANTS);
 	while (moves->n_moving > 0)
 		assert_true(moves_end(moves, 0));
@@ -238,8 +238,8 @@ static void a_move_that_is_begun_leaves_the_path_as_it_is(void **state)
 {
 	(void)state;
 	moves->paths[GROUP] = path_to(2);
-	moves_sent(moves, GROUP, 1);
-	moves_begin(moves, GROUP);
+	moves_sent(moves, (struct group){GROUP}, 1);
+	moves_begin(moves, (struct group){GROUP});
 	assert_true(moves->groups[GROUP].moving);
 	assert_false(moves_end(moves, 0));
 	finish(2, GROUP, 1);
@@ -251,7 +251,7 @@ static void a_move_that_is_begun_leaves_the_path_as_it_is(void **state)
 static void it_can_still_be_given_another_path(void **state)
 {
 	(void)state;
-	moves_begin(moves, GROUP);
+	moves_begin(moves, (struct group){GROUP});
 	wish(GROUP, 1);
 	assert_int_equal(moves->n_moving, 1);
 	assert_true(moves_end(moves, 0));
@@ -262,7 +262,7 @@ static void beginning_again_does_not_undo_a_wish(void **state)
 {
 	(void)state;
 	wish(GROUP, 1);
-	moves_begin(moves, GROUP);
+	moves_begin(moves, (struct group){GROUP});
 	assert_int_equal(moves->n_moving, 1);
 	assert_true(moves_end(moves, 0));
 	assert_true(goes_to(GROUP, 1));
@@ -273,18 +273,20 @@ static void beginning_again_does_not_undo_a_wish(void **state)
 static void an_elephant_has_an_account_for_each_branch(void **state)
 {
 	(void)state;
-	assert_int_equal(moves_account(moves, GROUP), GROUP);
-	assert_int_equal(moves_account(moves, GROUP_UNSTEERED), GROUP_UNSTEERED);
-	assert_int_equal(moves_account(moves, GROUP_BRANCHES), GROUP_BRANCHES);
-	assert_int_equal(moves_account(moves, ELEPHANT), BRANCH);
+	assert_int_equal(moves_account(moves, (struct group){GROUP}).number, GROUP);
+	assert_int_equal(
+		moves_account(moves, (struct group){GROUP_UNSTEERED}).number, GROUP_UNSTEERED);
+	assert_int_equal(
+		moves_account(moves, (struct group){GROUP_ELEPHANTS}).number, GROUP_ELEPHANTS);
+	assert_int_equal(moves_account(moves, (struct group){ELEPHANT}).number, BRANCH);
 	assert_int_equal(BRANCH + BRANCHES, moves->n_accounts);
 }
 
 static void all_branches_are_waited_for(void **state)
 {
 	(void)state;
-	moves_sent(moves, ELEPHANT, 10);
-	moves_begin(moves, ELEPHANT);
+	moves_sent(moves, (struct group){ELEPHANT}, 10);
+	moves_begin(moves, (struct group){ELEPHANT});
 	for (uint16_t branch = 0; branch < BRANCHES; branch++) {
 		assert_false(moves_end(moves, 0));
 		finish(branch, BRANCH + branch, 3);
@@ -298,8 +300,8 @@ static void all_branches_are_waited_for(void **state)
 static void what_is_made_on_a_branch_is_waited_for(void **state)
 {
 	(void)state;
-	moves_sent(moves, ELEPHANT, 1);
-	moves_begin(moves, ELEPHANT);
+	moves_sent(moves, (struct group){ELEPHANT}, 1);
+	moves_begin(moves, (struct group){ELEPHANT});
 	make(1, BRANCH + 2, 1);
 	finish(1, BRANCH + 1, 1);
 	assert_false(moves_end(moves, 0));
@@ -310,9 +312,9 @@ static void what_is_made_on_a_branch_is_waited_for(void **state)
 static void other_elephants_do_not_matter(void **state)
 {
 	(void)state;
-	moves_sent(moves, ELEPHANT, 3);
-	moves_sent(moves, ELEPHANT - 1, 3);
-	moves_begin(moves, ELEPHANT);
+	moves_sent(moves, (struct group){ELEPHANT}, 3);
+	moves_sent(moves, (struct group){ELEPHANT - 1}, 3);
+	moves_begin(moves, (struct group){ELEPHANT});
 	finish(0, BRANCH - 1, 3);
 	assert_false(moves_end(moves, 0));
 	finish(0, BRANCH, 3);
@@ -325,7 +327,7 @@ static void the_paths_of_branches_are_left_alone(void **state)
 	(void)state;
 	for (uint16_t branch = 0; branch < BRANCHES; branch++)
 		moves->paths[BRANCH + branch] = path_to(branch);
-	moves_begin(moves, ELEPHANT);
+	moves_begin(moves, (struct group){ELEPHANT});
 	assert_true(moves_end(moves, 0));
 	for (uint16_t branch = 0; branch < BRANCHES; branch++)
 		assert_true(goes_to(BRANCH + branch, branch));
@@ -343,14 +345,14 @@ static void with_nothing_on_its_way_all_is_at_rest(void **state)
 static void every_group_is_waited_for(void **state)
 {
 	static const uint16_t groups[] = {0, GROUP, FLOW_GROUPS - 1, GROUP_UNSTEERED,
-		GROUP_BRANCHES, GROUP_BRANCHES + ELEPHANTS - 1};
+		GROUP_ELEPHANTS, GROUP_ELEPHANTS + ELEPHANTS - 1};
 
 	(void)state;
 	for (size_t i = 0; i < RTE_DIM(groups); i++) {
-		moves_sent(moves, groups[i], 2);
-		finish(0, moves_account(moves, groups[i]), 1);
+		moves_sent(moves, (struct group){groups[i]}, 2);
+		finish(0, moves_account(moves, (struct group){groups[i]}).number, 1);
 		assert_false(moves_at_rest(moves));
-		finish(1, moves_account(moves, groups[i]), 1);
+		finish(1, moves_account(moves, (struct group){groups[i]}).number, 1);
 		assert_true(moves_at_rest(moves));
 	}
 }
@@ -358,7 +360,7 @@ static void every_group_is_waited_for(void **state)
 static void unsteered_replicas_are_waited_for(void **state)
 {
 	(void)state;
-	moves_sent(moves, GROUP_UNSTEERED, 5);
+	moves_sent(moves, (struct group){GROUP_UNSTEERED}, 5);
 	make(2, GROUP_UNSTEERED, 1);
 	finish(1, GROUP_UNSTEERED, 5);
 	assert_false(moves_at_rest(moves));
@@ -370,7 +372,7 @@ static void unsteered_replicas_are_waited_for(void **state)
 static void while_a_group_moves_nothing_is_at_rest(void **state)
 {
 	(void)state;
-	moves_begin(moves, GROUP);
+	moves_begin(moves, (struct group){GROUP});
 	assert_false(moves_at_rest(moves));
 	assert_true(moves_end(moves, 0));
 	assert_true(moves_at_rest(moves));
@@ -386,7 +388,7 @@ static void held_packets_come_out_in_order(void **state)
 	(void)state;
 	hold(GROUP, held, HELD / 2);
 	hold(GROUP, held + HELD / 2, HELD - HELD / 2);
-	while ((got = moves_take_held(moves, GROUP, taken + n, 32)) > 0)
+	while ((got = moves_take_held(moves, (struct group){GROUP}, taken + n, 32)) > 0)
 		n += got;
 	assert_int_equal(n, HELD);
 	assert_memory_equal(taken, held, sizeof(held));
@@ -399,8 +401,8 @@ static void groups_hold_their_own(void **state)
 	(void)state;
 	hold(GROUP, held, 2);
 	hold(OTHER, held + 2, 2);
-	assert_int_equal(moves_take_held(moves, OTHER, taken, 4), 2);
-	assert_int_equal(moves_take_held(moves, GROUP, taken + 2, 4), 2);
+	assert_int_equal(moves_take_held(moves, (struct group){OTHER}, taken, 4), 2);
+	assert_int_equal(moves_take_held(moves, (struct group){GROUP}, taken + 2, 4), 2);
 	assert_ptr_equal(taken[0], held[2]);
 	assert_ptr_equal(taken[1], held[3]);
 	assert_ptr_equal(taken[2], held[0]);
@@ -413,10 +415,10 @@ static void it_can_hold_again(void **state)
 
 	(void)state;
 	hold(GROUP, held, 1);
-	assert_int_equal(moves_take_held(moves, GROUP, taken, 2), 1);
-	assert_int_equal(moves_take_held(moves, GROUP, taken, 2), 0);
+	assert_int_equal(moves_take_held(moves, (struct group){GROUP}, taken, 2), 1);
+	assert_int_equal(moves_take_held(moves, (struct group){GROUP}, taken, 2), 0);
 	hold(GROUP, held, 2);
-	assert_int_equal(moves_take_held(moves, GROUP, taken, 2), 2);
+	assert_int_equal(moves_take_held(moves, (struct group){GROUP}, taken, 2), 2);
 	assert_memory_equal(taken, held, sizeof(held));
 }
 
@@ -427,9 +429,9 @@ static void what_comes_later_comes_out_later(void **state)
 
 	(void)state;
 	hold(GROUP, held, 2);
-	assert_int_equal(moves_take_held(moves, GROUP, taken, 1), 1);
+	assert_int_equal(moves_take_held(moves, (struct group){GROUP}, taken, 1), 1);
 	hold(GROUP, held + 2, 1);
-	assert_int_equal(moves_take_held(moves, GROUP, taken + 1, 2), 2);
+	assert_int_equal(moves_take_held(moves, (struct group){GROUP}, taken + 1, 2), 2);
 	assert_memory_equal(taken, held, sizeof(held));
 }
 
@@ -440,16 +442,16 @@ static void occupancy_is_what_is_in_flight_and_held(void **state)
 	struct rte_mbuf *held[3];
 
 	(void)state;
-	moves_sent(moves, GROUP, 10);
+	moves_sent(moves, (struct group){GROUP}, 10);
 	hold(GROUP, held, 3);
-	assert_int_equal(moves_occupancy(moves, GROUP), 13);
-	assert_int_equal(moves_occupancy(moves, OTHER), 0);
+	assert_int_equal(moves_occupancy(moves, (struct group){GROUP}), 13);
+	assert_int_equal(moves_occupancy(moves, (struct group){OTHER}), 0);
 	finish(1, GROUP, 4);
-	assert_int_equal(moves_occupancy(moves, GROUP), 13);
-	moves_recount(moves, GROUP);
-	assert_int_equal(moves_occupancy(moves, GROUP), 9);
-	moves_take_held(moves, GROUP, held, 3);
-	assert_int_equal(moves_occupancy(moves, GROUP), 6);
+	assert_int_equal(moves_occupancy(moves, (struct group){GROUP}), 13);
+	moves_recount(moves, (struct group){GROUP});
+	assert_int_equal(moves_occupancy(moves, (struct group){GROUP}), 9);
+	moves_take_held(moves, (struct group){GROUP}, held, 3);
+	assert_int_equal(moves_occupancy(moves, (struct group){GROUP}), 6);
 }
 
 static void the_most_that_were_held_are_remembered(void **state)
@@ -459,7 +461,7 @@ static void the_most_that_were_held_are_remembered(void **state)
 	(void)state;
 	hold(GROUP, held, 2);
 	hold(OTHER, held + 2, 2);
-	moves_take_held(moves, GROUP, held, 2);
+	moves_take_held(moves, (struct group){GROUP}, held, 2);
 	hold(GROUP, held + 4, 1);
 	assert_int_equal(moves->n_held, 3);
 	assert_int_equal(moves->most_held, 4);

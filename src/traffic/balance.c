@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "traffic/account.h"
+#include "traffic/balance.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-bool account_check(const struct account *account, char *text, size_t size)
+bool balance_check(const struct balance *balance, char *text, size_t size)
 {
-	int64_t inside = account->received + account->created - account->delivered -
-			 account->dropped - account->consumed - account->coalesced;
+	int64_t inside = balance->received + balance->created - balance->delivered -
+			 balance->dropped - balance->consumed - balance->coalesced;
 
 	if (inside != 0)
 		snprintf(text, size, "%" PRId64 " packets are neither out nor counted", inside);
-	else if (account->received != account->given || account->delivered != account->taken)
+	else if (balance->received != balance->given || balance->delivered != balance->taken)
 		snprintf(text, size,
 			"weft counts %" PRIu64 " received and %" PRIu64
 			" delivered, those outside %" PRIu64 " and %" PRIu64,
-			account->received, account->delivered, account->given, account->taken);
-	else if (account->mbufs != account->mbufs_free)
+			balance->received, balance->delivered, balance->given, balance->taken);
+	else if (balance->mbufs != balance->mbufs_free)
 		snprintf(text, size, "%" PRId64 " mbufs are missing",
-			(int64_t)(account->mbufs - account->mbufs_free));
+			(int64_t)(balance->mbufs - balance->mbufs_free));
 	else
 		return true;
 	return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#ifndef WEFT_ACCOUNT_H
-#define WEFT_ACCOUNT_H
+#ifndef WEFT_BALANCE_H
+#define WEFT_BALANCE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,14 +11,14 @@
 /* ---- conservation ---- */
 
 /* Counts of weft, and what those outside say about the same. */
-struct account {
+struct balance {
 	uint64_t received, created, delivered, dropped, consumed, coalesced; /* weft's */
 	uint64_t given, taken;	    /* by the sources, by the sinks */
 	uint64_t mbufs, mbufs_free; /* in the pool, after everything has come to rest */
 };
 
 /* True if all of it fits together; else writes what does not. */
-bool account_check(const struct account *account, char *text, size_t size);
+bool balance_check(const struct balance *balance, char *text, size_t size);
 
 /* ---- progress ---- */
 
