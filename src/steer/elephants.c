@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "steer/elephants.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/counter.h"
@@ -8,9 +9,13 @@
 #define CALM_WINDOWS 8
 #define CALM_PART 2 /* of the rate: an elephant with less is calm */
 
+static_assert(ELEPHANTS_MAX < UINT8_MAX, "chains have a byte for an elephant's number + 1");
+static_assert(ELEPHANTS_MAX <= HEAVY_MAX, "a report has room for as many flows as may be found");
+
 int elephants_init(struct elephants *elephants, const struct micro_flows *config,
 	uint16_t n_elephants, uint64_t hz, int socket_id)
 {
+	assert(n_elephants <= ELEPHANTS_MAX && hz >= 1000000); /* a window is some microseconds */
 	*elephants = (struct elephants){.config = config, .n_elephants = n_elephants, .hz = hz};
 	elephants->heavy = heavy_create(socket_id);
 	return elephants->heavy == NULL ? -1 : 0;
@@ -30,6 +35,7 @@ static void set_state(struct elephants *elephants, uint16_t i, enum elephant_sta
 
 	__atomic_store_n(old, state, __ATOMIC_RELAXED);
 	__atomic_store_n(&elephants->n, elephants->n + more, __ATOMIC_RELAXED);
+	assert(elephants->n <= elephants->n_elephants);
 }
 
 static uint8_t *first_of(struct elephants *elephants, uint16_t i)
@@ -41,6 +47,7 @@ void elephants_join(struct elephants *elephants, uint16_t i)
 {
 	struct elephant *elephant = &elephants->list[i];
 
+	assert(elephant->state == ELEPHANT_FOUND);
 	elephant->next = *first_of(elephants, i);
 	*first_of(elephants, i) = i + 1;
 	elephant->counted = elephant->arrived;
@@ -50,6 +57,7 @@ void elephants_join(struct elephants *elephants, uint16_t i)
 
 void elephants_forget(struct elephants *elephants, uint16_t i)
 {
+	assert(elephants->list[i].state == ELEPHANT_FOUND); /* it is in no chain */
 	set_state(elephants, i, ELEPHANT_NONE);
 }
 
@@ -57,8 +65,12 @@ void elephants_leave(struct elephants *elephants, uint16_t i)
 {
 	uint8_t *link = first_of(elephants, i);
 
-	while (*link != i + 1)
+	assert(elephants->list[i].state == ELEPHANT_SPLIT ||
+		elephants->list[i].state == ELEPHANT_LEAVING);
+	while (*link != i + 1) {
+		assert(*link != 0); /* it is in the chain */
 		link = &elephants->list[*link - 1].next;
+	}
 	*link = elephants->list[i].next;
 	set_state(elephants, i, ELEPHANT_NONE);
 	counter_add(&elephants->demoted, 1);
@@ -157,10 +169,14 @@ static uint16_t find_heavy(struct elephants *elephants, uint64_t cycles, uint16_
 uint16_t elephants_review(struct elephants *elephants, uint64_t now, uint16_t *changed)
 {
 	uint64_t cycles = now - elephants->begin;
-	uint16_t n = find_calm(elephants, cycles, changed);
+	uint16_t n;
 
+	assert(cycles > 0); /* rates are by it */
+	n = find_calm(elephants, cycles, changed);
 	elephants->begin = now;
-	return n + find_heavy(elephants, cycles, changed + n);
+	n += find_heavy(elephants, cycles, changed + n);
+	assert(n <= ELEPHANTS_MAX); /* none has changed twice */
+	return n;
 }
 
 void elephants_begin_window(struct elephants *elephants, uint64_t now)

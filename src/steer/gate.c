@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "steer/gate.h"
 
+#include <assert.h>
+
 #include "base/counter.h"
+#include "steer/load.h"
 #include "steer/smooth.h"
 
 #define MARGIN 100    /* permille that the average must be below the threshold, to open */
@@ -24,6 +27,7 @@ static uint64_t cycles(const struct gate *gate, uint64_t microseconds)
 
 void gate_begin(struct gate *gate, const struct gate_config *config, uint64_t now, uint64_t offered)
 {
+	assert(config->threshold <= LOAD_FULL);
 	*gate = (struct gate){.open = true,
 		.changes = gate->changes,
 		.config = *config,
@@ -36,6 +40,7 @@ static void measure(struct gate *gate, uint64_t now, uint32_t average, uint64_t 
 	uint64_t length = now - gate->measured_at;
 	uint64_t rate = (offered - gate->offered) * gate->config.hz / length;
 
+	assert(offered >= gate->offered); /* it only counts up: else the rate would be huge */
 	gate->average = smooth(gate->average, average, length, cycles(gate, AVERAGE_US));
 	gate->rate = smooth(gate->rate, rate, length, cycles(gate, RATE_US));
 	gate->measured_at = now;
@@ -44,6 +49,7 @@ static void measure(struct gate *gate, uint64_t now, uint32_t average, uint64_t 
 
 static void change(struct gate *gate, bool open)
 {
+	assert(gate->open != open);
 	__atomic_store_n(&gate->open, open, __ATOMIC_RELAXED);
 	counter_add(&gate->changes, 1);
 }
@@ -74,6 +80,7 @@ bool gate_update(struct gate *gate, uint64_t now, uint32_t average, uint32_t own
 {
 	uint64_t changes = gate->changes;
 
+	assert(average <= LOAD_FULL && own <= LOAD_FULL);
 	if (now - gate->measured_at < cycles(gate, PERIOD_US))
 		return false;
 	measure(gate, now, average, offered);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "steer/heavy.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include <rte_malloc.h>
@@ -57,6 +58,7 @@ void heavy_sample(struct heavy *heavy, uint32_t hash, uint32_t n)
 	struct heavy_bucket *bucket = &heavy->buckets[(uint64_t)hash * HEAVY_BUCKETS >> 32];
 	uint32_t samples = 0;
 
+	assert(heavy->until_sample > 0 && n >= heavy->until_sample); /* see heavy_seen() */
 	for (; n >= heavy->until_sample; samples++) {
 		n -= heavy->until_sample;
 		heavy->until_sample = 1 + random_below(&heavy->random, 2 * HEAVY_PERIOD - 1);
@@ -71,6 +73,7 @@ static uint16_t insert(
 {
 	uint16_t i = n;
 
+	assert(n <= max);
 	for (; i > 0 && heaviest[i - 1].samples < flow->samples; i--)
 		if (i < max)
 			heaviest[i] = heaviest[i - 1];
@@ -85,6 +88,7 @@ uint16_t heavy_report(struct heavy *heavy, uint32_t at_least, uint32_t *hashes, 
 	struct heavy_flow heaviest[HEAVY_MAX];
 	uint16_t n = 0;
 
+	assert(max <= HEAVY_MAX);
 	for (unsigned int i = 0; i < HEAVY_BUCKETS; i++)
 		for (unsigned int j = 0; j < RTE_DIM(heavy->buckets[i].flows); j++)
 			if (heavy->buckets[i].flows[j].samples >= enough)

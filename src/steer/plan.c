@@ -91,6 +91,7 @@ static void set_rows(struct plan *plan, const struct mode *mode)
 	const struct transition *open = plan->splits ? by_flow : mode->row;
 	const struct transition *closed = mode->gated ? by_flow : open;
 
+	assert(!(plan->splits && mode->gated)); /* elephants know no gate */
 	memcpy(plan->open, open, sizeof(plan->open));
 	memcpy(plan->closed, closed, sizeof(plan->closed));
 	memcpy(plan->elephant, mode->row, sizeof(plan->elephant));
@@ -116,6 +117,8 @@ void plan_set(struct plan *plan, const struct mode *mode)
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++) {
 		plan->instead[stage] = stage;
 		plan->lcore[stage] = LCORE_INLINE;
+		assert(mode->row[stage].kind == TRANSITION_INLINE ||
+			plan_way_has(&plan->way, stage));
 		plan->balances |= plan->open[stage].kind == TRANSITION_FLOW_STAGE;
 	}
 	replace_stages(plan, mode->overlay);

@@ -72,6 +72,14 @@ struct plan_way {
 	enum step stages[STAGE_COUNT];
 };
 
+static inline bool plan_way_has(const struct plan_way *way, unsigned int stage)
+{
+	for (unsigned int i = 0; i < way->n; i++)
+		if (way->stages[i] == stage)
+			return true;
+	return false;
+}
+
 struct plan {
 	uint32_t number;	 /* each one published has another */
 	const struct mode *mode; /* the row, which outlives the plan */

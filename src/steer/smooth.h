@@ -2,6 +2,7 @@
 #ifndef WEFT_SMOOTH_H
 #define WEFT_SMOOTH_H
 
+#include <assert.h>
 #include <stdint.h>
 
 #include <rte_common.h>
@@ -24,6 +25,7 @@ static inline int64_t smooth(int64_t average, int64_t sample, uint64_t time, uin
 	int64_t one = SMOOTH_ONE * SMOOTH_ONE;
 	int64_t growth = one + SMOOTH_ONE * x + x * x / 2 + x * x / SMOOTH_ONE * x / 6;
 
+	assert(sample >= 0 && sample <= UINT32_MAX);
 	return sample * SMOOTH_ONE + (average - sample * SMOOTH_ONE) * one / growth;
 }
 
