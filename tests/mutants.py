@@ -39,7 +39,8 @@ THREADS = "sim-lcores"
 MICRO_FLOWS = "sim-micro_flows"
 FLOODS = "sim-floods"
 UNIT = "unit-virtual"
-PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000, FLOODS: 0, UNIT: 0}
+UNIT_MERGE = "unit-merge"
+PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000}
 CREDITS = "src/engine/credits.c"
 DROP = "src/engine/drop.c"
 FLOOD = "src/engine/flood.c"
@@ -209,7 +210,7 @@ BUGS = [
         MICRO_FLOWS),
     Bug("let-on-overtaken", "order", MERGE,
         "	if (unlikely(merge->waiting > 0)) {", "	if (false) {",
-        "What comes to a merge overtakes what it has let on and nobody has taken.", MICRO_FLOWS),
+        "What comes to a merge overtakes what it has let on and nobody has taken.", UNIT_MERGE),
     Bug("merge-forgotten", "progress", MERGING,
         "		note_ready(lcore, merge, label);", "		;",
         "What a merge has let on and the feed had no room for is not taken later.", MICRO_FLOWS),
@@ -423,6 +424,9 @@ def command(argv):
 
 def set_up():
     """What went wrong, or None."""
+    names = [bug.name for bug in BUGS]
+    if len(set(names)) < len(names):
+        return f"several bugs have the name {max(names, key=names.count)}"
     copy_tree()
     if (BUILD / "build.ninja").exists():
         return None
@@ -446,13 +450,13 @@ def build(names):
 
 def report_of(program):
     """How it says that something is wrong."""
-    return FAILED_TEST if program in (FLOODS, UNIT) else REPORT
+    return FAILED_TEST if program in (FLOODS, UNIT, UNIT_MERGE) else REPORT
 
 
 def run(program, name, seconds, packets=0, report=None):
     """(exit status, output) of a simulation program that was put aside as `name`; it is killed when
     it has used so many seconds of a CPU, and after its first report: it would look for more."""
-    environment = {**os.environ, "WEFT_SIM_PACKETS": str(packets or PACKETS[program]),
+    environment = {**os.environ, "WEFT_SIM_PACKETS": str(packets or PACKETS.get(program, 0)),
                    "WEFT_SIM_SEED": str(SEED)}
     process = subprocess.Popen(["/usr/bin/prlimit", f"--cpu={seconds}", PROGRAMS / name],
                                env=environment, stdin=subprocess.DEVNULL,
