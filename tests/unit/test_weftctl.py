@@ -192,7 +192,7 @@ def test_stages_have_what_a_packet_costs(serve, weftctl):
     serve({"/weft/stages": {"stages": STAGES}})
     _, rx, gro, total = cells(weftctl("show", "stages"))
     assert rx == ["rx", "1", "100", "3,200", "32.0", "20.0", "1"]
-    assert gro == ["gro", "1,2", "0", "0", "-", "-", "1,500", "coalesced 1,234,567"]
+    assert gro == ["gro", "1,2", "0", "0", "-", "-", "1,500", "coalesced", "1,234,567"]
     assert total == ["all", "1,501"]
 
 
