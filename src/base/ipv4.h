@@ -18,11 +18,4 @@ static inline bool ipv4_is_host(rte_be32_t address)
 	return first != 0 && first != 127 && first < 224;
 }
 
-static inline bool ipv4_in_prefix(rte_be32_t address, rte_be32_t network, uint8_t bits)
-{
-	rte_be32_t mask = rte_cpu_to_be_32(UINT32_MAX << (32 - bits));
-
-	return ((address ^ network) & mask) == 0;
-}
-
 #endif

@@ -9,7 +9,6 @@
 #include <rte_lcore.h>
 #include <rte_thash.h>
 
-#include "base/ipv4.h"
 #include "base/random.h"
 #include "control/config.h"
 #include "control/mode.h"

@@ -15,7 +15,6 @@
 #include "control/mode.h"
 #include "control/sections/sections.h"
 #include "control/sections/uplink.h"
-#include "stages/tables.h"
 
 static int read_vtep(const char *word, void *to, struct error *error)
 {

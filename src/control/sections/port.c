@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/sections/port.h"
 
-#include <arpa/inet.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +11,6 @@
 #include "control/keys.h"
 #include "control/sections/network.h"
 #include "control/sections/sections.h"
-#include "stages/tables.h"
 
 #define OF_ONE_KIND_MAX (PORT_ADDRESSES_MAX / 2)
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,7 +8,6 @@
 #include "control/sections/lcores.h"
 #include "control/sections/network.h"
 #include "control/sections/port.h"
-#include "stages/tables.h"
 
 /* ---- by themselves ---- */
 

@@ -13,7 +13,6 @@
 #include "control/keys.h"
 #include "control/sections/lcores.h"
 #include "control/sections/sections.h"
-#include "stages/tables.h"
 
 static int value_prefix(const struct key *key, const char *value, void *to, struct error *error)
 {
