@@ -117,6 +117,7 @@ void moves_begin(struct moves *moves, struct group group)
 
 	if (state->moving)
 		return;
+	assert(moves->n_moving < GROUPS_MAX); /* each group is there once */
 	state->moving = true;
 	if (group_is_flow_group(group))
 		state->next = *moves_path(moves, group);
@@ -141,6 +142,7 @@ bool moves_end(struct moves *moves, uint16_t i)
 	struct group group = moves->moving[i];
 	struct group_state *state = &moves->groups[group.number];
 
+	assert(i < moves->n_moving && state->moving);
 	if (state->in_flight > 0)
 		moves_recount(moves, group);
 	if (state->in_flight > 0)
@@ -168,6 +170,7 @@ static void hold(struct group_state *state, struct rte_mbuf *mbuf)
 
 void moves_hold(struct moves *moves, struct group group, struct rte_mbuf **mbufs, uint16_t n)
 {
+	assert(moves->groups[group.number].moving); /* else nobody would take them */
 	for (uint16_t i = 0; i < n; i++)
 		hold(&moves->groups[group.number], mbufs[i]);
 	number_set16(&moves->groups[group.number].n_held, moves->groups[group.number].n_held + n);
@@ -185,6 +188,7 @@ uint16_t moves_take_held(
 		mbufs[taken] = state->first_held;
 		state->first_held = *next_of(mbufs[taken]);
 	}
+	assert(taken <= state->n_held && (taken < state->n_held) == (state->first_held != NULL));
 	number_set16(&state->n_held, state->n_held - taken);
 	number_set32(&moves->n_held, moves->n_held - taken);
 	return taken;

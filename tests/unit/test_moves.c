@@ -85,6 +85,7 @@ static void hold(uint16_t group, struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
 		mbufs[i] = mbuf_of(frame, sizeof(frame));
+	moves_begin(moves, (struct group){group});
 	moves_hold(moves, (struct group){group}, mbufs, n);
 }
 
