@@ -23,7 +23,7 @@ struct workers {
 int placement_lcore(const struct workers *workers, uint32_t id);
 
 /* Index of the lcore that owns a queue of an uplink: one of its `lcores`, or of all workers, in
- * turn. */
+ * round. */
 uint16_t placement_uplink_owner(
 	const struct workers *workers, const struct uplink_config *uplink, uint16_t queue);
 

@@ -15,9 +15,9 @@ struct stage_counters {
 
 /* Where an lcore's cycles go; together they are all of its time. */
 struct time_counters {
-	uint64_t idle;		 /* turns that found nothing */
-	uint64_t working;	 /* turns that moved packets */
-	uint64_t back_pressured; /* turns that moved nothing because credits were out */
+	uint64_t idle;		 /* rounds that found nothing */
+	uint64_t working;	 /* rounds that moved packets */
+	uint64_t back_pressured; /* rounds that moved nothing because credits were out */
 	uint64_t housekeeping;	 /* notices, a look at loads and paths */
 };
 

@@ -296,7 +296,7 @@ int dataplane_inject(struct dataplane *dataplane, struct rte_mbuf *mbuf, uint16_
 	packet->network = NETWORK_NONE;
 	packet->source = PLACE_NONE;
 	packet->destination = uplink;
-	if (rte_ring_sp_enqueue(dataplane->from_main[owner], parcel_make(mbuf, STAGE_SEND)) != 0) {
+	if (rte_ring_sp_enqueue(dataplane->from_main[owner], parcel_make(mbuf, STEP_SEND)) != 0) {
 		rte_pktmbuf_free(mbuf);
 		return -1;
 	}

@@ -11,10 +11,10 @@
  * can come to a place earlier. The queue has room for all that is inside, which is no more than all
  * lcores' credits.
  *
- * A turn makes so many replicas of what can wait and no more, also where their credits come back
+ * A round makes so many replicas of what can wait and no more, also where their credits come back
  * within it: inboxes and other networks must have their turn, too.
  *
- * Places come and go between two turns, so no list of them is kept: a network's places ascend, and
+ * Places come and go between two rounds, so no list of them is kept: a network's places ascend, and
  * a flood goes on with the first that is not below the one where it was. One that has gone gets
  * nothing, none gets two. Nor does a port that is newer than the flood get anything: its container
  * may have got it by the port that it had before.
@@ -24,7 +24,7 @@
  * ports, which take or refuse them. That is not true on a branch before its merge: there a replica
  * may wait for a micro-flow whose packets stand behind another flood, on another branch, and that
  * for this one. So what is to be merged has a queue of its own, which is empty again at the end of
- * each turn: its replicas are refused if there is no credit for them among those of received
+ * each round: its replicas are refused if there is no credit for them among those of received
  * packets. No packet of its flow is in the other queue: an elephant is split when nothing of it is
  * on its way.
  */
@@ -133,7 +133,7 @@ static uint32_t credits_of(struct lcore *lcore, enum flood_kind kind)
 {
 	if (kind == FLOOD_URGENT)
 		return credits_for_received(lcore);
-	if (lcore->counters.created - lcore->created_before >= FLOOD_TURN_MAX)
+	if (lcore->counters.created - lcore->created_before >= FLOOD_ROUND_MAX)
 		return 0;
 	return credits_for_replicas(lcore);
 }

@@ -17,7 +17,7 @@ struct lcore;
  * and what comes from the bridge meanwhile waits behind them: flood.c says how. For the lcore loop.
  */
 
-#define FLOOD_TURN_MAX 512 /* replicas of what can wait that an lcore makes in one turn */
+#define FLOOD_ROUND_MAX 512 /* replicas of what can wait that an lcore makes in one round */
 
 /* A packet on its way to place after place. */
 struct flooding {
@@ -34,7 +34,7 @@ struct flood {
 	struct rte_ring *behind;    /* and the packets behind them */
 };
 
-/* What can wait for credits and later turns, and what cannot, as a merge waits for it. */
+/* What can wait for credits and later rounds, and what cannot, as a merge waits for it. */
 enum flood_kind {
 	FLOOD_PATIENT,
 	FLOOD_URGENT,

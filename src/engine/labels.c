@@ -6,7 +6,7 @@
 
 static union label label_of(const struct packet *packet)
 {
-	return (union label){.step = STAGE_MERGE,
+	return (union label){.step = PARCEL_LABEL,
 		.first = packet->origin.first,
 		.account = packet->origin.account.number,
 		.micro_flow = packet->micro_flow,

@@ -19,8 +19,8 @@ static void book(struct lcore *lcore, uint64_t *counter)
 	lcore->mark = now;
 }
 
-/* The turn's time, from its begin to the mark that the last step left, or to now. */
-static void book_turn(struct lcore *lcore, uint64_t begin, uint16_t moved, bool refused)
+/* The round's time, from its begin to the mark that the last step left, or to now. */
+static void book_round(struct lcore *lcore, uint64_t begin, uint16_t moved, bool refused)
 {
 	struct time_counters *time = &lcore->counters.time;
 
@@ -67,9 +67,9 @@ static void look_around(struct lcore *lcore)
 	book(lcore, &lcore->counters.time.housekeeping);
 }
 
-/* ---- turns ---- */
+/* ---- rounds ---- */
 
-/* What the main lcore has published, for the whole turn. */
+/* What the main lcore has published, for the whole round. */
 static void look_up(struct lcore *lcore)
 {
 	struct dataplane *dataplane = lcore->dataplane;
@@ -82,7 +82,7 @@ static void look_up(struct lcore *lcore)
 		paths_adopt(lcore);
 }
 
-/* What waited for credits, or for this turn. */
+/* What waited for credits, or for this round. */
 static uint16_t poll_floods(struct lcore *lcore)
 {
 	if (likely(!flood_feed(lcore)))
@@ -98,7 +98,7 @@ bool lcore_poll(struct lcore *lcore)
 	bool refused = false;
 	uint16_t moved;
 
-	/* Between two turns nothing of the tables is held. */
+	/* Between two rounds nothing of the tables is held. */
 	rte_rcu_qsbr_quiescent(dataplane->rcu, lcore->index);
 	look_up(lcore);
 	lcore->created_before = lcore->counters.created;
@@ -111,7 +111,7 @@ bool lcore_poll(struct lcore *lcore)
 	if (!__atomic_load_n(&dataplane->closing, __ATOMIC_RELAXED))
 		moved += receive_poll(lcore, &refused);
 	outbox_flush_all(lcore);
-	book_turn(lcore, begin, moved, refused);
+	book_round(lcore, begin, moved, refused);
 	housekeep(lcore);
 	if (load_is_due(&lcore->load, lcore->mark))
 		look_around(lcore);

@@ -19,9 +19,9 @@
 #include "steer/moves.h"
 
 /*
- * One lcore of the data path. lcore_poll() does one turn: floods that wait, what stages have kept,
+ * One lcore of the data path. lcore_poll() does one round: floods that wait, what stages have kept,
  * its inbox, then the queues it owns; then it flushes its outboxes. All state hangs off struct
- * lcore, so any thread may drive any number of them, one turn at a time.
+ * lcore, so any thread may drive any number of them, one round at a time.
  *
  * Between lcores: each (sender, receiver) is a ring with one producer and one consumer, so nothing
  * ever waits for another lcore. Its elements are parcels: a packet and the step that it waits for.
@@ -37,7 +37,7 @@ static_assert(LCORES_MAX <= 1 << LABEL_FIRST_BITS, "a label has room for any lco
 /* A burst, and a label. */
 #define OUTBOX_SIZE (STAGE_BURST_MAX + 1)
 
-/* Packets for an lcore, collected within a turn. */
+/* Packets for an lcore, collected within a round. */
 struct outbox {
 	struct rte_ring *ring;
 	union label label; /* of the last parcels */
@@ -52,18 +52,24 @@ struct inbox {
 	union label label; /* of the parcels that come next */
 };
 
+/* What a round has to hand over, for a driver that lets others see it at a time of its own
+ * (src/virtual). Nobody else reads it. */
+struct handover {
+	uint16_t n_flushed;		    /* outboxes, the first ones of dirty[] */
+	uint32_t tally_changes[LCORES_MAX]; /* by door: so often tallies[] has changed */
+};
+
 struct lcore {
 	uint16_t index;	 /* among the dataplane's lcores */
 	unsigned int id; /* EAL's */
 	struct dataplane *dataplane;
 	struct stage_context context;
-	const struct plan *plan; /* this turn's */
+	const struct plan *plan; /* this round's */
 	uint64_t mark;		 /* the clock when cycles were last accounted for */
 	uint64_t returned;	 /* credits known to have come back */
 	/* Where each lcore tells how many packets of this door ended there. */
 	const uint64_t *finished_at[LCORES_MAX];
 	uint16_t n_dirty;
-	uint16_t n_flushed;		  /* of the same list, at the end of the last turn */
 	struct outbox *dirty[LCORES_MAX]; /* outboxes with packets */
 	struct vectors vectors;
 	struct merging merging;
@@ -76,7 +82,7 @@ struct lcore {
 	struct rte_ring *notices;	    /* to the main lcore: dataplane.notices */
 	struct door *door;		    /* what it knows as the first lcore of paths */
 	uint16_t first_queue;		    /* of the owned ones, to be polled first */
-	uint64_t created_before;	    /* counters.created when the turn began */
+	uint64_t created_before;	    /* counters.created when the round began */
 	struct flood floods[FLOOD_KINDS];
 
 	struct load load __rte_cache_aligned;
@@ -84,8 +90,7 @@ struct lcore {
 	/* Packets of each door that ended here; doors sum these up. Written by this lcore only. */
 	uint64_t finished[LCORES_MAX + 1] __rte_cache_aligned;
 	struct tally *tallies[LCORES_MAX]; /* [door][account]: the same */
-	/* How often each tally has changed: this lcore's own, for a driver that hands on copies. */
-	uint32_t tally_changes[LCORES_MAX];
+	struct handover handover;
 };
 
 /* The step that runs on this lcore where a packet waits for `step`. Only here does a stage stand in
@@ -118,15 +123,15 @@ static inline uint32_t bytes_of(struct rte_mbuf **mbufs, uint16_t n)
 	return bytes;
 }
 
-/* Before the first and after the last turn, by the driver. */
+/* Before the first and after the last round, by the driver. */
 void lcore_begin(struct lcore *lcore);
 void lcore_end(struct lcore *lcore);
 
-/* One turn. True if it moved packets. Only one thread at a time per lcore. The clock is read after
- * each step of the turn, when the step's packets and bursts are counted, and at its end. */
+/* One round. True if it moved packets. Only one thread at a time per lcore. The clock is read after
+ * each step of the round, when the step's packets and bursts are counted, and at its end. */
 bool lcore_poll(struct lcore *lcore);
 
-/* Real lcores: turns until dataplane.stop. For rte_eal_remote_launch. */
+/* Real lcores: rounds until dataplane.stop. For rte_eal_remote_launch. */
 int lcore_run(void *lcore);
 
 #endif

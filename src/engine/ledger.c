@@ -35,7 +35,7 @@ void ledger_end_origin(struct lcore *lcore, union origin origin, uint32_t packet
 		return;
 	finished = &tally_of(lcore, origin)->finished;
 	__atomic_store_n(finished, *finished + packets, __ATOMIC_RELEASE);
-	lcore->tally_changes[origin.first]++;
+	lcore->handover.tally_changes[origin.first]++;
 }
 
 /* One store for each run of packets of one origin: a door that has run short of credits reads its
@@ -59,5 +59,5 @@ void ledger_made(struct lcore *lcore, const struct packet *packet)
 		return;
 	tally = tally_of(lcore, packet->origin);
 	__atomic_store_n(&tally->made, tally->made + 1, __ATOMIC_RELAXED);
-	lcore->tally_changes[packet->origin.first]++;
+	lcore->handover.tally_changes[packet->origin.first]++;
 }

@@ -141,12 +141,12 @@ void merging_take(struct lcore *lcore, struct inbox *inbox, void **parcels, uint
 void merging_count(struct lcore *lcore)
 {
 	struct merging *merging = &lcore->merging;
-	struct stage_counters *counters = &lcore->counters.stages[STAGE_MERGE];
+	struct stage_counters *counters = &lcore->counters.stages[STEP_MERGE];
 	uint64_t cycles = counters->cycles;
 
 	if (likely(!merging->active))
 		return;
-	lcore_count_step(lcore, STAGE_MERGE, merging->n_parcels);
+	lcore_count_step(lcore, STEP_MERGE, merging->n_parcels);
 	if (!label_is_none(merging->last))
 		counter_add(&merge_of(lcore, merging->last)->counters.cycles,
 			counters->cycles - cycles);

@@ -71,7 +71,7 @@ void outbox_add(
 	struct lcore *lcore, uint16_t to, enum step step, struct rte_mbuf **mbufs, uint16_t n)
 {
 	if (unlikely(!label_is_none(lcore->outboxes[to].label)))
-		outbox_add_labelled(lcore, to, (union label){.step = STAGE_MERGE}, step, mbufs, n);
+		outbox_add_labelled(lcore, to, (union label){.step = PARCEL_LABEL}, step, mbufs, n);
 	else
 		add(open_for(lcore, to, n), step, mbufs, n);
 }
@@ -82,6 +82,6 @@ void outbox_flush_all(struct lcore *lcore)
 		flush(lcore, lcore->dirty[i]);
 		lcore->dirty[i]->dirty = false;
 	}
-	lcore->n_flushed = lcore->n_dirty;
+	lcore->handover.n_flushed = lcore->n_dirty;
 	lcore->n_dirty = 0;
 }

@@ -19,7 +19,8 @@
  */
 #define PARCEL_STEP_BITS 6
 #define PARCEL_STEP (((uintptr_t)1 << PARCEL_STEP_BITS) - 1)
-static_assert(RTE_CACHE_LINE_SIZE > PARCEL_STEP && STEP_COUNT <= PARCEL_STEP, "a step fits");
+#define PARCEL_LABEL STEP_COUNT /* in place of a step: the word is a label */
+static_assert(RTE_CACHE_LINE_SIZE > PARCEL_STEP && PARCEL_LABEL <= PARCEL_STEP, "a step fits");
 
 static inline void *parcel_make(struct rte_mbuf *mbuf, unsigned int step)
 {
@@ -48,7 +49,7 @@ static_assert(BATCH_MAX < 1u << LABEL_PACKETS_BITS, "a micro-flow's packets fit"
 
 union label {
 	struct {
-		uint64_t step : PARCEL_STEP_BITS;  /* STAGE_MERGE */
+		uint64_t step : PARCEL_STEP_BITS;  /* PARCEL_LABEL */
 		uint64_t first : LABEL_FIRST_BITS; /* lcore that split the elephant */
 		uint64_t account : 16;		   /* the branch's; 0 in label none */
 		uint64_t micro_flow : MICRO_FLOW_BITS;
@@ -63,7 +64,7 @@ static_assert(sizeof(union label) == sizeof(void *), "a label is a word");
 
 static inline bool parcel_is_label(void *parcel)
 {
-	return parcel_step(parcel) == STAGE_MERGE;
+	return parcel_step(parcel) == PARCEL_LABEL;
 }
 
 static inline bool label_is_none(union label label)

@@ -11,7 +11,7 @@
  * and as flows become elephants. For the lcore loop.
  */
 
-/* Goes by this turn's plan from now on. */
+/* Goes by this round's plan from now on. */
 void paths_adopt(struct lcore *lcore);
 
 /* Ends moves, and sends on what waited for that. Returns the number of packets. */

@@ -61,7 +61,7 @@ static uint32_t credits_for(struct lcore *lcore, const struct port *port)
 	return credits_for_received(lcore);
 }
 
-/* The first one that gets nothing is the first in the next turn: where credits are short, a queue
+/* The first one that gets nothing is the first in the next round: where credits are short, a queue
  * that always has packets must not have them all. */
 static void refuse(struct lcore *lcore, uint16_t queue, bool *refused)
 {

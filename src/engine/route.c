@@ -37,7 +37,7 @@ static uint16_t owner_of(const struct lcore *lcore, enum step step, const struct
 {
 	const struct tables *tables = lcore->context.tables;
 
-	if (step == STAGE_DELIVER)
+	if (step == STEP_DELIVER)
 		return tables->ports[packet->destination]->queues[0].owner;
 	return tables->exits[packet->destination][lcore->index].owner;
 }
@@ -105,7 +105,7 @@ static void send_out(struct lcore *lcore, struct target target, enum step step,
 static void forward(struct lcore *lcore, struct target target, enum step step,
 	struct rte_mbuf **mbufs, uint16_t n)
 {
-	if (step == STAGE_DELIVER &&
+	if (step == STEP_DELIVER &&
 		unlikely(account_is_branch(packet_of(mbufs[0])->origin.account)))
 		merging_note_consumer(lcore, packet_of(mbufs[0]), target.lcore);
 	send_out(lcore, target, step, mbufs, n);

@@ -36,7 +36,7 @@ static uint16_t drop_refused(
 		n = 1;
 	}
 	counter_add(&port->queues[queue].counters.tx_refused, n);
-	drop_packets(lcore, port->uplink ? STAGE_SEND : STAGE_DELIVER, drop, mbufs, n);
+	drop_packets(lcore, port->uplink ? STEP_SEND : STEP_DELIVER, drop, mbufs, n);
 	return n;
 }
 
@@ -90,7 +90,7 @@ static void send_apart(
 static uint16_t queue_of(
 	const struct lcore *lcore, enum step step, const struct port *port, struct rte_mbuf *mbuf)
 {
-	if (step == STAGE_SEND)
+	if (step == STEP_SEND)
 		return lcore->context.tables->exits[port->index][lcore->index].queue;
 	return port->n_queues == 1 ? 0 : flow_hash(mbuf) % port->n_queues;
 }
@@ -134,7 +134,7 @@ void transmit(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint
 
 		/* A port can go while its packets are on their way to the owner. */
 		if (unlikely(port == NULL)) {
-			drop_packets(lcore, STAGE_DELIVER, DELIVER_GONE, mbufs, 1);
+			drop_packets(lcore, STEP_DELIVER, DELIVER_GONE, mbufs, 1);
 			mbufs++;
 			n--;
 			continue;

@@ -59,7 +59,7 @@ struct port_config {
 /* What a port gets from the dataplane; set before attach. */
 struct port_environment {
 	struct rte_mempool *pool; /* mbufs of received packets */
-	struct rte_rcu_qsbr *rcu; /* an lcore is quiescent between two of its turns */
+	struct rte_rcu_qsbr *rcu; /* an lcore is quiescent between two of its rounds */
 	struct events *events;	  /* for what is to be answered at once */
 	int socket_id;
 };
@@ -191,7 +191,7 @@ struct port_counters port_count(const struct port *port);
 /* Packets for weft that the NIC or the kernel had no room for, since the start. Main lcore. */
 uint64_t port_missed(struct port *port);
 
-/* Waits until every lcore has ended the turn it was in. For threads that may sleep (a library's
+/* Waits until every lcore has ended the round it was in. For threads that may sleep (a library's
  * control thread); never for an lcore, and never for the main lcore under virtual time. */
 void port_quiesce(const struct port *port);
 

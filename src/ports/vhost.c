@@ -12,10 +12,10 @@
  *
  * Protocol: the main lcore stores the device's id (release) when the rings are shared out; lcores
  * load it (acquire) for each burst; when the container goes, the control thread stores -1 and waits
- * for all lcores to end their turn before the library frees the device. A ring that is switched off
- * needs no such wait: the library refuses to use it as of then, under a lock that it has for each
- * ring. Nor could there be one: it holds all of these locks while it tells of a ring, and an lcore
- * may be waiting for one of them.
+ * for all lcores to end their round before the library frees the device. A ring that is switched
+ * off needs no such wait: the library refuses to use it as of then, under a lock that it has for
+ * each ring. Nor could there be one: it holds all of these locks while it tells of a ring, and an
+ * lcore may be waiting for one of them.
  *
  * `ports.mutex` is never taken in vring_state_changed(), for this reason, and never by an lcore.
  */

@@ -57,7 +57,7 @@ static bool are_intact(const struct rte_mbuf *head, const struct headers *header
 	return true;
 }
 
-/* ---- merging ---- */
+/* ---- joining ---- */
 
 /* What segmentation puts into the last packet alone. */
 static void take_push(struct rte_mbuf *head, const struct headers *headers)
@@ -102,7 +102,7 @@ static void ask_for_segmentation(
 		rte_mbuf_tx_offload(headers->l2, headers->l3, headers->l4, payload, 0, 0, 0);
 }
 
-bool followers_merge(struct rte_mbuf *head)
+bool followers_join(struct rte_mbuf *head)
 {
 	struct headers headers = headers_of(head);
 

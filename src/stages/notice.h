@@ -11,7 +11,7 @@
 
 /*
  * What the data path tells the control side: stages append to a short list, the lcore loop moves
- * the list into a ring at the end of the turn. A notice is a hint: when there is no room it is
+ * the list into a ring at the end of the round. A notice is a hint: when there is no room it is
  * dropped and counted, and the next packet of the same kind gives it again.
  */
 enum notice_kind {

@@ -9,9 +9,9 @@ const struct stage *const stage_table[STEP_COUNT] = {
 #define STAGE(name, NAME) [STAGE_##NAME] = &name##_stage,
 #include "stages/table.h"
 #undef STAGE
-	[STAGE_DELIVER] = &deliver_step,
-	[STAGE_SEND] = &send_step,
-	[STAGE_MERGE] = &merge_step,
+	[STEP_DELIVER] = &deliver_step,
+	[STEP_SEND] = &send_step,
+	[STEP_MERGE] = &merge_step,
 };
 
 int stage_find(const char *name)

@@ -26,9 +26,9 @@ enum step {
 #include "stages/table.h"
 #undef STAGE
 	STAGE_COUNT,
-	STAGE_DELIVER = STAGE_COUNT,
-	STAGE_SEND,
-	STAGE_MERGE,
+	STEP_DELIVER = STAGE_COUNT,
+	STEP_SEND,
+	STEP_MERGE,
 	STEP_COUNT,
 };
 
@@ -49,8 +49,8 @@ static_assert(STAGE_BURST_MAX <= UINT8_MAX, "packet.followers counts those of a 
 
 /* What a stage may know and write; one per lcore, set by the engine. */
 struct stage_context {
-	const struct tables *tables; /* this turn's snapshot */
-	uint64_t cycles;	     /* the lcore's clock when the turn began, */
+	const struct tables *tables; /* this round's snapshot */
+	uint64_t cycles;	     /* the lcore's clock when the round began, */
 	uint64_t hz;		     /* and its cycles a second */
 	uint32_t seconds;	     /* coarse time, for what is to be learned again */
 	struct notice_list notices;  /* what the control side should hear */
@@ -63,7 +63,7 @@ typedef void (*stage_process_t)(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts);
 
 /* Gives back packets that the stage has kept on this lcore: fills mbufs, and a verdict for each,
- * and returns how many, at most STAGE_BURST_MAX. Called in each turn until it has none, or returns
+ * and returns how many, at most STAGE_BURST_MAX. Called in each round until it has none, or returns
  * 0. */
 typedef uint16_t (*stage_poll_t)(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t *verdicts);

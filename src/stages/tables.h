@@ -20,7 +20,7 @@
 /*
  * What the data path looks things up in. A snapshot: the main lcore builds a new one for every
  * change and publishes it with one store (release); an lcore loads it (acquire) at the start of a
- * turn and keeps it for that turn; the old one is freed after a grace period (rte_rcu_qsbr). Only
+ * round and keeps it for that round; the old one is freed after a grace period (rte_rcu_qsbr). Only
  * the hash tables are changed in place, by the main lcore alone; their lock-free readers are
  * rte_hash's affair.
  */

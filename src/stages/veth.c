@@ -24,9 +24,9 @@ static uint16_t check(const struct tables *tables, struct rte_mbuf *mbuf)
 		return VERDICT_DROP + DROP_PORT_GONE;
 	if (mbuf->pkt_len > port->mtu + (uint32_t)RTE_ETHER_HDR_LEN + VLAN_TAG_SIZE)
 		return VERDICT_DROP + DROP_VETH_TOO_BIG;
-	/* Those that cannot be merged are delivered as they came. */
+	/* Those that cannot be joined are delivered as they came. */
 	if (packet->followers > 0 && port_takes_large_segments(port))
-		followers_merge(mbuf);
+		followers_join(mbuf);
 	return EXIT_CONTAINER;
 }
 

@@ -16,7 +16,7 @@
 
 #define LOAD_FULL 1000	  /* permille */
 #define LOAD_DEEP 256	  /* packets; more of them waiting, and the lcore is full */
-#define LOAD_WINDOWS 4000 /* a second: each is 250 us long, or as long as a turn takes */
+#define LOAD_WINDOWS 4000 /* a second: each is 250 us long, or as long as a round takes */
 
 struct load {
 	uint32_t value __rte_cache_aligned; /* permille; its lcore: wo, others: ro (relaxed) */
@@ -29,11 +29,11 @@ struct load {
 	int64_t average; /* see smooth.h */
 };
 
-/* Before the lcore's first turn: no load, and no working cycles yet. `now` is in cycles of a clock
+/* Before the lcore's first round: no load, and no working cycles yet. `now` is in cycles of a clock
  * that makes hz of them a second. */
 void load_begin(struct load *load, uint64_t now, uint64_t hz);
 
-/* Every turn: whether a window is over. */
+/* Every round: whether a window is over. */
 static inline bool load_is_due(const struct load *load, uint64_t now)
 {
 	return now >= load->due;

@@ -9,7 +9,7 @@
  *
  * To change a path, the door
  *   1. marks the group as moving: what arrives for it from now on is held here, in order;
- *   2. sums up again each turn, until nothing is in flight;
+ *   2. sums up again each round, until nothing is in flight;
  *   3. writes the new path, sends what it held, and the group is no longer moving.
  * As nothing new is sent, 2. takes one drain of the path, also under full load.
  *

@@ -43,7 +43,7 @@ static uint16_t choose(const struct split *split)
 	return best;
 }
 
-void split_turn(struct split *split)
+void split_advance(struct split *split)
 {
 	assert(split->left == 0); /* the merge counts on full ones */
 	number_set32(&split->micro_flow, (split->micro_flow + 1) & MICRO_FLOW_MASK);

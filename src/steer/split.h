@@ -26,7 +26,7 @@ void split_begin(struct split *split, const struct merge *merge);
 
 /* The micro-flow is full: the next one goes to the branch with the least backlog, in turn where
  * several have. The backlog is what was sent to a branch and has not come to the merge. */
-void split_turn(struct split *split);
+void split_advance(struct split *split);
 
 /* Of the next n packets so many go to split->branch as parts of split->micro_flow; at least one. */
 static inline uint16_t split_next(struct split *split, uint16_t n)
@@ -34,7 +34,7 @@ static inline uint16_t split_next(struct split *split, uint16_t n)
 	uint16_t taken;
 
 	if (split->left == 0)
-		split_turn(split);
+		split_advance(split);
 	taken = RTE_MIN(split->left, (uint32_t)n);
 	split->left -= taken;
 	split->sent[split->branch] += taken;

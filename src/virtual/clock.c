@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The virtual clock. The lcore loop tells it of each step of a turn and of the turn's end, and it
+ * The virtual clock. The lcore loop tells it of each step of a round and of the round's end, and it
  * moves on by what the step cost: by the table, or what it took just now. Being measured, a step
  * that took far longer than its like is taken for one during which this thread was preempted, and
  * costs what its like do.
@@ -12,11 +12,11 @@
  * cycles more: an interrupt costs thousands, another process at this core ten thousands. */
 #define OUTLIER_TIMES 4
 #define OUTLIER_CYCLES 5000
-#define ESTIMATE_WARM 32 /* steps of a kind, before any is judged */
-#define ESTIMATE_PACE 16 /* a new step moves the median by this part of it */
-#define RANDOM_TURN 2000 /* cycles, on average, that a turn takes in random order */
+#define ESTIMATE_WARM 32  /* steps of a kind, before any is judged */
+#define ESTIMATE_PACE 16  /* a new step moves the median by this part of it */
+#define RANDOM_ROUND 2000 /* cycles, on average, that a round takes in random order */
 #define ADVERSARY_ONE_IN 64
-#define ADVERSARY_TURNS 200 /* of average length that the victim misses at most */
+#define ADVERSARY_ROUNDS 200 /* of average length that the victim misses at most */
 
 /* ---- what a step costs ---- */
 
@@ -63,7 +63,7 @@ static uint64_t take_steered(struct virtual_lcore *current)
 	return steered;
 }
 
-/* A turn's end is paid for once: housekeeping may read the clock again. */
+/* A round's end is paid for once: housekeeping may read the clock again. */
 static uint64_t cost_of_end(struct virtual_driver *driver)
 {
 	const struct costs *costs = driver->config.costs;
@@ -99,9 +99,9 @@ static uint64_t cost_of_step(
 	return RTE_MAX(cost + driver->charged, 0);
 }
 
-/* ---- orders of turns ---- */
+/* ---- orders of rounds ---- */
 
-/* Cycles, with the mean `mean`, and now and then far more: turns must overlap in every way. */
+/* Cycles, with the mean `mean`, and now and then far more: rounds must overlap in every way. */
 static uint64_t random_time(uint64_t *random, uint64_t mean)
 {
 	uint64_t most = random_one_in(random, 16) ? 16 * mean : 2 * mean;
@@ -127,19 +127,19 @@ static uint64_t hold_up(struct virtual_driver *driver)
 	if (driver->now < driver->held_until || !random_one_in(&driver->random, ADVERSARY_ONE_IN) ||
 		!is_victim(driver))
 		return 0;
-	cycles = random_below(&driver->random, ADVERSARY_TURNS * RANDOM_TURN);
+	cycles = random_below(&driver->random, ADVERSARY_ROUNDS * RANDOM_ROUND);
 	driver->held_until = driver->now + cycles;
 	return cycles;
 }
 
-/* By how many cycles the turn is longer than its work. */
+/* By how many cycles the round is longer than its work. */
 static uint64_t extra_time(struct virtual_driver *driver)
 {
 	uint64_t extra = driver->current->stall;
 
 	driver->current->stall = 0;
 	if (driver->config.order != VIRTUAL_BY_COST)
-		extra += random_time(&driver->random, RANDOM_TURN);
+		extra += random_time(&driver->random, RANDOM_ROUND);
 	if (driver->config.order == VIRTUAL_ADVERSARIAL)
 		extra += hold_up(driver);
 	return extra;
@@ -183,7 +183,7 @@ uint64_t virtual_clock_after(const struct clock *clock, unsigned int step, uint3
 	return current->time;
 }
 
-void clock_begin_turn(struct virtual_driver *driver, struct virtual_lcore *lcore)
+void clock_begin_round(struct virtual_driver *driver, struct virtual_lcore *lcore)
 {
 	driver->current = lcore;
 	driver->worked = driver->ended = false;
@@ -192,7 +192,7 @@ void clock_begin_turn(struct virtual_driver *driver, struct virtual_lcore *lcore
 		driver->read_at = clock_read(driver->config.measured);
 }
 
-void clock_end_turn(struct virtual_driver *driver)
+void clock_end_round(struct virtual_driver *driver)
 {
 	driver->current = NULL;
 }

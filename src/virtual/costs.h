@@ -54,8 +54,8 @@ struct price {
 
 struct costs {
 	uint64_t hz;   /* cycles a second */
-	uint32_t idle; /* a turn that finds nothing */
-	uint32_t busy; /* a turn that moves packets, besides its steps */
+	uint32_t idle; /* a round that finds nothing */
+	uint32_t busy; /* a round that moves packets, besides its steps */
 	/* A packet that its door sends along a path, besides its steps: hash, flow group, path. */
 	uint32_t steer;
 	struct step_cost steps[STEP_COUNT];

@@ -163,7 +163,7 @@ bool device_has_room(const struct device *device, uint16_t queue)
 {
 	const struct device_queue *own = &device->queues[queue];
 
-	/* What a turn takes is there until the turn ends. */
+	/* What a round takes is there until the round ends. */
 	return device->port != NULL &&
 	       rte_ring_count(own->to_weft) + own->received < rte_ring_get_capacity(own->to_weft);
 }

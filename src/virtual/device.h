@@ -26,7 +26,7 @@ struct device_queue {
 	uint16_t index;
 	struct rte_ring *to_weft;
 	struct rte_ring *from_weft;
-	/* What the owner's last turn received and sent, until the turn's end has come. */
+	/* What the owner's last round received and sent, until the round's end has come. */
 	uint32_t received;
 	uint32_t sent;
 	bool used; /* in the owner's list of queues with such */

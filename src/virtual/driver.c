@@ -82,10 +82,11 @@ static struct virtual_lcore *first_to_look(struct virtual_driver *driver)
 	return first;
 }
 
-/* ---- turns and events ---- */
+/* ---- rounds and events ---- */
 
-/* What the last turn did is published at the turn's end, which is now; then comes the next one. */
-static void turn(struct virtual_driver *driver, struct virtual_lcore *lcore)
+/* What the last round did is published at the round's end, which is now; then comes the next one.
+ */
+static void run_round(struct virtual_driver *driver, struct virtual_lcore *lcore)
 {
 	const struct virtual_outside *outside = &driver->config.outside;
 	uint64_t refused = lcore->lcore->counters.time.back_pressured;
@@ -98,14 +99,14 @@ static void turn(struct virtual_driver *driver, struct virtual_lcore *lcore)
 			outside->sent(outside->argument, lcore->lcore->index, lcore->time);
 	}
 	RTE_PER_LCORE(_lcore_id) = lcore->lcore->id;
-	clock_begin_turn(driver, lcore);
+	clock_begin_round(driver, lcore);
 	lcore->worked = lcore_poll(lcore->lcore);
 	lcore->asleep = !lcore->worked && lcore->lcore->kept == 0;
 	lcore->nap_until = lcore->lcore->load.due;
 	lcore->refused = lcore->lcore->counters.time.back_pressured != refused;
-	clock_end_turn(driver);
+	clock_end_round(driver);
 	RTE_PER_LCORE(_lcore_id) = id;
-	driver->counters.turns++;
+	driver->counters.rounds++;
 }
 
 /* A sleeping lcore holds nothing of the tables. */
@@ -135,7 +136,7 @@ static void move_waiting_notices(struct virtual_driver *driver)
 }
 
 /* Control work takes no time of an lcore's, and what it changes is seen at once. */
-static void control_turn(struct virtual_driver *driver)
+static void control_round(struct virtual_driver *driver)
 {
 	const struct tables *before = driver->dataplane->tables;
 	uint64_t period = driver->config.control_period;
@@ -173,9 +174,9 @@ void virtual_step(struct virtual_driver *driver)
 	else if (outside <= time && outside <= driver->control_time)
 		event(driver, outside, RTE_MIN(time, driver->control_time));
 	else if (driver->control_time <= time)
-		control_turn(driver);
+		control_round(driver);
 	else
-		turn(driver, &driver->lcores[lcore->lcore->index]);
+		run_round(driver, &driver->lcores[lcore->lcore->index]);
 }
 
 void virtual_run(struct virtual_driver *driver, uint64_t until)

@@ -11,14 +11,15 @@
 #include "virtual/costs.h"
 
 /*
- * The driver of virtual lcores: one thread runs the turns of any number of lcores, in virtual time.
- * Each lcore has a clock of its own, and it is always the turn of the one furthest behind. A turn
- * is atomic: it begins at the lcore's clock, and what it does is seen by the others when it ends.
+ * The driver of virtual lcores: one thread runs the rounds of any number of lcores, in virtual
+ * time. Each lcore has a clock of its own, and it is always the turn of the one furthest behind. A
+ * turn is atomic: it begins at the lcore's clock, and what it does is seen by the others when it
+ * ends.
  *
- * Causality: the driver sits in all that leads from one lcore to another. What a turn sends to
- * other lcores, the credits it gives back and its notices stay with the driver until the turn's end
- * is the earliest time there is; then they are handed over, all with that time. Whoever is furthest
- * behind has therefore been given everything published up to its clock, and nothing later.
+ * Causality: the driver sits in all that leads from one lcore to another. What a round sends to
+ * other lcores, the credits it gives back and its notices stay with the driver until the round's
+ * end is the earliest time there is; then they are handed over, all with that time. Whoever is
+ * furthest behind has therefore been given everything published up to its clock, and nothing later.
  * (Slots of inboxes that become free are not handed over: by its credits no lcore ever looks at how
  * many are left.)
  *
@@ -31,14 +32,14 @@
 struct virtual_driver;
 
 enum virtual_order {
-	VIRTUAL_BY_COST,     /* turns take what they cost */
-	VIRTUAL_RANDOM,	     /* any time: turns overlap in every way */
+	VIRTUAL_BY_COST,     /* rounds take what they cost */
+	VIRTUAL_RANDOM,	     /* any time: rounds overlap in every way */
 	VIRTUAL_ADVERSARIAL, /* as before; and the lcore that has most to do is held up for long */
 };
 
 /* What is outside of weft: traffic sources and sinks. `next` is the time of the next event there,
  * UINT64_MAX if there is none; `advance` lets everything up to a time happen, and wakes the lcores
- * whose queues got packets; `sent` tells that what the lcore has sent in its last turn is out. */
+ * whose queues got packets; `sent` tells that what the lcore has sent in its last round is out. */
 struct virtual_outside {
 	void *argument;
 	uint64_t (*next)(void *argument);
@@ -81,10 +82,10 @@ uint64_t virtual_now(const struct virtual_driver *driver);
 
 /* Runs until that time. */
 void virtual_run(struct virtual_driver *driver, uint64_t until);
-/* One turn of an lcore or of the control side, or one event outside. */
+/* One round of an lcore or of the control side, or one event outside. */
 void virtual_step(struct virtual_driver *driver);
 
-/* True if every lcore sleeps: all that their turns did has been handed over. */
+/* True if every lcore sleeps: all that their rounds did has been handed over. */
 bool virtual_is_at_rest(const struct virtual_driver *driver);
 
 /* ---- for what is outside ---- */
@@ -92,7 +93,7 @@ bool virtual_is_at_rest(const struct virtual_driver *driver);
 /* The lcore has something to look for at that time. */
 void virtual_wake(struct virtual_driver *driver, uint16_t lcore, uint64_t time);
 
-/* ---- for ports, within a turn ---- */
+/* ---- for ports, within a round ---- */
 
 /* What follows up to virtual_resume() is not weft's work: it costs nothing. */
 void virtual_pause(struct virtual_driver *driver);
@@ -100,7 +101,7 @@ void virtual_resume(struct virtual_driver *driver);
 /* Adds to the cost of the step, in hundredths of a cycle. */
 void virtual_charge(struct virtual_driver *driver, uint64_t cost);
 /* The lcore has filled these mbufs: it pays for those that were freed elsewhere. `timed`: filling
- * them was part of its turn, and so of what the turn is measured to take. */
+ * them was part of its round, and so of what the round is measured to take. */
 void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n, bool timed);
 /* It reads them whole: it pays for the lines that another lcore had. */
 void virtual_copied(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n);
@@ -109,16 +110,16 @@ void virtual_freed(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint1
 
 /* ---- faults ---- */
 
-/* Its next turn takes so much longer: nobody sees what it does, and it does nothing else. */
+/* Its next round takes so much longer: nobody sees what it does, and it does nothing else. */
 void virtual_stall(struct virtual_driver *driver, uint16_t lcore, uint64_t cycles);
-/* Its turns take so many times as long, in hundredths; 100: no longer. */
+/* Its rounds take so many times as long, in hundredths; 100: no longer. */
 void virtual_slow(struct virtual_driver *driver, uint16_t lcore, uint32_t percent);
 
 /* ---- what it did ---- */
 
 struct virtual_counters {
-	uint64_t turns;
-	uint64_t steps;	     /* and ends of turns, each of which had its cost */
+	uint64_t rounds;
+	uint64_t steps;	     /* and ends of rounds, each of which had its cost */
 	uint64_t outliers;   /* of these, measured ones rejected as preempted */
 	uint64_t moved;	     /* packets handed from one lcore to another */
 	uint64_t overflowed; /* packets that an inbox had no room for: credits were exceeded */

@@ -509,7 +509,7 @@ static void take_packet(
 	rte_pktmbuf_free(mbuf);
 }
 
-/* All that was published: what a turn has sent that has not ended yet is not there yet. */
+/* All that was published: what a round has sent that has not ended yet is not there yet. */
 static void take_all(struct outside *outside, struct device_queue *queue, uint64_t now)
 {
 	unsigned int n = rte_ring_count(queue->from_weft) - queue->sent;

@@ -35,7 +35,7 @@ static void note_use(struct device_queue *queue)
 	*used = queue;
 }
 
-/* A poll that finds nothing is part of what an idle turn costs. */
+/* A poll that finds nothing is part of what an idle round costs. */
 static uint16_t virtual_receive(
 	struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {

@@ -2,7 +2,7 @@
 #ifndef WEFT_VIRTUAL_PRIVATE_H
 #define WEFT_VIRTUAL_PRIVATE_H
 
-/* What the files of the driver share: driver.c has the turns, wires.c what leads from one lcore to
+/* What the files of the driver share: driver.c has the rounds, wires.c what leads from one lcore to
  * another, clock.c what a step costs. */
 
 #include "engine/lcore.h"
@@ -22,13 +22,13 @@ struct wire {
 
 struct virtual_lcore {
 	struct lcore *lcore;
-	uint64_t time;	   /* cycles: the end of its last turn, or of its sleep */
+	uint64_t time;	   /* cycles: the end of its last round, or of its sleep */
 	uint32_t fraction; /* hundredths of a cycle beyond */
-	bool refused;	   /* its last turn found no credits left */
-	bool worked;	   /* its last turn did, so that others may have something of it */
+	bool refused;	   /* its last round found no credits left */
+	bool worked;	   /* its last round did, so that others may have something of it */
 	bool asleep;
 	uint64_t nap_until; /* it looks at its load then, also if nothing woke it */
-	uint64_t stall;	    /* cycles by which its turn is to be longer */
+	uint64_t stall;	    /* cycles by which its round is to be longer */
 	uint32_t percent;
 	uint16_t n_wires;
 	struct wire *wires; /* as sender */
@@ -42,7 +42,7 @@ struct virtual_lcore {
 	uint64_t seen_steered; /* the lcore's counter after its last step */
 };
 
-#define ESTIMATE_STEPS (STEP_COUNT + 1) /* the last: the end of a turn */
+#define ESTIMATE_STEPS (STEP_COUNT + 1) /* the last: the end of a round */
 #define ESTIMATE_SIZES 8		/* of a burst, by powers of two */
 
 /* What steps of one kind have taken so far. */
@@ -58,12 +58,12 @@ struct virtual_driver {
 	struct wire *wires;
 	uint32_t run; /* number of this driver in the process */
 	uint64_t random;
-	uint64_t now; /* of the turn or event under way, or the last one */
+	uint64_t now; /* of the round or event under way, or the last one */
 	uint64_t control_time;
 	uint64_t held_until; /* adversarial order: no lcore is held up before */
 	struct virtual_counters counters;
 
-	/* The turn under way. */
+	/* The round under way. */
 	struct virtual_lcore *current; /* NULL: none */
 	bool worked;		       /* it had a step */
 	bool ended;		       /* its end was paid for */
@@ -79,7 +79,7 @@ struct virtual_driver {
 int wires_lay(struct virtual_driver *driver);
 void wires_remove(struct virtual_driver *driver);
 
-/* Hands over what the lcore's last turn did to others, and wakes them. */
+/* Hands over what the lcore's last round did to others, and wakes them. */
 void wires_hand_over(struct virtual_driver *driver, struct virtual_lcore *sender);
 
 /* The same for its notices alone, which wait while the main lcore's end is full. */
@@ -94,10 +94,10 @@ uint32_t wires_waiting(const struct virtual_lcore *receiver);
 /* ---- clock.c ---- */
 
 uint64_t virtual_clock_read(const struct clock *clock);
-/* The end of a turn is STEP_COUNT. */
+/* The end of a round is STEP_COUNT. */
 uint64_t virtual_clock_after(const struct clock *clock, unsigned int step, uint32_t packets);
 /* The TSC runs for the lcore from here on. */
-void clock_begin_turn(struct virtual_driver *driver, struct virtual_lcore *lcore);
-void clock_end_turn(struct virtual_driver *driver);
+void clock_begin_round(struct virtual_driver *driver, struct virtual_lcore *lcore);
+void clock_end_round(struct virtual_driver *driver);
 
 #endif

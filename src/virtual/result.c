@@ -88,7 +88,7 @@ static uint64_t busy_cycles(const struct result *result, uint16_t lcore)
 	return end->working + end->housekeeping - begin->working - begin->housekeeping;
 }
 
-/* A turn that was under way at the end is counted whole. */
+/* A round that was under way at the end is counted whole. */
 static double busy_share(const struct result *result, uint16_t lcore)
 {
 	double share = busy_cycles(result, lcore) / cycles_of(result);

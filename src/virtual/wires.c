@@ -211,19 +211,19 @@ static void move(struct virtual_driver *driver, struct wire *wire)
 
 static void move_packets(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
-	for (uint16_t i = 0; i < sender->lcore->n_flushed; i++) {
+	for (uint16_t i = 0; i < sender->lcore->handover.n_flushed; i++) {
 		struct wire *wire = sender->outgoing[sender->lcore->dirty[i]->receiver];
 
 		move(driver, wire);
 		virtual_wake(driver, wire->receiver, sender->time);
 	}
-	sender->lcore->n_flushed = 0;
+	sender->lcore->handover.n_flushed = 0;
 }
 
 static void move_credits(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
 	for (uint16_t door = 0; door < driver->dataplane->n_lcores; door++) {
-		uint32_t changes = sender->lcore->tally_changes[door];
+		uint32_t changes = sender->lcore->handover.tally_changes[door];
 
 		if (sender->finished[door] == sender->lcore->finished[door] &&
 			sender->tally_changes[door] == changes)

@@ -59,8 +59,8 @@ static const int way_of_step[STEP_COUNT] = {[STAGE_VTEP] = PING,
 	[STAGE_WIRE] = NO_BRIDGE,
 	[STAGE_ENCAP] = TRANSMIT,
 	[STAGE_TX] = TRANSMIT,
-	[STAGE_SEND] = TRANSMIT,
-	[STAGE_MERGE] = SPLIT};
+	[STEP_SEND] = TRANSMIT,
+	[STEP_MERGE] = SPLIT};
 
 /* What the source and the sink have seen of the turns so far. */
 static struct {
@@ -165,7 +165,7 @@ static void run_turns(struct lcore *lcore, uint16_t burst, unsigned int n)
 /* Until the flow is an elephant, if it is to be one. */
 static void await_merge(struct lcore *lcore, uint16_t burst)
 {
-	const struct stage_counters *merge = &lcore->counters.stages[STAGE_MERGE];
+	const struct stage_counters *merge = &lcore->counters.stages[STEP_MERGE];
 	unsigned int turns = 0;
 
 	if (!lcore->dataplane->plan->splits)
@@ -184,7 +184,7 @@ static double own_cycles(const struct lcore *lcore, int step, int first)
 
 	if (step == first)
 		cycles -= seen.before + seen.receive;
-	if ((step == STAGE_DELIVER || step == STAGE_SEND) && cycles > 0)
+	if ((step == STEP_DELIVER || step == STEP_SEND) && cycles > 0)
 		cycles -= seen.send + seen.calls * rounds_tsc_cycles;
 	return RTE_MAX(cycles, 0);
 }

@@ -86,7 +86,7 @@ void carry_await_merge(const struct dataplane *dataplane, uint16_t lcore)
 	const struct lcore_counters *counters = &dataplane->lcores[lcore]->counters;
 
 	for (int i = 0; i < PATIENCE; i++, usleep(POLL_US))
-		if (counter_read(&counters->stages[STAGE_MERGE].packets) > 0)
+		if (counter_read(&counters->stages[STEP_MERGE].packets) > 0)
 			return;
 	rte_exit(EXIT_FAILURE, "bench: the flow does not become an elephant\n");
 }

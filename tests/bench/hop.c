@@ -94,7 +94,7 @@ static const struct variant {
 	{"cut before vxlan (read)", STAGE_VXLAN},
 	{"cut before bridge (written)", STAGE_BRIDGE},
 	{"cut before veth (written)", STAGE_VETH},
-	{"cut before deliver (written)", STAGE_DELIVER},
+	{"cut before deliver (written)", STEP_DELIVER},
 };
 
 static struct result results[RTE_DIM(variants)][ROUNDS_MAX];

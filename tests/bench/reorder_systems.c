@@ -143,7 +143,7 @@ static void put_back(uint16_t branch, struct rte_mbuf **mbufs, uint16_t n)
 	void *parcels[FIXTURE_BURST];
 
 	for (uint16_t i = 0; i < n; i++)
-		parcels[i] = parcel_make(mbufs[i], STAGE_DELIVER);
+		parcels[i] = parcel_make(mbufs[i], STEP_DELIVER);
 	put(back[branch], parcels, n);
 }
 
@@ -292,7 +292,7 @@ static void weft_merge_nothing(void)
 
 static void *make_label(const struct packet *packet, uint32_t behind)
 {
-	union label label = {.step = STAGE_MERGE,
+	union label label = {.step = PARCEL_LABEL,
 		.account = packet->origin.account.number,
 		.micro_flow = packet->micro_flow & MICRO_FLOW_MASK,
 		.packets = behind};
@@ -311,7 +311,7 @@ static uint16_t add_labels(struct rte_mbuf **mbufs, uint16_t n, void **parcels)
 		end = i + packets_in_run(mbufs + i, n - i, &behind);
 		parcels[added++] = make_label(packet_of(mbufs[i]), behind);
 		for (uint16_t j = i; j < end; j++)
-			parcels[added++] = parcel_make(mbufs[j], STAGE_DELIVER);
+			parcels[added++] = parcel_make(mbufs[j], STEP_DELIVER);
 	}
 	return added;
 }

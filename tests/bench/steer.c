@@ -83,7 +83,7 @@ static const uint16_t frame_sizes[] = {64, 1450};
 
 /* The steps behind the door. */
 static const unsigned int way[] = {
-	STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH, STAGE_DELIVER};
+	STAGE_RX, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH, STEP_DELIVER};
 
 #define WAY RTE_DIM(way)
 
@@ -160,7 +160,7 @@ static void find_places(struct variant *variant, unsigned int branch)
 
 	for (unsigned int i = 0; i < WAY; i++) {
 		uint16_t lcore =
-			way[i] == STAGE_DELIVER ? variant->setup->owner : path.lcore[way[i]];
+			way[i] == STEP_DELIVER ? variant->setup->owner : path.lcore[way[i]];
 
 		if (lcore != LCORE_INLINE)
 			here = lcore;

@@ -114,7 +114,7 @@ struct variant {
 };
 
 static const unsigned int cuts[] = {
-	STEP_COUNT, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH, STAGE_DELIVER};
+	STEP_COUNT, STAGE_GRO, STAGE_VXLAN, STAGE_BRIDGE, STAGE_VETH, STEP_DELIVER};
 static const uint16_t frame_sizes[] = {64, 1450};
 
 #define VARIANTS (RTE_DIM(cuts) * RTE_DIM(frame_sizes) * 2)

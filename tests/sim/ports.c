@@ -295,7 +295,7 @@ static void answer_arp(struct sim_peer *peer, struct sim_queue *queue, struct rt
 	ether->src_addr = arp->arp_data.arp_sha;
 	queue->replies[queue->n_replies] = mbuf;
 	set_replies(queue, queue->n_replies + 1);
-	/* Under the virtual clock it is there when the turn has ended: run.c. */
+	/* Under the virtual clock it is there when the round has ended: run.c. */
 	if (peer->world->config.threads)
 		queue->n_ready = queue->n_replies;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A world on virtual lcores: its turns, its faults, its end. */
+/* A world on virtual lcores: its rounds, its faults, its end. */
 #include <stdlib.h>
 
 #include "base/random.h"
@@ -15,14 +15,14 @@
 #define WARM_UP (100 * 1000 * 1000)
 #define STALL_MAX (1000 * 1000)
 #define SLOW_MAX 3000 /* percent */
-#define OFTEN 16      /* the mode changes once in so many turns of the control side, */
+#define OFTEN 16      /* the mode changes once in so many rounds of the control side, */
 #define SELDOM 256    /* or in so many, as elephants must have been found before */
-/* No lcore is held up for so long by any fault or order of turns. */
+/* No lcore is held up for so long by any fault or order of rounds. */
 #define PROGRESS (20 * 1000 * 1000)
 /* Packets of a world are served so slowly at most, on average, or its sources are not served. */
 #define SERVE (1000 * 1000)
 
-/* Round figures near the measured ones: the order of turns is what matters here. Where a packet's
+/* Round figures near the measured ones: the order of rounds is what matters here. Where a packet's
  * lines lie depends on what the mbuf was used for in earlier worlds, so they cost nothing. */
 static const struct costs costs = {
 	.hz = HZ,
@@ -94,15 +94,15 @@ static void disturb(struct world *world)
 	}
 }
 
-/* The control side's turn; what it changes is changed between any two turns of lcores. */
-static void control_turn(void *argument)
+/* The control side's round; what it changes is changed between any two rounds of lcores. */
+static void control_round(void *argument)
 {
 	struct world *world = argument;
 
 	control_poll(world->control);
 	if (world->open)
 		disturb(world);
-	world->turns++;
+	world->rounds++;
 }
 
 /* ---- beginning ---- */
@@ -114,7 +114,7 @@ void world_make_driver(struct world *world)
 		.order = world->config.order,
 		.seed = world->config.seed,
 		.control_period = CONTROL_PERIOD,
-		.control = control_turn,
+		.control = control_round,
 		.control_argument = world,
 		.outside = {.argument = world, .next = next_poke, .advance = poke, .sent = answer},
 	};
@@ -188,7 +188,7 @@ void world_drain(struct world *world)
 	}
 }
 
-/* The last turns end, their notices are heard, and what was deferred is done. */
+/* The last rounds end, their notices are heard, and what was deferred is done. */
 void world_settle(struct world *world)
 {
 	uint64_t deadline = virtual_now(world->driver) + PROGRESS;

@@ -26,7 +26,7 @@
 #define LCORES_MOST 4
 #define SEEDS 40	      /* worlds of each test */
 #define MBUFS 4095	      /* more than ever are inside */
-#define TURNS_MOST 400000     /* until all is out */
+#define ROUNDS_MOST 400000    /* until all is out */
 #define TYPE RTE_BE16(0x88b5) /* for local experiments (IEEE 802) */
 
 struct frame {
@@ -267,7 +267,7 @@ static bool is_over(void)
 	return conservation_in_flight(&all) == 0;
 }
 
-/* Whether the lcore is busy is what it says, and no turn is longer than others by floods. */
+/* Whether the lcore is busy is what it says, and no round is longer than others by floods. */
 static void poll(struct lcore *lcore)
 {
 	struct conservation before = dataplane_conservation(floods.dataplane), after;
@@ -275,7 +275,7 @@ static void poll(struct lcore *lcore)
 
 	after = dataplane_conservation(floods.dataplane);
 	assert_true(moved || memcmp(&before, &after, sizeof(before)) == 0);
-	assert_true(after.created - before.created <= FLOOD_TURN_MAX);
+	assert_true(after.created - before.created <= FLOOD_ROUND_MAX);
 }
 
 static void poll_any(void)
@@ -301,13 +301,13 @@ static void check_received(uint16_t n)
 				floods.receipts[i][j].received, floods.receipts[i][j].sent);
 }
 
-/* In any order of turns; `visits`: the last ports come and go meanwhile. */
+/* In any order of rounds; `visits`: the last ports come and go meanwhile. */
 static void run(bool visits)
 {
-	uint32_t turns = 0;
+	uint32_t rounds = 0;
 
-	for (; !is_over(); turns++) {
-		assert_true(turns < TURNS_MOST);
+	for (; !is_over(); rounds++) {
+		assert_true(rounds < ROUNDS_MOST);
 		if (visits && random_one_in(&floods.random, 16))
 			dataplane_publish(
 				floods.dataplane, floods.tables[random_below(&floods.random, 2)]);
@@ -353,8 +353,8 @@ static void a_storm_stops_no_other_port(void **state)
 	(void)state;
 	begin(sim_seed(), 1, 256);
 	floods.storm = 0;
-	for (uint32_t turns = 0; !others_have_sent(); turns++) {
-		assert_true(turns < TURNS_MOST);
+	for (uint32_t rounds = 0; !others_have_sent(); rounds++) {
+		assert_true(rounds < ROUNDS_MOST);
 		poll_any();
 	}
 	floods.storm = PORTS;

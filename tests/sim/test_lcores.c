@@ -48,7 +48,7 @@ typedef bool (*condition)(const struct world *world);
 /* Container ports come and go for the first rounds; then all come back. */
 static void churn(struct world *world)
 {
-	if (world->turns < CHURN_ROUNDS)
+	if (world->rounds < CHURN_ROUNDS)
 		world_churn(world);
 	else
 		world_restore(world);
@@ -106,7 +106,7 @@ static void serve_until(struct world *world, condition holds)
 		control_poll(world->control);
 		if (world->open)
 			disturb(world);
-		world->turns++;
+		world->rounds++;
 		sched_yield(); /* a worker has this CPU too */
 	}
 }
@@ -135,7 +135,7 @@ static void run(struct world_config config)
 	world = world_create(&config);
 	launch(world);
 	serve_until(world, world_is_resolved);
-	world->turns = 0;
+	world->rounds = 0;
 	world_open(world);
 	serve_until(world, world_is_exhausted);
 	serve_until(world, is_drained);

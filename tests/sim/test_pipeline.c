@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The whole data path on virtual lcores, through orders of turns that real lcores rarely show.
+ * The whole data path on virtual lcores, through orders of rounds that real lcores rarely show.
  *
  *   WEFT_SIM_PACKETS=N   how many packets in all
  *   WEFT_SIM_SEED=N      begin with another seed

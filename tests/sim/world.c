@@ -153,14 +153,14 @@ void world_report(const struct world *world)
 	fprintf(stderr,
 		"FAILED: %s\n  seed %" PRIu64 " (flows %" PRIu64
 		"), %u lcores, %u credits, %u uplinks of %u queues, containers of %u, "
-		"order %d, %u flows, %u packets%s%s%s%s%s%s%s%s, control turn %" PRIu64 "\n ",
+		"order %d, %u flows, %u packets%s%s%s%s%s%s%s%s, control round %" PRIu64 "\n ",
 		world->failure, config->seed, config->flow_seed, config->n_lcores, config->credits,
 		config->n_uplinks, config->uplink_queues, config->container_queues, config->order,
 		world->n_flows, config->packets, config->faulty ? ", faulty" : "",
 		config->refusing ? ", refusing" : "", config->learning ? ", learning" : "",
 		config->churning ? ", churning" : "", config->stalling ? ", stalling" : "",
 		config->steering ? ", steering" : "", config->row > 0 ? ", in mode " : "",
-		config->row > 0 ? world_row(config->row - 1)->name : "", world->turns);
+		config->row > 0 ? world_row(config->row - 1)->name : "", world->rounds);
 	for (unsigned int stage = 0; stage < STAGE_COUNT; stage++)
 		if (config->placement[stage] != LCORE_INLINE)
 			fprintf(stderr, " %s=%u", stage_table[stage]->name,
@@ -668,7 +668,7 @@ static void toggle(struct world *world, struct sim_peer *peer)
 	struct error error;
 
 	if (peer->port == NULL) {
-		/* Real lcores: the old owner may still be in a turn with the peer's queues. */
+		/* Real lcores: the old owner may still be in a round with the peer's queues. */
 		if (!world->config.threads || world->removed == world->removals)
 			add_container(world, peer);
 		return;
@@ -1128,7 +1128,7 @@ void world_add_elephants(const struct world *world, struct sim_elephants *sum)
 	for (uint16_t i = 0; i < world->config.n_lcores; i++) {
 		const struct door *door = world->dataplane->lcores[i]->door;
 
-		sum->packets += world->dataplane->lcores[i]->counters.stages[STAGE_MERGE].packets;
+		sum->packets += world->dataplane->lcores[i]->counters.stages[STEP_MERGE].packets;
 		sum->promoted += door->elephants.promoted;
 		sum->demoted += door->elephants.demoted;
 		for (uint16_t j = 0; j < door->elephants.n_elephants; j++)

@@ -31,7 +31,7 @@
 #define SIM_ANY UINT16_MAX /* as the seed has it */
 
 struct world_config {
-	uint64_t seed;	    /* owners, turns, faults */
+	uint64_t seed;	    /* owners, rounds, faults */
 	uint64_t flow_seed; /* packets */
 	uint16_t n_lcores;
 	uint32_t credits;
@@ -116,7 +116,7 @@ struct outcome {
 struct world {
 	struct world_config config;
 	uint64_t random;
-	uint64_t turns;		       /* of the control side */
+	uint64_t rounds;	       /* of the control side */
 	uint64_t poke_at;	       /* when the sources have packets again */
 	uint16_t slowed;	       /* lcore that is slow just now */
 	int churns;		       /* that are still to come */

@@ -188,7 +188,7 @@ static void a_list_is_merged(void **state)
 		struct rte_mbuf *head = make_list(ipv6, frames);
 
 		assert_false(large_segment_is(head));
-		assert_true(followers_merge(head));
+		assert_true(followers_join(head));
 		assert_large(head, frames, 3);
 	}
 }
@@ -205,7 +205,7 @@ static void a_wrong_checksum_leaves_the_list_as_it_is(void **state)
 			bad = bad->next;
 		rte_pktmbuf_mtod(bad, uint8_t *)[frames[0].data - OUTER + 5] ^= 1;
 		frames[i % 3].bytes[frames[0].data + 5] ^= 1;
-		assert_false(followers_merge(head));
+		assert_false(followers_join(head));
 		assert_false(large_segment_is(head));
 		assert_originals(head, frames, 3);
 	}
@@ -349,7 +349,7 @@ static uint32_t judge_list(const struct burst *burst, uint16_t head, int last[FL
 	assert_int_equal(packet_of(mbuf)->followers, n - 1);
 	strip(mbuf);
 	if (n > 1 && random_below(4) != 0) {
-		assert_int_equal(followers_merge(mbuf), intact);
+		assert_int_equal(followers_join(mbuf), intact);
 		if (intact) {
 			assert_large(mbuf, frames, n);
 			return n - 1;

@@ -62,7 +62,7 @@ static void every_exit_leads_further_down(void **state)
 		assert_non_null(stage_table[stage]->exits[EXIT_MAIN]);
 		for (int exit = 0; exit < STAGE_EXITS_MAX; exit++)
 			if (stage_table[stage]->exits[exit] != NULL)
-				assert_in_range(next[stage][exit], stage + 1, STAGE_SEND);
+				assert_in_range(next[stage][exit], stage + 1, STEP_SEND);
 			else
 				assert_int_equal(next[stage][exit], STEP_NONE);
 	}

@@ -160,7 +160,8 @@ static void an_lcore_with_much_waiting_is_full_at_once(void **state)
 	assert_int_equal(load_read(&worker.load), 500);
 }
 
-/* A turn's time is accounted for at its end, so that of a long one may belong to the window before.
+/* A round's time is accounted for at its end, so that of a long one may belong to the window
+ * before.
  */
 static void it_is_never_more_than_full(void **state)
 {

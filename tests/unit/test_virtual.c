@@ -33,7 +33,7 @@ static const struct costs costs = {
 			[STAGE_VXLAN] = {19 * COST_UNIT, 3 * COST_UNIT},
 			[STAGE_BRIDGE] = {23 * COST_UNIT, 4 * COST_UNIT},
 			[STAGE_VETH] = {29 * COST_UNIT, 5 * COST_UNIT},
-			[STAGE_DELIVER] = {31 * COST_UNIT, 6 * COST_UNIT},
+			[STEP_DELIVER] = {31 * COST_UNIT, 6 * COST_UNIT},
 		},
 	.price = {.metadata = 100 * COST_UNIT,
 		.header = 1000 * COST_UNIT,
@@ -56,10 +56,10 @@ static struct {
 	uint16_t burst; /* packets of a burst; 0: any number */
 	uint16_t due;
 	uint32_t given, taken;
-	uint64_t taken_at; /* turn in which the last one came */
+	uint64_t taken_at; /* round in which the last one came */
 	uint64_t digest;
 	uint64_t published[LCORES]; /* what each lcore's finished[0] was when last published */
-	uint16_t n_unpublished;	    /* packets of lcore 0's last turn */
+	uint16_t n_unpublished;	    /* packets of lcore 0's last round */
 	struct rte_mbuf *unpublished[CREDITS];
 	uint64_t measured; /* what the measuring clock reads next */
 	uint32_t preempted_one_in;
@@ -360,7 +360,7 @@ static void nothing_is_seen_before_its_time(void **state)
 	check_order(VIRTUAL_ADVERSARIAL);
 }
 
-/* The packet is with each of the three for one turn, and each turn begins when the one before it
+/* The packet is with each of the three for one round, and each round begins when the one before it
  * has ended, though the receiver sleeps. */
 static void a_sleeping_lcore_is_woken_in_time(void **state)
 {
