@@ -388,7 +388,8 @@ BUGS = [
     # equivalence
     Bug("port-by-door", "equivalence", "src/stages/encap.c",
         "write_header(mbuf, front, remote, packet->flow_hash);",
-        "write_header(mbuf, front, remote, packet->flow_hash + ((uint32_t)packet->door << 18));",
+        "write_header(mbuf, front, remote, "
+        "packet->flow_hash + ((uint32_t)packet->origin.door << 18));",
         "The outer source port depends on the lcore that received the packet."),
 ]
 

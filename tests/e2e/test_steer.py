@@ -130,7 +130,8 @@ def test_show_steer(lab, binary, mode, stages):
     assert answer["moves"]["moving"] == answer["moves"]["held"] == 0
     check_groups(answer)
     text = weftctl(overlay.weft, "show", "steer")
-    assert text.startswith(f"mode {mode}  policy static  threshold 100%\n")
+    assert text.startswith(
+        f"mode {mode}  receive owner  deliver owner  policy static  threshold 100%\n")
 
 
 def check_groups(answer):
