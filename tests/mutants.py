@@ -79,7 +79,7 @@ BUGS = [
         """\
 		return 0;
 	if (n > 1) {
-		void *parcel = parcels[0];
+		struct parcel parcel = parcels[0];
 
 		parcels[0] = parcels[1];
 		parcels[1] = parcel;

@@ -289,6 +289,7 @@ int dataplane_inject(struct dataplane *dataplane, struct rte_mbuf *mbuf, uint16_
 	uint16_t main = dataplane_main(dataplane);
 	uint16_t owner = dataplane->tables->exits[uplink][main].owner;
 	struct packet *packet = packet_of(mbuf);
+	struct parcel parcel;
 
 	mbuf->port = uplink;
 	packet->followers = 0;
@@ -296,7 +297,8 @@ int dataplane_inject(struct dataplane *dataplane, struct rte_mbuf *mbuf, uint16_
 	packet->network = NETWORK_NONE;
 	packet->source = PLACE_NONE;
 	packet->destination = uplink;
-	if (rte_ring_sp_enqueue(dataplane->from_main[owner], parcel_make(mbuf, STEP_SEND)) != 0) {
+	parcel = parcel_make(mbuf, STEP_SEND);
+	if (rte_ring_sp_enqueue_elem(dataplane->from_main[owner], &parcel, sizeof(parcel)) != 0) {
 		rte_pktmbuf_free(mbuf);
 		return -1;
 	}

@@ -5,7 +5,7 @@
 #include "engine/run.h"
 
 /* How many of n words, from the first one on, are parcels for the same step; or labels. */
-static uint16_t run_of(void **parcels, uint16_t n)
+static uint16_t run_of(struct parcel *parcels, uint16_t n)
 {
 	uint16_t end = 1;
 
@@ -14,13 +14,14 @@ static uint16_t run_of(void **parcels, uint16_t n)
 	return end;
 }
 
-static void take_labels(struct lcore *lcore, struct inbox *inbox, void **parcels, uint16_t n)
+static void take_labels(
+	struct lcore *lcore, struct inbox *inbox, struct parcel *parcels, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
 		merging_take_label(lcore, inbox, (union label){.parcel = parcels[i]});
 }
 
-static void unpack(struct lcore *lcore, struct inbox *inbox, void **parcels, uint16_t n)
+static void unpack(struct lcore *lcore, struct inbox *inbox, struct parcel *parcels, uint16_t n)
 {
 	for (uint16_t run; n > 0; parcels += run, n -= run) {
 		run = run_of(parcels, n);
@@ -36,8 +37,9 @@ static void unpack(struct lcore *lcore, struct inbox *inbox, void **parcels, uin
 /* What merges hold back for lack of room comes in further feeds. */
 static uint16_t poll_one(struct lcore *lcore, struct inbox *inbox)
 {
-	void *parcels[RECEIVE_BURST];
-	unsigned int n = rte_ring_sc_dequeue_burst(inbox->ring, parcels, RECEIVE_BURST, NULL);
+	struct parcel parcels[RECEIVE_BURST];
+	unsigned int n = rte_ring_sc_dequeue_burst_elem(
+		inbox->ring, parcels, sizeof(parcels[0]), RECEIVE_BURST, NULL);
 
 	if (n == 0)
 		return 0;

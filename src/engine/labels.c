@@ -30,14 +30,14 @@ void labels_send(
 static bool is_alike(union label label, union label other)
 {
 	label.packets = other.packets;
-	return label.parcel == other.parcel;
+	return label.parcel.word == other.parcel.word;
 }
 
 /* If the last word is an end mark for the same micro-flow, it tells of this one, too. */
 static void send_mark(struct lcore *lcore, uint16_t to, union label mark)
 {
 	struct outbox *outbox = &lcore->outboxes[to];
-	union label last = {.parcel = NULL};
+	union label last = {.parcel = {0}};
 
 	if (outbox->n > 0)
 		last.parcel = outbox->parcels[outbox->n - 1];

@@ -44,7 +44,7 @@ struct outbox {
 	uint16_t receiver;
 	bool dirty; /* in the lcore's list of those to flush */
 	uint16_t n;
-	void *parcels[OUTBOX_SIZE];
+	struct parcel parcels[OUTBOX_SIZE];
 };
 
 struct inbox {

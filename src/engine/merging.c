@@ -31,7 +31,7 @@ void merging_note_consumer(struct lcore *lcore, const struct packet *packet, uin
 		__atomic_store_n(known, consumer, __ATOMIC_RELAXED);
 }
 
-void merging_pass(struct lcore *lcore, void **parcels, uint16_t n)
+void merging_pass(struct lcore *lcore, struct parcel *parcels, uint16_t n)
 {
 	enum step step = lcore_step_here(lcore, parcel_step(parcels[0]));
 	struct rte_mbuf **places = vectors_extend(&lcore->vectors, step, n);
@@ -74,7 +74,7 @@ static void note_absorbed(struct lcore *lcore, struct merge *merge, union label 
 /* Held parcels whose place it is, as far as there is room. False if there are more. */
 static bool pass_held(struct lcore *lcore, struct merge *merge, union label label)
 {
-	void *parcels[STAGE_BURST_MAX];
+	struct parcel parcels[STAGE_BURST_MAX];
 	uint16_t n;
 
 	while (merge->waiting > 0 && lcore->merging.fed < STAGE_BURST_MAX) {
@@ -120,7 +120,7 @@ void merging_take_label(struct lcore *lcore, struct inbox *inbox, union label la
 	let_on(lcore, merge, label);
 }
 
-void merging_take(struct lcore *lcore, struct inbox *inbox, void **parcels, uint16_t n)
+void merging_take(struct lcore *lcore, struct inbox *inbox, struct parcel *parcels, uint16_t n)
 {
 	union label label = inbox->label;
 	uint32_t packets = label.replica ? 0 : n + label.packets;

@@ -35,13 +35,13 @@ struct merging {
 };
 
 /* Parcels that wait for one step go there. */
-void merging_pass(struct lcore *lcore, void **parcels, uint16_t n);
+void merging_pass(struct lcore *lcore, struct parcel *parcels, uint16_t n);
 
 /* A label that stands before parcels, or an end mark. */
 void merging_take_label(struct lcore *lcore, struct inbox *inbox, union label label);
 
 /* Parcels for one step, under the inbox's label: those whose place it is go on. */
-void merging_take(struct lcore *lcore, struct inbox *inbox, void **parcels, uint16_t n);
+void merging_take(struct lcore *lcore, struct inbox *inbox, struct parcel *parcels, uint16_t n);
 
 /* Before each feed's run: counts it, and gives back the credits of marks. */
 void merging_count(struct lcore *lcore);

@@ -17,8 +17,8 @@ void outbox_lose(struct lcore *lcore, struct rte_mbuf *mbuf)
 
 static void flush(struct lcore *lcore, struct outbox *outbox)
 {
-	unsigned int sent =
-		rte_ring_sp_enqueue_burst(outbox->ring, outbox->parcels, outbox->n, NULL);
+	unsigned int sent = rte_ring_sp_enqueue_burst_elem(
+		outbox->ring, outbox->parcels, sizeof(outbox->parcels[0]), outbox->n, NULL);
 
 	for (; unlikely(sent < outbox->n); sent++)
 		if (!parcel_is_label(outbox->parcels[sent]))
@@ -59,7 +59,7 @@ void outbox_add_labelled(struct lcore *lcore, uint16_t to, union label label, en
 {
 	struct outbox *outbox = open_for(lcore, to, n + 1);
 
-	if (outbox->label.parcel != label.parcel) {
+	if (outbox->label.parcel.word != label.parcel.word) {
 		outbox->parcels[outbox->n++] = label.parcel;
 		label.packets = 0;
 		outbox->label = label;

@@ -14,7 +14,7 @@
 #define RECEIVE_BURST 32 /* of a queue, or of an inbox */
 
 /*
- * What crosses from one lcore to another: a packet and the step that it waits for, in one word. An
+ * A parcel is a packet and the step that it waits for, in one word. An
  * mbuf begins at a cache line, so its address leaves room for a step.
  */
 #define PARCEL_STEP_BITS 6
@@ -22,19 +22,19 @@
 #define PARCEL_LABEL STEP_COUNT /* in place of a step: the word is a label */
 static_assert(RTE_CACHE_LINE_SIZE > PARCEL_STEP && PARCEL_LABEL <= PARCEL_STEP, "a step fits");
 
-static inline void *parcel_make(struct rte_mbuf *mbuf, unsigned int step)
+static inline struct parcel parcel_make(struct rte_mbuf *mbuf, enum step step)
 {
-	return (void *)((uintptr_t)mbuf | step);
+	return (struct parcel){(uintptr_t)mbuf | step};
 }
 
-static inline struct rte_mbuf *parcel_mbuf(void *parcel)
+static inline struct rte_mbuf *parcel_mbuf(struct parcel parcel)
 {
-	return (struct rte_mbuf *)((uintptr_t)parcel & ~PARCEL_STEP);
+	return (struct rte_mbuf *)(parcel.word & ~PARCEL_STEP);
 }
 
-static inline unsigned int parcel_step(void *parcel)
+static inline unsigned int parcel_step(struct parcel parcel)
 {
-	return (uintptr_t)parcel & PARCEL_STEP;
+	return parcel.word & PARCEL_STEP;
 }
 
 /*
@@ -58,11 +58,11 @@ union label {
 		uint64_t packets
 		    : LABEL_PACKETS_BITS; /* that hang behind the parcels; bare: that ended */
 	};
-	void *parcel;
+	struct parcel parcel;
 };
-static_assert(sizeof(union label) == sizeof(void *), "a label is a word");
+static_assert(sizeof(union label) == sizeof(struct parcel), "a label is a word");
 
-static inline bool parcel_is_label(void *parcel)
+static inline bool parcel_is_label(struct parcel parcel)
 {
 	return parcel_step(parcel) == PARCEL_LABEL;
 }

@@ -40,12 +40,12 @@ static uint32_t places(uint32_t credits)
 
 size_t merge_memory(uint16_t n_branches, uint32_t credits)
 {
-	return places(credits) * (n_branches * sizeof(void *) + sizeof(struct early));
+	return places(credits) * (n_branches * sizeof(struct parcel) + sizeof(struct early));
 }
 
 void merge_init(struct merge *merge, void *memory, uint16_t n_branches, uint32_t credits)
 {
-	void **ring = memory;
+	struct parcel *ring = memory;
 
 	*merge = (struct merge){.mask = places(credits) - 1, .n_branches = n_branches};
 	for (uint16_t i = 0; i < n_branches; i++, ring += places(credits))
@@ -87,8 +87,8 @@ static uint32_t before_end(const struct merge *merge, uint32_t at, uint32_t n)
 	return RTE_MIN(n, merge->mask + 1 - (at & merge->mask));
 }
 
-static void put(
-	const struct merge *merge, struct held_queue *queue, void *const *parcels, uint32_t n)
+static void put(const struct merge *merge, struct held_queue *queue, const struct parcel *parcels,
+	uint32_t n)
 {
 	uint32_t first = before_end(merge, queue->tail, n);
 
@@ -98,7 +98,7 @@ static void put(
 	queue->tail += n;
 }
 
-static void hold(struct merge *merge, uint16_t branch, void *const *parcels, uint16_t n)
+static void hold(struct merge *merge, uint16_t branch, const struct parcel *parcels, uint16_t n)
 {
 	struct merge_counters *counters = &merge->counters;
 
@@ -109,7 +109,7 @@ static void hold(struct merge *merge, uint16_t branch, void *const *parcels, uin
 
 /* Parcels of a micro-flow whose turn has not come. */
 static void hold_early(struct merge *merge, uint16_t branch, uint32_t micro_flow,
-	void *const *parcels, uint16_t n, uint32_t packets)
+	const struct parcel *parcels, uint16_t n, uint32_t packets)
 {
 	struct early *early = &merge->early[micro_flow & merge->mask];
 
@@ -122,7 +122,8 @@ static void hold_early(struct merge *merge, uint16_t branch, uint32_t micro_flow
 
 /* Parcels of the current one, behind others of it that have not been taken. Its branch has handed
  * over nothing of later ones yet. */
-static void hold_behind(struct merge *merge, uint16_t branch, void *const *parcels, uint16_t n)
+static void hold_behind(
+	struct merge *merge, uint16_t branch, const struct parcel *parcels, uint16_t n)
 {
 	assert(branch == merge->source);
 	hold(merge, branch, parcels, n);
@@ -151,8 +152,8 @@ static void advance_to_next(struct merge *merge)
 		advance(merge);
 }
 
-bool merge_arrive(struct merge *merge, uint16_t branch, uint32_t micro_flow, void *const *parcels,
-	uint16_t n, uint32_t packets)
+bool merge_arrive(struct merge *merge, uint16_t branch, uint32_t micro_flow,
+	const struct parcel *parcels, uint16_t n, uint32_t packets)
 {
 	count_arrival(merge, branch, packets);
 	if (micro_flow != merge->current) {
@@ -185,7 +186,8 @@ void merge_mark(struct merge *merge, uint16_t branch, uint32_t micro_flow, uint3
 
 /* ---- passing on what was held ---- */
 
-static void get(const struct merge *merge, struct held_queue *queue, void **parcels, uint32_t n)
+static void get(
+	const struct merge *merge, struct held_queue *queue, struct parcel *parcels, uint32_t n)
 {
 	uint32_t first = before_end(merge, queue->head, n);
 
@@ -199,7 +201,7 @@ static void get(const struct merge *merge, struct held_queue *queue, void **parc
 }
 
 /* Up to n parcels of the current micro-flow. */
-static uint16_t take(struct merge *merge, void **parcels, uint16_t n)
+static uint16_t take(struct merge *merge, struct parcel *parcels, uint16_t n)
 {
 	uint16_t taken = RTE_MIN(merge->waiting, (uint32_t)n);
 
@@ -209,7 +211,7 @@ static uint16_t take(struct merge *merge, void **parcels, uint16_t n)
 	return taken;
 }
 
-uint16_t merge_next(struct merge *merge, void **parcels, uint16_t n)
+uint16_t merge_next(struct merge *merge, struct parcel *parcels, uint16_t n)
 {
 	uint16_t taken = 0;
 

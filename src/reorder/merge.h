@@ -23,6 +23,11 @@
 #define MICRO_FLOW_BITS 20
 #define MICRO_FLOW_MASK ((1u << MICRO_FLOW_BITS) - 1)
 
+/* What crosses from one lcore to another. Here it is a word, and no more. */
+struct parcel {
+	uintptr_t word;
+};
+
 /* What is known of a micro-flow whose turn has not come. */
 struct early {
 	uint32_t parcels; /* held, the next ones in the branch's queue */
@@ -35,7 +40,7 @@ struct early {
 struct held_queue {
 	uint32_t head; /* both count up, until it is empty */
 	uint32_t tail;
-	void **ring;
+	struct parcel *ring;
 };
 
 /* One writer, the lcore that merges, or while nothing is on its way the door; any reader. */
@@ -84,8 +89,8 @@ void merge_begin_counting(struct merge *merge);
  * behind another counts with it, a replica does not count. True if it is their turn: then they are
  * to be passed on now. False if they are held. All parcels of one micro-flow come from one branch.
  * After this, and after merge_mark(), others may wait for merge_next(), whenever there is room. */
-bool merge_arrive(struct merge *merge, uint16_t branch, uint32_t micro_flow, void *const *parcels,
-	uint16_t n, uint32_t packets);
+bool merge_arrive(struct merge *merge, uint16_t branch, uint32_t micro_flow,
+	const struct parcel *parcels, uint16_t n, uint32_t packets);
 
 /* An end mark: so many packets of a micro-flow have ended on their way here. It comes after their
  * replicas, as no parcel may come when its micro-flow is over. */
@@ -93,6 +98,6 @@ void merge_mark(struct merge *merge, uint16_t branch, uint32_t micro_flow, uint3
 
 /* Takes up to n held parcels whose turn has come, as many as `waiting` says and those that then
  * follow; 0 if there are none for now. What comes meanwhile is held behind them. */
-uint16_t merge_next(struct merge *merge, void **parcels, uint16_t n);
+uint16_t merge_next(struct merge *merge, struct parcel *parcels, uint16_t n);
 
 #endif

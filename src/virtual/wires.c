@@ -79,7 +79,8 @@ static struct rte_ring *make_ring(unsigned int element, unsigned int size)
 
 /* The stages up to the last one read a packet's headers; rx hands it on unread, but what comes
  * after it does not. The last steps free it, or copy it: virtual_copied(). */
-static int64_t price_of(const struct virtual_driver *driver, void *parcel, const struct wire *wire)
+static int64_t price_of(
+	const struct virtual_driver *driver, struct parcel parcel, const struct wire *wire)
 {
 	const struct price *price = &driver->config.costs->price;
 	int64_t cost = price->metadata; /* whoever sends a packet has written that */
@@ -184,9 +185,10 @@ void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint
 /* ---- handing over ---- */
 
 static void move_burst(
-	struct virtual_driver *driver, struct wire *wire, void **parcels, unsigned int n)
+	struct virtual_driver *driver, struct wire *wire, struct parcel *parcels, unsigned int n)
 {
-	unsigned int moved = rte_ring_sp_enqueue_burst(wire->ring, parcels, n, NULL);
+	unsigned int moved =
+		rte_ring_sp_enqueue_burst_elem(wire->ring, parcels, sizeof(parcels[0]), n, NULL);
 
 	for (unsigned int i = 0; i < moved; i++)
 		wire->owed += price_of(driver, parcels[i], wire);
@@ -200,10 +202,11 @@ static void move_burst(
 
 static void move(struct virtual_driver *driver, struct wire *wire)
 {
-	void *parcels[MOVE_BURST];
+	struct parcel parcels[MOVE_BURST];
 	unsigned int n;
 
-	while ((n = rte_ring_sc_dequeue_burst(wire->staged, parcels, MOVE_BURST, NULL)) > 0)
+	while ((n = rte_ring_sc_dequeue_burst_elem(
+			wire->staged, parcels, sizeof(parcels[0]), MOVE_BURST, NULL)) > 0)
 		move_burst(driver, wire, parcels, n);
 	/* From the front again: or it would pull all its memory through the cache in time. */
 	rte_ring_reset(wire->staged);

@@ -140,14 +140,14 @@ static uint16_t get(struct rte_ring *ring, void *words, uint16_t n)
 /* Packets come back as parcels, as they do between weft's lcores. */
 static void put_back(uint16_t branch, struct rte_mbuf **mbufs, uint16_t n)
 {
-	void *parcels[FIXTURE_BURST];
+	struct parcel parcels[FIXTURE_BURST];
 
 	for (uint16_t i = 0; i < n; i++)
 		parcels[i] = parcel_make(mbufs[i], STEP_DELIVER);
 	put(back[branch], parcels, n);
 }
 
-static void unpack(void **parcels, uint16_t n, struct rte_mbuf **mbufs)
+static void unpack(struct parcel *parcels, uint16_t n, struct rte_mbuf **mbufs)
 {
 	for (uint16_t i = 0; i < n; i++)
 		mbufs[i] = parcel_mbuf(parcels[i]);
@@ -155,7 +155,7 @@ static void unpack(void **parcels, uint16_t n, struct rte_mbuf **mbufs)
 
 static uint16_t get_back(uint16_t branch, struct rte_mbuf **mbufs)
 {
-	void *parcels[FIXTURE_BURST];
+	struct parcel parcels[FIXTURE_BURST];
 	uint16_t n = get(back[branch], parcels, FIXTURE_BURST);
 
 	unpack(parcels, n, mbufs);
@@ -290,7 +290,7 @@ static void weft_merge_nothing(void)
 	}
 }
 
-static void *make_label(const struct packet *packet, uint32_t behind)
+static struct parcel make_label(const struct packet *packet, uint32_t behind)
 {
 	union label label = {.step = PARCEL_LABEL,
 		.account = packet->origin.account.number,
@@ -301,7 +301,7 @@ static void *make_label(const struct packet *packet, uint32_t behind)
 }
 
 /* A label before each run of packets of one micro-flow. */
-static uint16_t add_labels(struct rte_mbuf **mbufs, uint16_t n, void **parcels)
+static uint16_t add_labels(struct rte_mbuf **mbufs, uint16_t n, struct parcel *parcels)
 {
 	uint16_t added = 0;
 
@@ -319,7 +319,7 @@ static uint16_t add_labels(struct rte_mbuf **mbufs, uint16_t n, void **parcels)
 static uint16_t weft_serve(uint16_t branch)
 {
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
-	void *parcels[2 * FIXTURE_BURST];
+	struct parcel parcels[2 * FIXTURE_BURST];
 	uint16_t n = get(there[branch], mbufs, FIXTURE_BURST);
 
 	read_lines(mbufs, n);
@@ -328,7 +328,7 @@ static uint16_t weft_serve(uint16_t branch)
 	return n;
 }
 
-static void pass_parcels(void **parcels, uint16_t n)
+static void pass_parcels(struct parcel *parcels, uint16_t n)
 {
 	struct rte_mbuf *mbufs[2 * FIXTURE_BURST];
 
@@ -336,9 +336,9 @@ static void pass_parcels(void **parcels, uint16_t n)
 	pass(mbufs, n);
 }
 
-static void weft_merge_run(uint16_t branch, union label label, void **parcels, uint16_t n)
+static void weft_merge_run(uint16_t branch, union label label, struct parcel *parcels, uint16_t n)
 {
-	void *held[FIXTURE_BURST];
+	struct parcel held[FIXTURE_BURST];
 	uint16_t taken;
 
 	if (!merge_arrive(&merge, branch, label.micro_flow, parcels, n, n))
@@ -351,7 +351,7 @@ static void weft_merge_run(uint16_t branch, union label label, void **parcels, u
 /* A serving ends with a whole run, and begins with a label. */
 static void weft_merge_branch(uint16_t branch)
 {
-	void *parcels[2 * FIXTURE_BURST];
+	struct parcel parcels[2 * FIXTURE_BURST];
 	uint16_t n = get(back[branch], parcels, 2 * FIXTURE_BURST), end;
 	static union label labels[BRANCHES];
 
@@ -368,7 +368,7 @@ static void weft_merge_branch(uint16_t branch)
 /* As weft_merge_branch(), without the merge. */
 static void weft_unlabel(void)
 {
-	void *parcels[2 * FIXTURE_BURST];
+	struct parcel parcels[2 * FIXTURE_BURST];
 
 	for (uint16_t branch = 0; branch < run.scenario->n_branches; branch++) {
 		uint16_t n = get(back[branch], parcels, 2 * FIXTURE_BURST), end;

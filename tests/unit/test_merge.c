@@ -51,21 +51,21 @@ static int end(void **state)
 
 static bool arrive(uint16_t branch, uint32_t micro_flow, uint32_t first, uint16_t n)
 {
-	void *parcels[CREDITS_MAX];
+	struct parcel parcels[CREDITS_MAX];
 
 	for (uint16_t i = 0; i < n; i++)
-		parcels[i] = (void *)(uintptr_t)(first + i);
+		parcels[i] = (struct parcel){first + i};
 	return merge_arrive(merge, branch, micro_flow, parcels, n, n);
 }
 
 /* Those and no others have their turn now. */
 static void assert_next(uint32_t first, uint32_t n)
 {
-	void *parcel;
+	struct parcel parcel;
 
 	for (uint32_t i = 0; i < n; i++) {
 		assert_int_equal(merge_next(merge, &parcel, 1), 1);
-		assert_int_equal((uintptr_t)parcel, first + i);
+		assert_int_equal(parcel.word, first + i);
 	}
 	assert_int_equal(merge_next(merge, &parcel, 1), 0);
 }
@@ -103,25 +103,25 @@ static void what_comes_too_early_is_held(void **state)
 
 static void some_can_be_taken_at_a_time(void **state)
 {
-	void *parcels[8];
+	struct parcel parcels[8];
 
 	(void)state;
 	assert_false(arrive(1, 1, 5, 4));
 	assert_false(arrive(2, 2, 9, 4));
 	assert_true(arrive(0, 0, 1, 4));
 	assert_int_equal(merge_next(merge, parcels, 3), 3);
-	assert_int_equal((uintptr_t)parcels[2], 7);
+	assert_int_equal(parcels[2].word, 7);
 	assert_int_equal(merge_next(merge, parcels, 4), 4);
-	assert_int_equal((uintptr_t)parcels[0], 8);
-	assert_int_equal((uintptr_t)parcels[1], 9);
+	assert_int_equal(parcels[0].word, 8);
+	assert_int_equal(parcels[1].word, 9);
 	assert_int_equal(merge->counters.held, 1);
 	assert_int_equal(merge_next(merge, parcels, 8), 1);
-	assert_int_equal((uintptr_t)parcels[0], 12);
+	assert_int_equal(parcels[0].word, 12);
 }
 
 static void what_comes_while_others_wait_comes_behind_them(void **state)
 {
-	void *parcels[8];
+	struct parcel parcels[8];
 
 	(void)state;
 	assert_false(arrive(1, 1, 5, 2));
@@ -193,7 +193,7 @@ static void micro_flows_without_a_packet_are_over_too(void **state)
 
 static void a_list_counts_with_all_its_packets(void **state)
 {
-	void *list = (void *)1, *lists[] = {(void *)2, (void *)3};
+	struct parcel list = {1}, lists[] = {{2}, {3}};
 
 	(void)state;
 	assert_false(merge_arrive(merge, 1, 1, lists, 2, 4));
@@ -207,7 +207,7 @@ static void a_list_counts_with_all_its_packets(void **state)
 /* More parcels than packets, and more packets than parcels. */
 static void replicas_do_not_count(void **state)
 {
-	void *parcels[] = {(void *)5, (void *)6, (void *)7, (void *)8};
+	struct parcel parcels[] = {{5}, {6}, {7}, {8}};
 
 	(void)state;
 	merge_arrive(merge, 1, 1, parcels, 4, 1);
@@ -320,7 +320,7 @@ struct settings {
 };
 
 /* In the order in which they should come out. Micro-flows are counted from 0 on here. */
-struct parcel {
+struct expected {
 	uint32_t micro_flow;
 	uint32_t packets;
 	uint32_t next; /* on its branch */
@@ -342,7 +342,7 @@ static struct {
 	uint32_t n_marks;
 	uint16_t branch; /* of the micro-flow under way */
 	uint16_t slow;	 /* a branch that is served seldom */
-	struct parcel parcels[PARCELS_MAX];
+	struct expected parcels[PARCELS_MAX];
 	struct mark marks[PACKETS_MAX]; /* on their way, in no order */
 	struct {
 		uint32_t first, last;
@@ -391,7 +391,7 @@ static uint32_t send_parcel(uint32_t micro_flow, uint32_t packets)
 {
 	uint32_t serial = world.n_parcels++;
 
-	world.parcels[serial] = (struct parcel){micro_flow, packets, NOTHING, false};
+	world.parcels[serial] = (struct expected){micro_flow, packets, NOTHING, false};
 	if (world.branches[world.branch].first == NOTHING)
 		world.branches[world.branch].first = serial;
 	else
@@ -403,7 +403,7 @@ static uint32_t send_parcel(uint32_t micro_flow, uint32_t packets)
 
 static bool hang_behind_last(uint32_t micro_flow)
 {
-	struct parcel *last = &world.parcels[world.branches[world.branch].last];
+	struct expected *last = &world.parcels[world.branches[world.branch].last];
 
 	if (world.branches[world.branch].first == NOTHING || last->micro_flow != micro_flow ||
 		last->packets == 0)
@@ -453,7 +453,7 @@ static void expect_end_of_current(void)
 static void expect(void)
 {
 	while (true) {
-		const struct parcel *next = &world.parcels[world.passed];
+		const struct expected *next = &world.parcels[world.passed];
 
 		if (world.passed < world.n_parcels && next->micro_flow == world.current &&
 			next->arrived) {
@@ -488,14 +488,14 @@ static void assert_counters(void)
 /* What passed on arriving, from `passed` on, and what comes now is all that should. */
 static void assert_as_expected(uint32_t passed)
 {
-	void *parcels[2 * BURST];
+	struct parcel parcels[2 * BURST];
 	uint16_t n;
 
 	expect();
 	do {
 		n = merge_next(merge, parcels, 1 + random_below(&world.random, 2 * BURST));
 		for (uint16_t i = 0; i < n; i++)
-			assert_int_equal((uintptr_t)parcels[i], ++passed);
+			assert_int_equal(parcels[i].word, ++passed);
 	} while (n > 0);
 	assert_int_equal(passed, world.passed);
 	assert_int_equal(merge->absorbed, world.absorbed);
@@ -506,7 +506,8 @@ static void assert_as_expected(uint32_t passed)
 
 /* ---- arriving ---- */
 
-static uint16_t take_run(uint16_t branch, uint32_t *first, void **parcels, uint32_t *packets)
+static uint16_t take_run(
+	uint16_t branch, uint32_t *first, struct parcel *parcels, uint32_t *packets)
 {
 	uint32_t most = 1 + random_below(&world.random, BURST), serial;
 	uint16_t n = 0;
@@ -518,7 +519,7 @@ static uint16_t take_run(uint16_t branch, uint32_t *first, void **parcels, uint3
 		serial = world.parcels[serial].next) {
 		world.parcels[serial].arrived = true;
 		*packets += world.parcels[serial].packets;
-		parcels[n++] = (void *)(uintptr_t)(serial + 1);
+		parcels[n++] = (struct parcel){serial + 1};
 	}
 	world.branches[branch].first = serial;
 	return n;
@@ -526,7 +527,7 @@ static uint16_t take_run(uint16_t branch, uint32_t *first, void **parcels, uint3
 
 static void arrive_from(uint16_t branch)
 {
-	void *parcels[BURST];
+	struct parcel parcels[BURST];
 	uint32_t first, packets, micro_flow, passed = world.passed;
 	uint16_t n = take_run(branch, &first, parcels, &packets);
 	bool in_order;
@@ -543,7 +544,7 @@ static void arrive_from(uint16_t branch)
 	assert_int_equal(
 		merge_arrive(merge, branch, number_of(micro_flow), parcels, n, packets), in_order);
 	for (uint16_t i = 0; in_order && i < n; i++)
-		assert_int_equal((uintptr_t)parcels[i], ++passed);
+		assert_int_equal(parcels[i].word, ++passed);
 	assert_as_expected(passed);
 }
 
