@@ -294,11 +294,15 @@ BUGS = [
         "Replicas of flooded packets are made without taking a credit."),
     Bug("lost-credit", "conservation", DROP,
         """\
-	counter_add(&lcore->counters.consumed, ledger_packets(&endings, 0, n));
-	ledger_end(lcore, &endings, n);
+	drop(lcore, step, &lcore->counters.consumed, mbufs, n);
 """,
         """\
+	struct endings endings;
+
+	ledger_read(mbufs, n, &endings);
 	counter_add(&lcore->counters.consumed, ledger_packets(&endings, 0, n));
+	(void)step;
+	rte_pktmbuf_free_bulk(mbufs, n);
 """,
         "The credit of a packet that was for weft itself does not come back."),
     Bug("beyond-credits", "conservation", CREDITS,
@@ -382,7 +386,7 @@ BUGS = [
         "union fdb_value value = {.place = place ^ 2, .heard",
         "A learned address is at a VTEP of the other network."),
     Bug("used-by-another", "isolation", ROUTE,
-        "return tables->ports[packet->destination]->queues[0].owner;", "return lcore->index;",
+        "return likely(port != NULL) ? port->queues[0].owner : lcore->index;", "return lcore->index;",
         "An lcore sends by a queue that another one owns."),
 
     # equivalence

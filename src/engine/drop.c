@@ -46,12 +46,7 @@ void drop_unknown(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, 
 	drop(lcore, step, &lcore->counters.drops[STAGE_RX][RX_VERDICT_UNKNOWN], mbufs, n);
 }
 
-void drop_consumed(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
+void drop_consumed(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n)
 {
-	struct endings endings;
-
-	ledger_read(mbufs, n, &endings);
-	counter_add(&lcore->counters.consumed, ledger_packets(&endings, 0, n));
-	ledger_end(lcore, &endings, n);
-	rte_pktmbuf_free_bulk(mbufs, n);
+	drop(lcore, step, &lcore->counters.consumed, mbufs, n);
 }

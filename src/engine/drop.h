@@ -18,7 +18,7 @@ void drop_packets(struct lcore *lcore, enum step step, unsigned int number, stru
 /* In a step that has given them a verdict which it has not. */
 void drop_unknown(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n);
 
-/* Those that were for weft itself. */
-void drop_consumed(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n);
+/* In a step, those that were for weft itself. */
+void drop_consumed(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n);
 
 #endif

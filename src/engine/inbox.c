@@ -61,7 +61,8 @@ uint16_t inbox_poll(struct lcore *lcore)
 	return moved;
 }
 
-/* As rte_ring_count(), which reads the producer's word as if nobody wrote it. */
+/* What the lcore has for itself is none of it: it has had its time. As rte_ring_count(), which
+ * reads the producer's word as if nobody wrote it. */
 uint32_t inbox_depth(const struct lcore *lcore)
 {
 	uint32_t sum = 0;
@@ -70,7 +71,8 @@ uint32_t inbox_depth(const struct lcore *lcore)
 		const struct rte_ring *ring = lcore->inbox[i].ring;
 		uint32_t end = __atomic_load_n(&ring->prod.tail, __ATOMIC_RELAXED);
 
-		sum += (end - ring->cons.tail) & ring->mask;
+		if (i != lcore->index)
+			sum += (end - ring->cons.tail) & ring->mask;
 	}
 	return sum;
 }

@@ -10,7 +10,7 @@
  * of words. For the lcore loop. */
 uint16_t inbox_poll(struct lcore *lcore);
 
-/* Packets that wait in the inbox. */
+/* Words from others that wait in the inbox: packets, and labels. */
 uint32_t inbox_depth(const struct lcore *lcore);
 
 #endif

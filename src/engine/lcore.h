@@ -20,8 +20,8 @@
 
 /*
  * One lcore of the data path. lcore_poll() does one round: floods that wait, what stages have kept,
- * its inbox, then the queues it owns; then it flushes its outboxes. All state hangs off struct
- * lcore, so any thread may drive any number of them, one round at a time.
+ * its inbox, groups whose move is over, then the queues it owns; then it flushes its outboxes. All
+ * state hangs off struct lcore, so any thread may drive any number of them, one round at a time.
  *
  * Between lcores: each (sender, receiver) is a ring with one producer and one consumer, so nothing
  * ever waits for another lcore. Its elements are parcels: a packet and the step that it waits for.

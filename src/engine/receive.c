@@ -77,6 +77,7 @@ uint16_t receive_poll(struct lcore *lcore, bool *refused)
 	uint16_t n = tables->owned_begin[lcore->index + 1] - tables->owned_begin[lcore->index];
 	uint16_t queue = lcore->first_queue, moved = 0;
 
+	assert(lcore->plan->mode->receive == RECEIVE_BY_OWNER);
 	for (uint16_t i = 0; i < n; i++, queue++) {
 		uint32_t credits;
 

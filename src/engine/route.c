@@ -32,13 +32,15 @@ static struct target target_on_branch(
 	return (struct target){lcore_or_here(lcore, path->lcore[step]), step == path->merge};
 }
 
-/* The last steps are done by the owner of the queue. */
+/* The last steps are done by the owner of the queue. A port may have gone since `veth`, if a stage
+ * between kept the packet: that is seen where it would leave, so here. */
 static uint16_t owner_of(const struct lcore *lcore, enum step step, const struct packet *packet)
 {
 	const struct tables *tables = lcore->context.tables;
+	const struct port *port = tables->ports[packet->destination];
 
 	if (step == STEP_DELIVER)
-		return tables->ports[packet->destination]->queues[0].owner;
+		return likely(port != NULL) ? port->queues[0].owner : lcore->index;
 	return tables->exits[packet->destination][lcore->index].owner;
 }
 
@@ -101,14 +103,11 @@ static void send_out(struct lcore *lcore, struct target target, enum step step,
 		outbox_add(lcore, target.lcore, step, mbufs, n);
 }
 
-/* n packets that have the same target. */
-static void forward(struct lcore *lcore, struct target target, enum step step,
-	struct rte_mbuf **mbufs, uint16_t n)
+/* What goes on from its merge to be delivered tells its door where. */
+static void note_consumer(struct lcore *lcore, enum step step, uint16_t to, struct rte_mbuf *mbuf)
 {
-	if (step == STEP_DELIVER &&
-		unlikely(account_is_branch(packet_of(mbufs[0])->origin.account)))
-		merging_note_consumer(lcore, packet_of(mbufs[0]), target.lcore);
-	send_out(lcore, target, step, mbufs, n);
+	if (step == STEP_DELIVER && unlikely(account_is_branch(packet_of(mbuf)->origin.account)))
+		merging_note_consumer(lcore, packet_of(mbuf), to);
 }
 
 void route(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n)
@@ -117,7 +116,8 @@ void route(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_
 		struct target target;
 
 		run = run_of(lcore, step, mbufs, n, &target);
-		forward(lcore, target, step, mbufs, run);
+		note_consumer(lcore, step, target.lcore, mbufs[0]);
+		send_out(lcore, target, step, mbufs, run);
 	}
 }
 
@@ -127,11 +127,13 @@ void route_vector(struct lcore *lcore, enum step from, enum step step)
 	struct target target = {lcore->index, false};
 	uint16_t run = vector->n;
 
-	if (lcore->dataplane->n_lcores > 1)
+	if (lcore->dataplane->n_lcores > 1) {
 		run = run_of(lcore, step, vector->mbufs, vector->n, &target);
+		note_consumer(lcore, step, target.lcore, vector->mbufs[0]);
+	}
 	if (likely(run == vector->n && target.lcore == lcore->index && !target.merges))
 		return vectors_hand_on(&lcore->vectors, from, lcore_step_here(lcore, step));
-	forward(lcore, target, step, vector->mbufs, run);
+	send_out(lcore, target, step, vector->mbufs, run);
 	route(lcore, step, vector->mbufs + run, vector->n - run);
 	vector->n = 0;
 }

@@ -39,7 +39,7 @@ static void follow(
 	else if (verdict == VERDICT_FLOOD)
 		flood(lcore, mbufs, n);
 	else if (verdict == VERDICT_CONSUMED)
-		drop_consumed(lcore, mbufs, n);
+		drop_consumed(lcore, stage, mbufs, n);
 	else if (verdict == VERDICT_KEPT && stage_table[stage]->poll != NULL)
 		note_kept(lcore, stage, n);
 	else if (verdict != VERDICT_COALESCED)
@@ -116,15 +116,17 @@ void run(struct lcore *lcore)
 
 /* ---- what stages keep ---- */
 
-/* A burst of the stage's, whose packets have been counted. */
+/* A burst of the stage's, whose packets have been counted. False if no more is to be had: it gave
+ * nothing, or kept all of it again. */
 static bool run_kept_by(struct lcore *lcore, enum step stage)
 {
 	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
 	uint16_t verdicts[STAGE_BURST_MAX], n;
+	uint32_t kept = lcore->kept_by[stage];
 
 	set_context(lcore, stage);
 	n = stage_table[stage]->poll(&lcore->context, mbufs, verdicts);
-	assert(n <= STAGE_BURST_MAX && n <= lcore->kept_by[stage]);
+	assert(n <= STAGE_BURST_MAX && n <= kept);
 	if (n == 0)
 		return false;
 	lcore->kept -= n;
@@ -132,7 +134,7 @@ static bool run_kept_by(struct lcore *lcore, enum step stage)
 	follow_all(lcore, stage, mbufs, n, verdicts);
 	lcore_count_step(lcore, stage, 0);
 	run(lcore);
-	return true;
+	return lcore->kept_by[stage] < kept;
 }
 
 bool run_kept(struct lcore *lcore)

@@ -56,6 +56,7 @@ void merge_init(struct merge *merge, void *memory, uint16_t n_branches, uint32_t
 
 void merge_begin(struct merge *merge, uint32_t batch)
 {
+	assert(merge->waiting == 0 && merge->absorbed == 0 && merge->counters.held == 0);
 	number_set32(&merge->current, 0);
 	merge->left = merge->batch = batch;
 	for (uint16_t i = 0; i < merge->n_branches; i++)
@@ -91,6 +92,8 @@ static void put(const struct merge *merge, struct held_queue *queue, const struc
 	uint32_t n)
 {
 	uint32_t first = before_end(merge, queue->tail, n);
+
+	assert(queue->tail - queue->head + n <= merge->mask + 1);
 
 	memcpy(&queue->ring[queue->tail & merge->mask], parcels, first * sizeof(parcels[0]));
 	if (unlikely(first < n))

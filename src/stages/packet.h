@@ -66,7 +66,8 @@ struct packet {
 	};
 	uint16_t network;     /* index of the network, or NETWORK_NONE */
 	uint16_t source;      /* place it came from, or PLACE_NONE; before vxlan and after encap
-			       * nobody reads it, so there a security association would fit */
+			       * nobody reads it (but `wire` where there is no overlay), so a
+			       * security association would fit there */
 	uint16_t destination; /* place it goes to; from tx on: the uplink's port index */
 } __attribute__((packed));
 

@@ -63,8 +63,8 @@ typedef void (*stage_process_t)(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts);
 
 /* Gives back packets that the stage has kept on this lcore: fills mbufs, and a verdict for each,
- * and returns how many, at most STAGE_BURST_MAX. Called in each round until it has none, or returns
- * 0. */
+ * and returns how many, at most STAGE_BURST_MAX. Called in each round until it has none, returns 0,
+ * or gives back nothing but what it keeps again. */
 typedef uint16_t (*stage_poll_t)(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t *verdicts);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The stages, in the order of the way: a packet only ever goes on to a stage further down. A line
- * here and the file src/stages/NAME.c, which defines NAME_process(), are all that a stage needs.
+ * here, the file src/stages/NAME.c, which defines NAME_stage, and a row in steer/graph.c are all
+ * that a stage needs: README.md.
  */
 STAGE(rx, RX)
 STAGE(gro, GRO)

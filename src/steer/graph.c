@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "steer/graph.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static const struct graph_edge edges[] = {
@@ -60,13 +61,19 @@ static int insert(const struct graph_insertion *insertion, graph_next_t next, st
 {
 	int inserted = find_stage(insertion->stage, error);
 	int before = find_stage(insertion->before, error);
+	bool reached = false;
 
 	if (inserted < 0 || before < 0)
 		return -1;
 	for (int stage = 0; stage < STAGE_COUNT; stage++)
 		for (int exit = 0; exit < STAGE_EXITS_MAX; exit++)
-			if (stage != inserted && next[stage][exit] == before)
+			if (stage != inserted && next[stage][exit] == before) {
 				next[stage][exit] = inserted;
+				reached = true;
+			}
+	if (!reached)
+		return error_set(error, "graph: nothing leads to '%s', before which %s is to be",
+			insertion->before, insertion->stage);
 	for (int exit = 0; exit < STAGE_EXITS_MAX; exit++)
 		if (stage_table[inserted]->exits[exit] != NULL && next[inserted][exit] == STEP_NONE)
 			next[inserted][exit] = before;

@@ -121,8 +121,8 @@ struct virtual_counters {
 	uint64_t rounds;
 	uint64_t steps;	     /* and ends of rounds, each of which had its cost */
 	uint64_t outliers;   /* of these, measured ones rejected as preempted */
-	uint64_t moved;	     /* packets handed from one lcore to another */
-	uint64_t overflowed; /* packets that an inbox had no room for: credits were exceeded */
+	uint64_t moved;	     /* words handed to inboxes: packets and labels */
+	uint64_t overflowed; /* words that an inbox had no room for: credits were exceeded */
 };
 
 const struct virtual_counters *virtual_counters(const struct virtual_driver *driver);

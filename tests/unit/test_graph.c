@@ -173,6 +173,14 @@ static void names_must_be_right(void **state)
 	assert_error("graph: there is no stage 'bridg'");
 }
 
+/* Packets of uplinks come to rx by no exit: what stood before it would see none. */
+static void something_leads_to_where_a_stage_is_put_in(void **state)
+{
+	(void)state;
+	insertions[0] = (struct graph_insertion){"wire", "rx"};
+	assert_error("graph: nothing leads to 'rx', before which wire is to be");
+}
+
 static void an_exit_leads_to_one_step(void **state)
 {
 	(void)state;
@@ -202,6 +210,7 @@ int main(void)
 		TEST(every_exit_leads_further_down),
 		TEST(the_way_follows_main_exits),
 		TEST(what_is_inserted_comes_before),
+		TEST(something_leads_to_where_a_stage_is_put_in),
 		TEST(an_edge_of_its_own_stays),
 		TEST(the_first_of_two_comes_first),
 		TEST(names_must_be_right),
