@@ -114,11 +114,11 @@ static int make_lcore(
 	return make_tallies(lcore, dataplane);
 }
 
-static int inbox_add(struct lcore *lcore, struct rte_ring *ring)
+static int inbox_add(struct lcore *lcore, struct rte_ring *ring, bool own)
 {
 	if (ring == NULL)
 		return -1;
-	lcore->inbox[lcore->n_inbox++].ring = ring;
+	lcore->inbox[lcore->n_inbox++] = (struct inbox){.ring = ring, .own = own};
 	return 0;
 }
 
@@ -131,7 +131,7 @@ static int link_lcores(struct lcore *from, struct lcore *to)
 
 	outbox->receiver = to->index;
 	outbox->ring = make_ring(sizeof(void *), rte_align32pow2(words + 1), to->id);
-	return inbox_add(to, outbox->ring);
+	return inbox_add(to, outbox->ring, from == to);
 }
 
 static int link_all(struct dataplane *dataplane)
@@ -139,11 +139,12 @@ static int link_all(struct dataplane *dataplane)
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++) {
 		struct lcore *lcore = dataplane->lcores[i];
 
-		for (uint16_t to = 0; to < dataplane->n_lcores; to++)
+		/* One alone merges nothing, and has nothing for itself. */
+		for (uint16_t to = 0; to < dataplane->n_lcores && dataplane->n_lcores > 1; to++)
 			if (link_lcores(lcore, dataplane->lcores[to]) != 0)
 				return -1;
 		dataplane->from_main[i] = make_ring(sizeof(void *), FROM_MAIN_SIZE, lcore->id);
-		if (inbox_add(lcore, dataplane->from_main[i]) != 0)
+		if (inbox_add(lcore, dataplane->from_main[i], false) != 0)
 			return -1;
 	}
 	return 0;

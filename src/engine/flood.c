@@ -224,11 +224,6 @@ static uint16_t go_on(struct lcore *lcore, enum flood_kind kind, uint16_t room)
 	return room;
 }
 
-bool flood_is_on(const struct lcore *lcore)
-{
-	return lcore->floods[FLOOD_PATIENT].waits || lcore->floods[FLOOD_URGENT].waits;
-}
-
 void flood(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {

@@ -41,9 +41,6 @@ enum flood_kind {
 	FLOOD_KINDS,
 };
 
-/* Something is being flooded. */
-bool flood_is_on(const struct lcore *lcore);
-
 /* Packets that are to go, with those that hang behind them, to everybody else in their network. */
 void flood(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n);
 

@@ -4,6 +4,16 @@
 #include "engine/merging.h"
 #include "engine/run.h"
 
+/* All are parcels for the same step; or labels. */
+static bool is_uniform(const struct parcel *parcels, uint16_t n)
+{
+	uintptr_t different = 0;
+
+	for (uint16_t i = 1; i < n; i++)
+		different |= parcels[i].word ^ parcels[0].word;
+	return (different & PARCEL_STEP) == 0;
+}
+
 /* How many of n words, from the first one on, are parcels for the same step; or labels. */
 static uint16_t run_of(struct parcel *parcels, uint16_t n)
 {
@@ -24,7 +34,7 @@ static void take_labels(
 static void unpack(struct lcore *lcore, struct inbox *inbox, struct parcel *parcels, uint16_t n)
 {
 	for (uint16_t run; n > 0; parcels += run, n -= run) {
-		run = run_of(parcels, n);
+		run = likely(is_uniform(parcels, n)) ? n : run_of(parcels, n);
 		if (unlikely(parcel_is_label(parcels[0])))
 			take_labels(lcore, inbox, parcels, run);
 		else if (unlikely(!label_is_none(inbox->label)))
@@ -71,7 +81,7 @@ uint32_t inbox_depth(const struct lcore *lcore)
 		const struct rte_ring *ring = lcore->inbox[i].ring;
 		uint32_t end = __atomic_load_n(&ring->prod.tail, __ATOMIC_RELAXED);
 
-		if (i != lcore->index)
+		if (!lcore->inbox[i].own)
 			sum += (end - ring->cons.tail) & ring->mask;
 	}
 	return sum;

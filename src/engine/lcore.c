@@ -85,7 +85,7 @@ static void look_up(struct lcore *lcore)
 /* What waited for credits, or for this round. */
 static uint16_t poll_floods(struct lcore *lcore)
 {
-	if (likely(!flood_feed(lcore)))
+	if (likely(!flood_is_on(lcore)) || !flood_feed(lcore))
 		return 0;
 	run(lcore);
 	return 1;

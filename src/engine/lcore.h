@@ -50,6 +50,7 @@ struct outbox {
 struct inbox {
 	struct rte_ring *ring;
 	union label label; /* of the parcels that come next */
+	bool own;	   /* from the lcore itself, for its merges */
 };
 
 /* What a round has to hand over, for a driver that lets others see it at a time of its own
@@ -99,6 +100,12 @@ struct lcore {
 static inline enum step lcore_step_here(const struct lcore *lcore, enum step step)
 {
 	return step < STAGE_COUNT ? lcore->plan->instead[step] : step;
+}
+
+/* Something is being flooded: what leaves the bridge may have to wait. */
+static inline bool flood_is_on(const struct lcore *lcore)
+{
+	return lcore->floods[FLOOD_PATIENT].waits || lcore->floods[FLOOD_URGENT].waits;
 }
 
 /* A step has been done with n packets: it is counted, with the time since the last mark. */

@@ -283,6 +283,8 @@ static int lay_wire(struct virtual_driver *driver, struct virtual_lcore *sender,
 
 static int lay_wires_of(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
+	if (driver->dataplane->n_lcores == 1)
+		return 0;
 	for (uint16_t to = 0; to < driver->dataplane->n_lcores; to++)
 		if (lay_wire(driver, sender, to) != 0)
 			return -1;
