@@ -254,12 +254,12 @@ def build_sanitized(results, build, options, only=()):
 
 
 def build_all_sanitized(results):
-    """The programs that could be built."""
+    """The programs that could be built, the slowest one first."""
     programs = []
-    if build_sanitized(results, "build-asan", SANITIZER_OPTIONS):
-        programs += programs_of("build-asan", "asan/", settings=SIM_SHORT)
     if build_sanitized(results, "build-tsan", TSAN_BUILD_OPTIONS, TSAN_PROGRAMS):
         programs += programs_of("build-tsan", "tsan/", TSAN_PROGRAMS, fixed_addresses())
+    if build_sanitized(results, "build-asan", SANITIZER_OPTIONS):
+        programs += programs_of("build-asan", "asan/", settings=SIM_SHORT)
     return programs
 
 
