@@ -27,7 +27,7 @@ PROGRAMS = PLACE / "programs"
 PARTS = ["meson.build", "meson_options.txt", "meson.options", "src", "tests", "scripts/weftctl",
          "docs/*.8"]
 OPTIONS = ["-Dbuildtype=plain", "-Doptimization=1", "-Ddebug=false", "-Db_lto=false",
-           "-Dwerror=false"]
+           "-Dwerror=false", "-Db_ndebug=false"]
 RUN_SECONDS = 120  # of a CPU's time, however busy the machine is,
 FINE_SECONDS = 900  # and without a bug
 ASLEEP_SECONDS = 1800  # in which what sleeps for ever has not come so far

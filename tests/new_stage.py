@@ -158,7 +158,7 @@ def command(*argv, **environment):
 def build():
     if not (BUILD / "build.ninja").exists():
         shutil.rmtree(BUILD, ignore_errors=True)
-        command("meson", "setup", BUILD, TREE, *mutants.OPTIONS, "-Db_ndebug=false")
+        command("meson", "setup", BUILD, TREE, *mutants.OPTIONS)
     command("ninja", "-C", BUILD, *PROGRAMS)
 
 

@@ -237,7 +237,7 @@ static void drain_notices(struct control *control)
 /* Nobody needs a next hop where nothing is encapsulated. */
 static void refresh_neighbours(struct control *control)
 {
-	if (control->dataplane->plan->instead[STAGE_ENCAP] == STAGE_ENCAP)
+	if (control->dataplane->plan->mode->overlay != OVERLAY_NONE)
 		control->changed |= neighbours_refresh(
 			&control->neighbours, control_now_ms(control), solicit, control);
 }

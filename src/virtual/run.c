@@ -239,7 +239,7 @@ static void run_slice(struct run *run, uint64_t until)
 
 static bool is_resolved(const struct control *control)
 {
-	if (control->dataplane->plan->instead[STAGE_ENCAP] != STAGE_ENCAP)
+	if (control->dataplane->plan->mode->overlay == OVERLAY_NONE)
 		return true;
 	return neighbours_are_resolved(&control->neighbours) && !control->changed;
 }
