@@ -158,6 +158,38 @@ void port_status(const struct port *port, char status[PORT_STATUS_SIZE])
 	pthread_mutex_unlock(&status_mutex);
 }
 
+/* ---- one lcore at a ring of our own ---- */
+
+uint16_t port_receive_alone(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct reservation reservation;
+	uint16_t received = port->ops->claim(port, queue, n, &reservation);
+
+	if (received == 0)
+		return 0;
+	port->ops->collect(port, &reservation, mbufs);
+	port->ops->publish(port, &reservation);
+	return received;
+}
+
+/* The owner of two queues that send by the same ring is alone at both: none is taken. */
+uint16_t port_send_alone(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct reservation reservation;
+	int sent, all = 0;
+
+	while (all < n) {
+		sent = port->ops->reserve(port, queue, mbufs + all, n - all, &reservation);
+		if (sent <= 0)
+			break;
+		port->ops->fill(port, &reservation, mbufs + all);
+		port->ops->publish(port, &reservation);
+		all += sent;
+	}
+	rte_pktmbuf_free_bulk(mbufs, all);
+	return all;
+}
+
 /* ---- lcores and counters ---- */
 
 void port_quiesce(const struct port *port)

@@ -16,6 +16,8 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "base/limits.h"
+#include "ports/reservation.h"
+#include "ports/turn.h"
 
 /*
  * A port is a small table of functions. Uplinks (ports to the physical network) and container
@@ -24,8 +26,11 @@
  *
  * Who may call what:
  *   attach, detach, housekeep   the main lcore only
- *   receive, send, too_big      only the lcore that owns the queue (struct port_queue.owner)
- *   is_up                       any thread
+ *   receive, send, too_big      one lcore at a time: the one that owns the queue
+ * (port_queue.owner), or that has the right to receive from it (port_queue.turn), or to send by it
+ * (port_queue.sending) claim                       as receive; collect and its publish by the same
+ * lcore at any time reserve                     as send; fill and its publish by the same lcore at
+ * any time is_up                       any thread
  */
 
 #define PORT_NAME_SIZE 32
@@ -64,8 +69,8 @@ struct port_environment {
 	int socket_id;
 };
 
-/* Counted by the queue's owner only (relaxed stores), read by anyone. Bytes are of whole frames
- * without FCS. */
+/* Counted by the queue's owner only, or by who stands in for it (relaxed stores), read by anyone.
+ * Bytes are of whole frames without FCS. */
 struct port_counters {
 	uint64_t rx_packets;
 	uint64_t rx_bytes;
@@ -75,7 +80,9 @@ struct port_counters {
 };
 
 struct port_queue {
-	uint16_t owner; /* lcore index; main: wo before publication, others: ro */
+	uint16_t owner;	  /* lcore index; main: wo before publication, others: ro */
+	uint32_t sending; /* 1 while some lcore has the right to send by it */
+	struct turn turn; /* at what it receives */
 	struct port_counters counters __rte_cache_aligned;
 } __rte_cache_aligned;
 
@@ -96,7 +103,35 @@ struct port_ops {
 	 * port's to free. The caller keeps the rest. Never blocks. */
 	uint16_t (*send)(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 
-	/* Whether the first packet that the last send() left is one that the peer can never take.
+	/*
+	 * For ports whose rings are ours, so that lcores can copy side by side (reservation.h);
+	 * NULL for others. Never block, and leave no buffers behind: each reservation that was made
+	 * must be published by the lcore that has it, before its round ends as others see it.
+	 *
+	 * reserve: room for as many of n packets as the peer takes, from the front, at most
+	 * RESERVATION_PACKETS. Returns how many; -1: another lcore is at the same ring just now.
+	 * None is reserved if it is 0 or -1, and then there is nothing to be published. fill:
+	 * copies the packets there, which stay the caller's.
+	 */
+	int (*reserve)(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n,
+		struct reservation *reservation);
+	void (*fill)(
+		const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs);
+
+	/* The same for what comes from the peer. claim: the next packets, at most n and at most
+	 * RESERVATION_PACKETS; returns how many, and only if it is not 0 they are to be collected
+	 * and published. collect: copies them, all of them, into mbufs[], the caller's from then
+	 * on. */
+	uint16_t (*claim)(
+		struct port *port, uint16_t queue, uint16_t n, struct reservation *reservation);
+	void (*collect)(
+		const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs);
+
+	/* All that was to be copied is copied: the peer hears of it, in its turn. */
+	void (*publish)(struct port *port, struct reservation *reservation);
+
+	/* Whether the first packet that the last send() or reserve() left is one that the peer can
+	 * never take.
 	 * The caller then drops it alone, and offers those behind it again. NULL: all can be. */
 	bool (*too_big)(struct port *port, uint16_t queue, const struct rte_mbuf *mbuf);
 
@@ -184,6 +219,11 @@ void port_log(struct port *port, const char *format, ...) __attribute__((format(
 
 /* What was reported last, "" at first. As port_report(). */
 void port_status(const struct port *port, char status[PORT_STATUS_SIZE]);
+
+/* What the functions of the same name of a port with rings of our own come to for one lcore that
+ * has the queue for itself: without anybody beside it. */
+uint16_t port_receive_alone(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
+uint16_t port_send_alone(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 
 /* The counters of all the port's queues together. Any thread. */
 struct port_counters port_count(const struct port *port);
