@@ -15,7 +15,7 @@ static unsigned int refusal(const struct port *port)
 	return port->uplink ? SEND_DOWN : DELIVER_DOWN;
 }
 
-static void count_sent(struct lcore *lcore, struct port_counters *counters,
+void transmit_count(struct lcore *lcore, struct port_counters *counters,
 	const struct endings *endings, uint16_t sent, uint32_t bytes)
 {
 	ledger_end(lcore, endings, sent);
@@ -25,8 +25,7 @@ static void count_sent(struct lcore *lcore, struct port_counters *counters,
 	counter_add(&lcore->counters.coalesced, ledger_packets(endings, 0, sent) - sent);
 }
 
-/* Drops all n that were not sent, or the first alone if that is why. Returns how many. */
-static uint16_t drop_refused(
+uint16_t transmit_refuse(
 	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	unsigned int drop = refusal(port);
@@ -52,13 +51,13 @@ static uint16_t send_some(
 	sent = port->ops->send(port, queue, mbufs, n);
 	if (unlikely(sent < n)) {
 		bytes -= bytes_of(mbufs + sent, n - sent);
-		refused = drop_refused(lcore, port, queue, mbufs + sent, n - sent);
+		refused = transmit_refuse(lcore, port, queue, mbufs + sent, n - sent);
 	}
-	count_sent(lcore, &port->queues[queue].counters, &endings, sent, bytes);
+	transmit_count(lcore, &port->queues[queue].counters, &endings, sent, bytes);
 	return sent + refused;
 }
 
-static void send_burst(
+void transmit_burst(
 	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t ended = 0; ended < n;)
@@ -78,12 +77,17 @@ static void send_apart(
 			burst[filled++] = mbuf;
 			if (filled < STAGE_BURST_MAX)
 				continue;
-			send_burst(lcore, port, queue, burst, filled);
+			transmit_burst(lcore, port, queue, burst, filled);
 			filled = 0;
 		}
 	}
 	if (filled > 0)
-		send_burst(lcore, port, queue, burst, filled);
+		transmit_burst(lcore, port, queue, burst, filled);
+}
+
+uint16_t transmit_container_queue(const struct port *port, struct rte_mbuf *mbuf)
+{
+	return port->n_queues == 1 ? 0 : flow_hash(mbuf) % port->n_queues;
 }
 
 /* Which of its port's queues a packet leaves by. */
@@ -92,7 +96,7 @@ static uint16_t queue_of(
 {
 	if (step == STEP_SEND)
 		return lcore->context.tables->exits[port->index][lcore->index].queue;
-	return port->n_queues == 1 ? 0 : flow_hash(mbuf) % port->n_queues;
+	return transmit_container_queue(port, mbuf);
 }
 
 /* Packets of a burst that leave by the same queue. */
@@ -144,6 +148,6 @@ void transmit(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint
 		if (unlikely(leaving.followers > 0))
 			send_apart(lcore, port, queue, leaving.mbufs, leaving.n);
 		else
-			send_burst(lcore, port, queue, leaving.mbufs, leaving.n);
+			transmit_burst(lcore, port, queue, leaving.mbufs, leaving.n);
 	}
 }

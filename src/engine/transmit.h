@@ -7,9 +7,28 @@
 #include <rte_mbuf.h>
 
 #include "engine/lcore.h"
+#include "engine/ledger.h"
 
 /* Hands packets to the ports that they are for: the step `deliver` or `send`. For the lcore loop,
  * on the lcore that owns the ports' queues. The order of mbufs[] is lost. */
 void transmit(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n);
+
+/* ---- its parts, for who has the queue for itself ---- */
+
+/* Which queue of a container port a packet leaves by: always the same for a flow. */
+uint16_t transmit_container_queue(const struct port *port, struct rte_mbuf *mbuf);
+
+/* Packets that one queue is to send: what it does not take is dropped. */
+void transmit_burst(struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs,
+	uint16_t n);
+
+/* The first `sent` packets of a burst are the peer's. */
+void transmit_count(struct lcore *lcore, struct port_counters *counters,
+	const struct endings *endings, uint16_t sent, uint32_t bytes);
+
+/* Drops packets that the queue has just refused: all n, or the first alone if that is why. Returns
+ * how many. */
+uint16_t transmit_refuse(struct lcore *lcore, struct port *port, uint16_t queue,
+	struct rte_mbuf **mbufs, uint16_t n);
 
 #endif

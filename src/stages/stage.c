@@ -12,6 +12,7 @@ const struct stage *const stage_table[STEP_COUNT] = {
 	[STEP_DELIVER] = &deliver_step,
 	[STEP_SEND] = &send_step,
 	[STEP_MERGE] = &merge_step,
+	[STEP_COPY] = &copy_step,
 };
 
 int stage_find(const char *name)

@@ -18,8 +18,9 @@
  * modes, order, or other stages: where an exit leads is said in steer/graph.c.
  *
  * After the stages come steps that are no stages: `deliver` hands packets to container ports and
- * `send` to uplinks, each on the lcore that owns the port's queue; and `merge`, which no packet
- * waits for, puts micro-flows in order before the stage that the plan says.
+ * `send` to uplinks, each on the lcore that owns the port's queue, or in turn. No packet waits for
+ * the other two: `merge` puts micro-flows in order before the stage that the plan says, and `copy`
+ * is what lcores that take turns do side by side, to and from the rings of ports.
  */
 enum step {
 #define STAGE(name, NAME) STAGE_##NAME,
@@ -29,6 +30,7 @@ enum step {
 	STEP_DELIVER = STAGE_COUNT,
 	STEP_SEND,
 	STEP_MERGE,
+	STEP_COPY,
 	STEP_COUNT,
 };
 

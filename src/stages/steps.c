@@ -20,3 +20,5 @@ const struct stage send_step = {
 };
 
 const struct stage merge_step = {.name = "merge"};
+
+const struct stage copy_step = {.name = "copy"};

@@ -8,7 +8,7 @@
  * The steps after the stages, which the engine does itself: rows of the same kind, for their names
  * and drops.
  */
-extern const struct stage deliver_step, send_step, merge_step;
+extern const struct stage deliver_step, send_step, merge_step, copy_step;
 
 enum deliver_drop {
 	DELIVER_GONE,

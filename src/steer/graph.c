@@ -47,7 +47,7 @@ static int add_edge(const struct graph_edge *edge, graph_next_t next, struct err
 	exit = stage_find_exit(stage_table[stage], edge->exit);
 	if (exit < 0)
 		return error_set(error, "graph: %s has no exit '%s'", edge->stage, edge->exit);
-	if (to < 0 || to == STEP_MERGE)
+	if (to < 0 || to >= STEP_MERGE)
 		return error_set(error, "graph: %s, exit %s: there is no step '%s' to go to",
 			edge->stage, edge->exit, edge->next);
 	if (next[stage][exit] != STEP_NONE)
