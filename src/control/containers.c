@@ -127,7 +127,7 @@ int containers_remove(struct control *control, const char *name, deferred_functi
 	networks_remove_place(&control->networks, port->network, port->index);
 	ports_take_out(&control->ports, port);
 	control->changed = true;
-	deferred_add(&control->deferred, ports_detach, port);
+	deferred_add_when(&control->deferred, ports_is_at_rest, ports_detach, port);
 	deferred_add(&control->deferred, done, argument);
 	return 0;
 }

@@ -186,17 +186,23 @@ static int check_change(const struct control *control, const struct mode *from,
 	return containers_fit_mode(control, to, error);
 }
 
+void control_retire_plan(struct control *control, struct plan *plan)
+{
+	if (plan == NULL)
+		return;
+	deferred_add(&control->deferred, rte_free, plan);
+	control->changed = true; /* grace periods begin when tables are published */
+}
+
 static int set_plan(struct control *control, const struct mode *mode, struct error *error)
 {
 	struct plan plan, *old = control->dataplane->plan;
 
 	plan_set(&plan, mode);
 	memcpy(plan.lcore, old->lcore, sizeof(plan.lcore));
-	old = dataplane_set_plan(control->dataplane, &plan);
-	if (old == NULL)
+	if (dataplane_set_plan(control->dataplane, &plan, &old) != 0)
 		return error_set(error, "not enough memory; give EAL more (-m, huge pages)");
-	deferred_add(&control->deferred, rte_free, old);
-	control->changed = true; /* grace periods begin when tables are published */
+	control_retire_plan(control, old);
 	return 0;
 }
 
@@ -242,9 +248,19 @@ static void refresh_neighbours(struct control *control)
 			&control->neighbours, control_now_ms(control), solicit, control);
 }
 
-void control_poll(struct control *control)
+static bool change_plan(struct control *control)
+{
+	struct plan *old;
+	bool is_changing = dataplane_change_plan(control->dataplane, &old);
+
+	control_retire_plan(control, old);
+	return is_changing;
+}
+
+bool control_poll(struct control *control)
 {
 	struct error error;
+	bool is_changing = change_plan(control);
 
 	__atomic_store_n(
 		&control->dataplane->seconds, control_now_seconds(control), __ATOMIC_RELAXED);
@@ -256,4 +272,5 @@ void control_poll(struct control *control)
 	if (control->changed && publish_tables(control, &error) != 0)
 		RTE_LOG(ERR, weft, "changes wait: %s\n", error.text);
 	deferred_run(&control->deferred, control->dataplane->rcu);
+	return is_changing;
 }

@@ -51,8 +51,12 @@ void control_detach(struct control *control);
 /* The same, and frees everything. */
 void control_free(struct control *control);
 
-/* One round of control work; never blocks. */
-void control_poll(struct control *control);
+/* One round of control work; never blocks. True while a change of plan is under way, for which no
+ * lcore receives: then the next round should come soon. */
+bool control_poll(struct control *control);
+
+/* Frees a plan that was replaced, once no lcore can see it; NULL: nothing to do. */
+void control_retire_plan(struct control *control, struct plan *plan);
 
 /* Goes over to another mode while packets flow: flow groups get their new paths in the background,
  * each after one drain of its old one, so none is reordered. Stages that [pipeline] places stay

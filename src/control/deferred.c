@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-void deferred_add(struct deferred_list *list, deferred_function function, void *argument)
+void deferred_add_when(struct deferred_list *list, deferred_condition condition,
+	deferred_function function, void *argument)
 {
 	struct deferred *deferred = calloc(1, sizeof(*deferred));
 	struct deferred **end = &list->first;
@@ -12,9 +13,21 @@ void deferred_add(struct deferred_list *list, deferred_function function, void *
 		abort();
 	deferred->function = function;
 	deferred->argument = argument;
+	deferred->condition = condition;
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = deferred;
+}
+
+void deferred_add(struct deferred_list *list, deferred_function function, void *argument)
+{
+	deferred_add_when(list, NULL, function, argument);
+}
+
+static bool is_due(const struct deferred *deferred, struct rte_rcu_qsbr *rcu)
+{
+	return deferred->counting && rte_rcu_qsbr_check(rcu, deferred->token, false) &&
+	       (deferred->condition == NULL || deferred->condition(deferred->argument));
 }
 
 void deferred_begin(struct deferred_list *list, struct rte_rcu_qsbr *rcu)
@@ -38,8 +51,7 @@ static void run_first(struct deferred_list *list)
 
 void deferred_run(struct deferred_list *list, struct rte_rcu_qsbr *rcu)
 {
-	while (list->first != NULL && list->first->counting &&
-		rte_rcu_qsbr_check(rcu, list->first->token, false))
+	while (list->first != NULL && is_due(list->first, rcu))
 		run_first(list);
 }
 

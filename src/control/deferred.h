@@ -12,11 +12,13 @@
  * a port. Nobody waits: what is due is done at the next round. Main lcore only.
  */
 typedef void (*deferred_function)(void *argument);
+typedef bool (*deferred_condition)(const void *argument);
 
 struct deferred {
 	deferred_function function;
 	void *argument;
-	bool counting; /* the grace period has begun, with `token` */
+	deferred_condition condition; /* or NULL */
+	bool counting;		      /* the grace period has begun, with `token` */
 	uint64_t token;
 	struct deferred *next;
 };
@@ -27,6 +29,10 @@ struct deferred_list {
 
 /* function(argument) after the next deferred_begin() and a grace period. */
 void deferred_add(struct deferred_list *list, deferred_function function, void *argument);
+
+/* The same, and not before the condition holds; nor does what is added later come before. */
+void deferred_add_when(struct deferred_list *list, deferred_condition condition,
+	deferred_function function, void *argument);
 
 /* What was added so far is out of the published tables: its grace period begins. */
 void deferred_begin(struct deferred_list *list, struct rte_rcu_qsbr *rcu);

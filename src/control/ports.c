@@ -187,6 +187,17 @@ void ports_take_out(struct ports *ports, const struct port *port)
 	ports->list[port->index] = NULL;
 }
 
+/* Lcores may still have batches of it, whose numbers they are to pass on. */
+bool ports_is_at_rest(const void *argument)
+{
+	const struct port *port = argument;
+
+	for (uint16_t i = 0; i < port->n_queues; i++)
+		if (!turn_is_at_rest(&port->queues[i].turn))
+			return false;
+	return true;
+}
+
 void ports_detach(void *argument)
 {
 	struct port *port = argument;

@@ -51,6 +51,10 @@ void ports_take_out(struct ports *ports, const struct port *port);
 /* Detaches and frees a port that no lcore sees any more; a struct port * (for deferred_add). */
 void ports_detach(void *port);
 
+/* True if no lcore has anything left of what it received by the port, when none can see it any
+ * more: only then may it be detached. */
+bool ports_is_at_rest(const void *port);
+
 /* Detaches every port at once. No lcore runs. */
 void ports_remove_all(struct ports *ports);
 

@@ -100,10 +100,11 @@ static void take_requests(void *argument)
 static void serve(struct control *control, const struct run_options *options)
 {
 	uint64_t due = options->stats_period;
+	bool is_changing = false;
 
 	while (!*options->signalled) {
-		events_wait(control->events, ROUND_MS);
-		control_poll(control);
+		events_wait(control->events, is_changing ? 0 : ROUND_MS);
+		is_changing = control_poll(control);
 		if (options->stats_period > 0 && control_now_seconds(control) >= due) {
 			report_ports(control);
 			due = control_now_seconds(control) + options->stats_period;

@@ -12,8 +12,6 @@
 #include "engine/steering.h"
 #include "stages/bridge.h"
 
-#define FROM_MAIN_SIZE 256
-
 /* Of its own memory: EAL's memzones are few, and many lcores have many rings. */
 static struct rte_ring *make_ring(size_t element, uint32_t size, unsigned int lcore_id)
 {
@@ -87,6 +85,17 @@ static int make_floods(struct lcore *lcore)
 	return 0;
 }
 
+/* One lcore alone takes no turns. */
+static int make_turns(struct lcore *lcore)
+{
+	if (lcore->dataplane->n_lcores == 1)
+		return 0;
+	lcore->turns = zmalloc(lcore, sizeof(*lcore->turns));
+	if (lcore->turns == NULL)
+		return -1;
+	return turns_init(lcore->turns, lcore->dataplane, rte_lcore_to_socket_id(lcore->id));
+}
+
 static int make_lcore(
 	struct dataplane *dataplane, const struct dataplane_config *config, uint16_t index)
 {
@@ -108,7 +117,8 @@ static int make_lcore(
 	lcore->outboxes = zmalloc(lcore, dataplane->n_lcores * sizeof(*lcore->outboxes));
 	vectors_init(&lcore->vectors);
 	if (lcore->notices == NULL || lcore->outboxes == NULL || make_states(lcore) != 0 ||
-		make_floods(lcore) != 0 || make_door(lcore, dataplane, receives) != 0)
+		make_floods(lcore) != 0 || make_turns(lcore) != 0 ||
+		make_door(lcore, dataplane, receives) != 0)
 		return -1;
 	dataplane->notices[index] = lcore->notices;
 	return make_tallies(lcore, dataplane);
@@ -202,16 +212,34 @@ static int make_rcu(struct dataplane *dataplane)
 	return dataplane->rcu == NULL ? -1 : rte_rcu_qsbr_init(dataplane->rcu, LCORES_MAX);
 }
 
-static int set_plan(struct dataplane *dataplane, const struct plan *plan)
+static struct plan *make_plan(struct dataplane *dataplane, const struct plan *plan)
 {
 	struct plan *copy = rte_malloc("plan", sizeof(*copy), RTE_CACHE_LINE_SIZE);
 
 	if (copy == NULL)
-		return -1;
+		return NULL;
 	*copy = *plan;
+	copy->by_right = copy->mode->receive == RECEIVE_BY_RIGHT && dataplane->n_lcores > 1;
 	copy->number = ++dataplane->plans;
-	__atomic_store_n(&dataplane->plan, copy, __ATOMIC_RELEASE);
-	return 0;
+	return copy;
+}
+
+/* Returns the old one. */
+static struct plan *publish_plan(struct dataplane *dataplane, struct plan *plan)
+{
+	struct plan *old = dataplane->plan;
+
+	__atomic_store_n(&dataplane->plan, plan, __ATOMIC_RELEASE);
+	return old;
+}
+
+static int set_first_plan(struct dataplane *dataplane, const struct plan *plan)
+{
+	struct plan *copy = make_plan(dataplane, plan);
+
+	if (copy != NULL)
+		publish_plan(dataplane, copy);
+	return copy == NULL ? -1 : 0;
 }
 
 struct dataplane *dataplane_create(const struct dataplane_config *config, struct error *error)
@@ -228,7 +256,7 @@ struct dataplane *dataplane_create(const struct dataplane_config *config, struct
 		set_micro_flows(dataplane, &config->micro_flows);
 		if (moves_register() == 0 && make_rcu(dataplane) == 0 &&
 			make_lcores(dataplane, config) == 0 &&
-			set_plan(dataplane, &config->plan) == 0)
+			set_first_plan(dataplane, &config->plan) == 0)
 			return dataplane;
 		dataplane_free(dataplane);
 	}
@@ -252,6 +280,9 @@ static void free_lcore(struct lcore *lcore)
 		rte_free(lcore->states[i]);
 	if (lcore->door != NULL)
 		steering_free(lcore->door);
+	if (lcore->turns != NULL)
+		turns_free(lcore->turns);
+	rte_free(lcore->turns);
 	for (unsigned int kind = 0; kind < FLOOD_KINDS; kind++)
 		rte_free(lcore->floods[kind].behind);
 	rte_free(lcore->outboxes);
@@ -266,6 +297,7 @@ void dataplane_free(struct dataplane *dataplane)
 		if (dataplane->lcores[i] != NULL)
 			free_lcore(dataplane->lcores[i]);
 	rte_free(dataplane->plan);
+	rte_free(dataplane->next_plan);
 	rte_free(dataplane->rcu);
 	rte_free(dataplane);
 }
@@ -278,11 +310,60 @@ struct tables *dataplane_publish(struct dataplane *dataplane, struct tables *tab
 	return old;
 }
 
-struct plan *dataplane_set_plan(struct dataplane *dataplane, const struct plan *plan)
-{
-	struct plan *old = dataplane->plan;
+/* ---- a change of plan ---- */
 
-	return set_plan(dataplane, plan) == 0 ? old : NULL;
+/* While no lcore receives. What has ended is read first: nothing can end before it was admitted. */
+static bool is_empty(const struct dataplane *dataplane)
+{
+	uint64_t inside = 0;
+
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		for (uint16_t door = 0; door < dataplane->n_lcores; door++)
+			inside -= __atomic_load_n(
+				&dataplane->lcores[i]->finished[door], __ATOMIC_ACQUIRE);
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		inside += counter_read(&dataplane->lcores[i]->counters.admitted);
+	return inside == 0;
+}
+
+static void pause_lcores(struct dataplane *dataplane)
+{
+	__atomic_store_n(&dataplane->pausing, true, __ATOMIC_RELEASE);
+	dataplane->change_token = rte_rcu_qsbr_start(dataplane->rcu);
+}
+
+int dataplane_set_plan(struct dataplane *dataplane, const struct plan *plan, struct plan **old)
+{
+	struct plan *copy = make_plan(dataplane, plan);
+
+	*old = NULL;
+	if (copy == NULL)
+		return -1;
+	if (!dataplane->pausing && copy->by_right == dataplane->plan->by_right) {
+		*old = publish_plan(dataplane, copy);
+		return 0;
+	}
+	if (!dataplane->pausing)
+		pause_lcores(dataplane);
+	rte_free(dataplane->next_plan);
+	dataplane->next_plan = copy;
+	return 0;
+}
+
+bool dataplane_change_plan(struct dataplane *dataplane, struct plan **old)
+{
+	*old = NULL;
+	if (!dataplane->pausing ||
+		!rte_rcu_qsbr_check(dataplane->rcu, dataplane->change_token, false))
+		return dataplane->pausing;
+	if (dataplane->next_plan == NULL) {
+		__atomic_store_n(&dataplane->pausing, false, __ATOMIC_RELEASE);
+	} else if (is_empty(dataplane)) {
+		*old = publish_plan(dataplane, dataplane->next_plan);
+		dataplane->next_plan = NULL;
+		dataplane->change_token = rte_rcu_qsbr_start(dataplane->rcu);
+	}
+	return dataplane->pausing;
 }
 
 int dataplane_inject(struct dataplane *dataplane, struct rte_mbuf *mbuf, uint16_t uplink)

@@ -16,6 +16,8 @@
 
 struct lcore;
 
+#define FROM_MAIN_SIZE 256 /* of the ring from the main lcore to each other */
+
 /*
  * All lcores of one weft and what they share. The main lcore writes, the others read; what changes
  * while they run is in the second half, published with release stores.
@@ -34,12 +36,15 @@ struct dataplane {
 	struct rte_ring *from_main[LCORES_MAX]; /* packets made by the main lcore, to `send` */
 	struct rte_ring *notices[LCORES_MAX];	/* from each lcore; elements are struct notice */
 	uint64_t main_created;			/* counted by the main lcore */
-	uint32_t plans;				/* published so far, by the main lcore */
+	uint32_t plans;				/* made so far, by the main lcore */
+	struct plan *next_plan;			/* that waits: main lcore */
+	uint64_t change_token;			/* of what all lcores must have seen, for it */
 
 	struct tables *tables __rte_cache_aligned; /* release/acquire */
 	struct plan *plan;			   /* release/acquire */
 	uint32_t seconds;			   /* relaxed: coarse, since start */
 	bool closing; /* relaxed: receive nothing more, finish what is inside */
+	bool pausing; /* release/acquire: the same, until another plan is there */
 	bool stop;    /* relaxed: real lcores leave their loop */
 };
 
@@ -72,9 +77,18 @@ static inline uint16_t dataplane_main(const struct dataplane *dataplane)
 /* Replaces the tables; returns the old ones, to be freed after a grace period. Main lcore. */
 struct tables *dataplane_publish(struct dataplane *dataplane, struct tables *tables);
 
-/* The same for the plan: with a copy of *plan; the old one is to be freed with rte_free(). NULL if
- * memory is short, and then nothing has changed. */
-struct plan *dataplane_set_plan(struct dataplane *dataplane, const struct plan *plan);
+/*
+ * The same for the plan, with a copy of *plan. -1 if memory is short, and then nothing has changed.
+ * *old is the plan that it replaces, to be freed with rte_free() after a grace period; or NULL,
+ * where the change has to wait.
+ *
+ * It does where lcores are to take turns at queues that have had owners, or the other way round: a
+ * packet that is inside could be overtaken. So no lcore receives until nothing is inside, and all
+ * have the new plan. dataplane_change_plan() goes on with that: now and then until it returns
+ * false; *old as above. Another plan may be set meanwhile, and is then the one that comes.
+ */
+int dataplane_set_plan(struct dataplane *dataplane, const struct plan *plan, struct plan **old);
+bool dataplane_change_plan(struct dataplane *dataplane, struct plan **old);
 
 /* Hands a packet made by the main lcore to the lcore that sends for uplink `uplink` (port index).
  * Main lcore. Takes the mbuf, or frees it and returns -1 when there is no room just now. */

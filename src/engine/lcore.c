@@ -7,6 +7,7 @@
 #include "engine/receive.h"
 #include "engine/run.h"
 #include "engine/steering.h"
+#include "engine/turns.h"
 
 /* ---- time ---- */
 
@@ -91,6 +92,17 @@ static uint16_t poll_floods(struct lcore *lcore)
 	return 1;
 }
 
+static uint16_t poll_queues(struct lcore *lcore, bool *refused)
+{
+	const struct dataplane *dataplane = lcore->dataplane;
+	bool receives = !__atomic_load_n(&dataplane->closing, __ATOMIC_RELAXED) &&
+			!__atomic_load_n(&dataplane->pausing, __ATOMIC_ACQUIRE);
+
+	if (lcore->plan->by_right)
+		return turns_poll(lcore, receives, refused);
+	return receives ? receive_poll(lcore, refused) : 0;
+}
+
 bool lcore_poll(struct lcore *lcore)
 {
 	struct dataplane *dataplane = lcore->dataplane;
@@ -98,8 +110,10 @@ bool lcore_poll(struct lcore *lcore)
 	bool refused = false;
 	uint16_t moved;
 
-	/* Between two rounds nothing of the tables is held. */
-	rte_rcu_qsbr_quiescent(dataplane->rcu, lcore->index);
+	/* Between two rounds nothing of the tables is held, but where a driver ends rounds early.
+	 */
+	if (likely(lcore->turns == NULL || !turns_has_reserved(lcore->turns)))
+		rte_rcu_qsbr_quiescent(dataplane->rcu, lcore->index);
 	look_up(lcore);
 	lcore->created_before = lcore->counters.created;
 	moved = poll_floods(lcore);
@@ -108,8 +122,7 @@ bool lcore_poll(struct lcore *lcore)
 	moved += inbox_poll(lcore);
 	if (lcore->door->moves.n_moving > 0 || steering_waits(lcore->door))
 		moved += paths_poll(lcore);
-	if (!__atomic_load_n(&dataplane->closing, __ATOMIC_RELAXED))
-		moved += receive_poll(lcore, &refused);
+	moved += poll_queues(lcore, &refused);
 	outbox_flush_all(lcore);
 	book_round(lcore, begin, moved, refused);
 	housekeep(lcore);

@@ -13,6 +13,7 @@
 #include "engine/flood.h"
 #include "engine/merging.h"
 #include "engine/parcel.h"
+#include "engine/turns.h"
 #include "engine/vectors.h"
 #include "stages/stage.h"
 #include "steer/load.h"
@@ -53,9 +54,38 @@ struct inbox {
 	bool own;	   /* from the lcore itself, for its merges */
 };
 
+/* What is passed on to other lcores. */
+struct passing {
+	enum {
+		PASSING_RIGHT,
+		PASSING_NUMBER,
+		PASSING_RESERVATION,
+	} kind;
+	union {
+		struct turn *turn;
+		struct port *port;
+	};
+	struct reservation *reservation;
+};
+
+static inline void passing_do(const struct passing *passing)
+{
+	if (passing->kind == PASSING_RIGHT)
+		turn_pass_on(passing->turn);
+	else if (passing->kind == PASSING_NUMBER)
+		turn_pass_number(passing->turn);
+	else
+		passing->port->ops->publish(passing->port, passing->reservation);
+}
+
+#define PASSED_MAX (BATCHES_MAX + CLAIMS_MAX + HANDINGS_MAX)
+
 /* What a round has to hand over, for a driver that lets others see it at a time of its own
  * (src/virtual). Nobody else reads it. */
 struct handover {
+	bool holds; /* the driver's: what is passed on waits for it */
+	uint16_t n_passed;
+	struct passing passed[PASSED_MAX];
 	uint16_t n_flushed;		    /* outboxes, the first ones of dirty[] */
 	uint32_t tally_changes[LCORES_MAX]; /* by door: so often tallies[] has changed */
 };
@@ -85,6 +115,8 @@ struct lcore {
 	uint16_t first_queue;		    /* of the owned ones, to be polled first */
 	uint64_t created_before;	    /* counters.created when the round began */
 	struct flood floods[FLOOD_KINDS];
+	struct turns *turns; /* NULL: it is the only lcore */
+	uint16_t helpers;    /* relaxed: lcores wanted at its queues beside it, where those adapt */
 
 	struct load load __rte_cache_aligned;
 	struct lcore_counters counters __rte_cache_aligned;

@@ -6,26 +6,36 @@
 #include "engine/run.h"
 #include "engine/steering.h"
 
-static void admit(
-	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+uint32_t receive_note(
+	struct lcore *lcore, const struct port *port, struct rte_mbuf **mbufs, uint16_t n)
 {
-	struct port_counters *counters = &port->queues[queue].counters;
-	const union origin origin = {.account = {port->uplink ? ACCOUNT_UNSTEERED : ACCOUNT_NONE},
+	bool is_counted = port->uplink && !lcore->plan->by_right;
+	const union origin origin = {.account = {is_counted ? ACCOUNT_UNSTEERED : ACCOUNT_NONE},
 		.first = lcore->index,
 		.door = lcore->index};
+	uint32_t bytes = 0;
 
 	counter_add(&lcore->counters.admitted, n);
-	counter_add(&counters->rx_packets, n);
-	counter_add(&counters->rx_bytes, bytes_of(mbufs, n));
 	for (uint16_t i = 0; i < n; i++) {
 		struct packet *packet = packet_of(mbufs[i]);
 
+		bytes += mbufs[i]->pkt_len;
 		mbufs[i]->port = port->index;
 		packet->origin = origin;
 		packet->followers = 0;
 		packet->network = NETWORK_NONE;
 		packet->source = PLACE_NONE;
 	}
+	return bytes;
+}
+
+static void admit(
+	struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct port_counters *counters = &port->queues[queue].counters;
+
+	counter_add(&counters->rx_packets, n);
+	counter_add(&counters->rx_bytes, receive_note(lcore, port, mbufs, n));
 }
 
 static void enter(struct lcore *lcore, struct port *port, struct rte_mbuf **mbufs, uint16_t n)
@@ -77,7 +87,7 @@ uint16_t receive_poll(struct lcore *lcore, bool *refused)
 	uint16_t n = tables->owned_begin[lcore->index + 1] - tables->owned_begin[lcore->index];
 	uint16_t queue = lcore->first_queue, moved = 0;
 
-	assert(lcore->plan->mode->receive == RECEIVE_BY_OWNER);
+	assert(!lcore->plan->by_right);
 	for (uint16_t i = 0; i < n; i++, queue++) {
 		uint32_t credits;
 

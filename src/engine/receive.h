@@ -12,4 +12,9 @@
  * loop. */
 uint16_t receive_poll(struct lcore *lcore, bool *refused);
 
+/* Packets that a port has received enter here: they get a credit of the lcore's, and their
+ * metadata. Returns their bytes. For the lcore loop. */
+uint32_t receive_note(
+	struct lcore *lcore, const struct port *port, struct rte_mbuf **mbufs, uint16_t n);
+
 #endif

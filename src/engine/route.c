@@ -49,6 +49,8 @@ static struct target target_of(const struct lcore *lcore, enum step step, struct
 	const struct packet *packet = packet_of(mbuf);
 	uint16_t to;
 
+	if (lcore->plan->by_right)
+		return (struct target){lcore->index, false};
 	if (step >= STAGE_COUNT)
 		return (struct target){owner_of(lcore, step, packet), false};
 	if (unlikely(account_is_branch(packet->origin.account)))
@@ -127,7 +129,7 @@ void route_vector(struct lcore *lcore, enum step from, enum step step)
 	struct target target = {lcore->index, false};
 	uint16_t run = vector->n;
 
-	if (lcore->dataplane->n_lcores > 1) {
+	if (lcore->dataplane->n_lcores > 1 && !lcore->plan->by_right) {
 		run = run_of(lcore, step, vector->mbufs, vector->n, &target);
 		note_consumer(lcore, step, target.lcore, vector->mbufs[0]);
 	}

@@ -5,6 +5,7 @@
 #include "engine/flood.h"
 #include "engine/route.h"
 #include "engine/transmit.h"
+#include "engine/turns.h"
 
 static bool is_exit(const struct lcore *lcore, enum step stage, uint16_t verdict)
 {
@@ -95,19 +96,28 @@ static void run_stage(struct lcore *lcore, enum step stage, struct vector *vecto
 	vector->n = 0;
 }
 
+/* In turn the step is done, and counted, when the number is up. */
+static void leave(struct lcore *lcore, enum step step, struct vector *vector)
+{
+	if (lcore->plan->by_right)
+		turns_add(lcore, step, vector->mbufs, vector->n);
+	else
+		transmit(lcore, step, vector->mbufs, vector->n);
+	vector->n = 0;
+}
+
 static void run_step(struct lcore *lcore, enum step step)
 {
 	struct vector *vector = lcore->vectors.of[step];
 	uint16_t n = vector->n;
 
 	lcore->vectors.waiting &= ~(1u << step);
-	if (step < STAGE_COUNT) {
+	if (step < STAGE_COUNT)
 		run_stage(lcore, step, vector);
-	} else {
-		transmit(lcore, step, vector->mbufs, n);
-		vector->n = 0;
-	}
-	lcore_count_step(lcore, step, n);
+	else
+		leave(lcore, step, vector);
+	if (step < STAGE_COUNT || !lcore->plan->by_right)
+		lcore_count_step(lcore, step, n);
 }
 
 /* A packet only ever goes on to a step further down. */

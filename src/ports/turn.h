@@ -54,4 +54,11 @@ static inline void turn_pass_number(struct turn *turn)
 	__atomic_store_n(&turn->up, turn->up + 1, __ATOMIC_RELEASE);
 }
 
+/* All batches have been handed over. When nobody can take the right any more: any thread. */
+static inline bool turn_is_at_rest(const struct turn *turn)
+{
+	return __atomic_load_n(&turn->taken, __ATOMIC_ACQUIRE) == 0 &&
+	       turn_is_up(turn, __atomic_load_n(&turn->next, __ATOMIC_RELAXED));
+}
+
 #endif

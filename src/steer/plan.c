@@ -33,6 +33,8 @@ static const struct mode modes[] = {
 	{.name = "mflow-full",
 		.row = {[STAGE_RX] = {.kind = TRANSITION_SPLIT},
 			[STAGE_VETH] = {.kind = TRANSITION_MERGE}}},
+	{.name = "turns", .receive = RECEIVE_BY_RIGHT, .deliver = DELIVER_BY_TICKET},
+	{.name = "auto", .receive = RECEIVE_BY_RIGHT, .deliver = DELIVER_BY_TICKET, .adapts = true},
 };
 
 static struct plan_way set_next(graph_next_t next)

@@ -42,11 +42,13 @@ struct transition {
 /* Which lcores take packets from the queues of ports. */
 enum receive_by {
 	RECEIVE_BY_OWNER, /* of the queue, alone */
+	RECEIVE_BY_RIGHT, /* any, in turn: ports/turn.h */
 };
 
 /* Which hand packets to the queues of ports. */
 enum deliver_by {
-	DELIVER_BY_OWNER, /* of the queue, alone */
+	DELIVER_BY_OWNER,  /* of the queue, alone */
+	DELIVER_BY_TICKET, /* who received, in the order of tickets */
 };
 
 /* What joins the container ports. Where a stage has no use, another stands in its place. */
@@ -61,7 +63,8 @@ struct mode {
 	enum receive_by receive;
 	struct transition row[STAGE_COUNT];
 	enum deliver_by deliver;
-	bool gated; /* goes as `rps` while the steering lcores have much to do (Falcon's gate) */
+	bool adapts; /* by right: as many lcores at a queue as its load needs */
+	bool gated;  /* goes as `rps` while the steering lcores have much to do (Falcon's gate) */
 	enum overlay overlay;
 };
 
@@ -83,6 +86,7 @@ static inline bool plan_way_has(const struct plan_way *way, unsigned int stage)
 struct plan {
 	uint32_t number;	 /* each one published has another */
 	const struct mode *mode; /* the row, which outlives the plan */
+	bool by_right;		 /* several lcores take turns at each queue, and nothing crosses */
 	bool gated;
 	enum sorting sorting;	       /* none: no stage is steered */
 	bool balances;		       /* some stage by the loads */

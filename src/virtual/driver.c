@@ -242,6 +242,7 @@ static void take_lcore(struct virtual_driver *driver, uint16_t index)
 		.lcore = driver->dataplane->lcores[index], .time = driver->now, .percent = 100};
 	lcore->seen_steered = lcore->lcore->counters.steered;
 	memcpy(lcore->finished, lcore->lcore->finished, sizeof(lcore->finished));
+	lcore->lcore->handover.holds = true;
 	lcore_begin(lcore->lcore);
 }
 
@@ -261,6 +262,7 @@ void virtual_release(struct virtual_driver *driver)
 	for (uint16_t i = 0; i < driver->dataplane->n_lcores; i++) {
 		if (driver->lcores[i].notices != NULL)
 			wires_hand_over(driver, &driver->lcores[i]);
+		driver->lcores[i].lcore->handover.holds = false;
 		lcore_end(driver->lcores[i].lcore);
 	}
 	wires_remove(driver);

@@ -250,9 +250,23 @@ void wires_move_notices(struct virtual_lcore *sender)
 		rte_ring_sp_enqueue_elem(sender->notices, &notice, sizeof(notice));
 }
 
+/* Rights, numbers and reservations: whoever takes turns may have waited for them. */
+static void pass_on(struct virtual_driver *driver, struct virtual_lcore *sender)
+{
+	struct handover *handover = &sender->lcore->handover;
+	uint16_t n = handover->n_passed;
+
+	handover->n_passed = 0;
+	for (uint16_t i = 0; i < n; i++)
+		passing_do(&handover->passed[i]);
+	for (uint16_t i = 0; n > 0 && i < driver->dataplane->n_lcores; i++)
+		virtual_wake(driver, i, sender->time);
+}
+
 void wires_hand_over(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
 	move_packets(driver, sender);
+	pass_on(driver, sender);
 	move_credits(driver, sender);
 	wires_move_notices(sender);
 }

@@ -399,11 +399,12 @@ static void a_flood_s_time_is_the_bridge_s(void **state)
 static void what_has_no_vtep_is_no_flood(void **state)
 {
 	struct lcore *lcore = begin_storm(64);
-	struct plan plan;
+	struct plan plan, *old;
 
 	(void)state;
 	plan_set(&plan, plan_mode_find("linux-overlay"));
-	rte_free(dataplane_set_plan(floods.dataplane, &plan));
+	assert_int_equal(dataplane_set_plan(floods.dataplane, &plan, &old), 0);
+	rte_free(old);
 	floods.tables[0]->networks[0]->wire_remote = PLACE_NONE;
 	floods.next[1] = PACKETS - 1;
 	while (floods.next[1] < PACKETS)

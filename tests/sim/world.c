@@ -791,13 +791,12 @@ static bool has_elephants(const struct world *world)
 void world_move(struct world *world)
 {
 	struct plan plan = random_plan(world);
-	struct plan *old = dataplane_set_plan(world->dataplane, &plan);
+	struct plan *old;
 
-	if (old == NULL)
+	if (dataplane_set_plan(world->dataplane, &plan, &old) != 0)
 		return world_fail(world, "no memory for a plan");
 	world->moved_split += has_elephants(world);
-	deferred_add(&world->control->deferred, rte_free, old);
-	world->control->changed = true; /* grace periods begin when tables are published */
+	control_retire_plan(world->control, old);
 }
 
 /* ---- what must hold in the end ---- */

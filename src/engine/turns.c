@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What an lcore does with the queues that it takes turns at (ports/turn.h), part by part:
+ *
+ *   receive    with the right: a batch, or buffers of the peer's that have one; a ticket; the right
+ *              is passed on
+ *   run        the batch is copied out of the peer's buffers, where it is there, and goes through
+ *              all stages on this lcore; what comes out waits in batch.parcels[]
+ *   hand over  when the number is up: what is for a ring of our own is given buffers there, what is
+ *              for another port is sent. When all is, the number is passed on
+ *   copy       into these buffers, beside other lcores
+ *
+ * A round does parts as long as there are any. Copies come first, then what is to be handed over,
+ * so that no lcore waits longer for a number than it must. Where the number is not up, or another
+ * lcore is at the port, the batch stays and the round goes on with something else.
+ *
+ * A batch is open while some of it waits behind a flood, or is with a stage. It keeps its number
+ * then, and the lcore receives nothing more: so all that waits is of one batch. What an open batch
+ * waits for are credits; those are with batches that this lcore received before, and these wait for
+ * numbers of batches received before them. So there is always one that waits for nobody.
+ */
+#include "engine/turns.h"
+
+#include <rte_malloc.h>
+
+#include "engine/credits.h"
+#include "engine/drop.h"
+#include "engine/ledger.h"
+#include "engine/passing.h"
+#include "engine/receive.h"
+#include "engine/route.h"
+#include "engine/run.h"
+#include "engine/transmit.h"
+#include "ports/large_segment.h"
+#include "stages/followers.h"
+#include "stages/steps.h"
+
+#define WINDOW STAGE_BURST_MAX /* parcels looked at together */
+static_assert(WINDOW <= 64, "a bit for each");
+static_assert(RESERVATION_PACKETS == STAGE_BURST_MAX, "what is claimed at once is a feed");
+static_assert(RESERVATION_MBUFS >= RESERVATION_PACKETS, "a reservation knows its packets");
+
+/* ---- making ---- */
+
+/* Each parcel has a credit of the lcore's, but for what the main lcore has made. */
+static uint32_t most_parcels(const struct dataplane *dataplane)
+{
+	return dataplane->credits + FROM_MAIN_SIZE;
+}
+
+static int make_batch(struct batch *batch, const struct dataplane *dataplane, int socket_id)
+{
+	batch->parcels =
+		rte_malloc_socket("batch", most_parcels(dataplane) * sizeof(batch->parcels[0]),
+			RTE_CACHE_LINE_SIZE, socket_id);
+	return batch->parcels == NULL ? -1 : 0;
+}
+
+int turns_init(struct turns *turns, const struct dataplane *dataplane, int socket_id)
+{
+	turns->current = &turns->loose;
+	for (uint16_t i = 0; i < BATCHES_MAX; i++) {
+		turns->free[turns->n_free++] = &turns->batches[i];
+		if (make_batch(&turns->batches[i], dataplane, socket_id) != 0)
+			return -1;
+	}
+	return make_batch(&turns->loose, dataplane, socket_id);
+}
+
+void turns_free(struct turns *turns)
+{
+	for (uint16_t i = 0; i < BATCHES_MAX; i++)
+		rte_free(turns->batches[i].parcels);
+	rte_free(turns->loose.parcels);
+}
+
+/* ---- receive ---- */
+
+/* What the peer has, without a copy. */
+static uint16_t claim(struct turns *turns, const struct owned_queue *source, uint32_t most)
+{
+	struct port *port = source->port;
+	uint16_t sum = 0, n;
+
+	do {
+		n = RTE_MIN(most - sum, (uint32_t)RESERVATION_PACKETS);
+		n = port->ops->claim(port, source->queue, n, &turns->claims[turns->n_claims]);
+		turns->n_claims += n > 0;
+		sum += n;
+	} while (n > 0 && sum < most && turns->n_claims < CLAIMS_MAX);
+	return sum;
+}
+
+/* Drivers give less than they have, in bursts of their own. */
+static uint16_t take(struct turns *turns, const struct owned_queue *source, uint32_t most)
+{
+	uint16_t n;
+
+	do {
+		n = source->port->ops->receive(source->port, source->queue,
+			turns->received + turns->n_received,
+			RTE_MIN(most - turns->n_received, (uint32_t)RECEIVE_BURST));
+		turns->n_received += n;
+	} while (n == RECEIVE_BURST && turns->n_received < most);
+	return turns->n_received;
+}
+
+static uint16_t poll_source(struct turns *turns, const struct owned_queue *source, uint32_t most)
+{
+	return source->port->ops->claim != NULL ? claim(turns, source, most)
+						: take(turns, source, most);
+}
+
+static void begin_batch(struct turns *turns, const struct owned_queue *source, uint32_t ticket)
+{
+	struct batch *batch = turns->free[--turns->n_free];
+
+	batch->source = *source;
+	batch->ticket = ticket;
+	batch->packets = batch->bytes = 0;
+	batch->begin = batch->end = 0;
+	turns->waiting[turns->n_waiting++] = batch;
+	turns->current = batch;
+}
+
+static uint16_t receive_from(
+	struct lcore *lcore, const struct owned_queue *source, uint32_t credits)
+{
+	struct turns *turns = lcore->turns;
+	struct turn *turn = &source->port->queues[source->queue].turn;
+	uint16_t n;
+
+	if (!turn_take(turn))
+		return 0;
+	n = poll_source(turns, source, RTE_MIN(credits, (uint32_t)BATCH_PACKETS));
+	if (n == 0) {
+		turn_pass_on(turn);
+		return 0;
+	}
+	begin_batch(turns, source, turn_draw(turn));
+	pass_right(lcore, turn);
+	return n;
+}
+
+/* Its own queues are an lcore's first concern. */
+static bool helps(const struct lcore *lcore, uint16_t other)
+{
+	const struct dataplane *dataplane = lcore->dataplane;
+	uint16_t n = dataplane->n_lcores;
+
+	return !lcore->plan->mode->adapts ||
+	       (lcore->index + n - other - 1) % n <
+		       number_read16(&dataplane->lcores[other]->helpers);
+}
+
+/* The queues that an lcore may look into, its own ones first; NULL: it has seen all of them in this
+ * round, or is not wanted at more. */
+static const struct owned_queue *next_source(struct lcore *lcore)
+{
+	const struct tables *tables = lcore->context.tables;
+	const struct owned_queue *source;
+	struct turns *turns = lcore->turns;
+	uint16_t n = tables->owned_begin[lcore->dataplane->n_lcores];
+	uint16_t begin = tables->owned_begin[lcore->index];
+	uint16_t own = tables->owned_begin[lcore->index + 1] - begin;
+
+	while (turns->n_looked < (turns->found ? own : n)) {
+		uint16_t i = turns->n_looked++;
+
+		if (i < own)
+			return &tables->owned[begin + (lcore->first_queue + i) % own];
+		source = &tables->owned[(begin + i) % n];
+		if (helps(lcore, source->port->queues[source->queue].owner))
+			return source;
+	}
+	return NULL;
+}
+
+static uint16_t receive_next(struct lcore *lcore, bool *refused)
+{
+	struct turns *turns = lcore->turns;
+	const struct owned_queue *source;
+	uint32_t credits;
+	uint16_t n = 0;
+
+	if (turns->current != &turns->loose || turns->n_free == 0)
+		return 0;
+	credits = credits_for_received(lcore);
+	*refused = credits == 0;
+	while (credits > 0 && n == 0 && (source = next_source(lcore)) != NULL) {
+		n = receive_from(lcore, source, credits);
+		turns->found |= n > 0 && source->port->queues[source->queue].owner == lcore->index;
+	}
+	return n;
+}
+
+/* ---- run ---- */
+
+static bool is_open(const struct lcore *lcore)
+{
+	return flood_is_on(lcore) || lcore->kept > 0;
+}
+
+static void close_batch(struct lcore *lcore)
+{
+	if (!is_open(lcore))
+		lcore->turns->current = &lcore->turns->loose;
+}
+
+static void run_feed(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct batch *batch = lcore->turns->current;
+	struct port *port = batch->source.port;
+
+	batch->packets += n;
+	batch->bytes += receive_note(lcore, port, mbufs, n);
+	route(lcore, port->uplink ? STAGE_RX : STAGE_VETH_RX, mbufs, n);
+	run(lcore);
+}
+
+static uint16_t run_received(struct lcore *lcore)
+{
+	struct turns *turns = lcore->turns;
+	uint16_t n = turns->n_received;
+
+	for (uint16_t i = 0; i < n; i += STAGE_BURST_MAX)
+		run_feed(lcore, turns->received + i, RTE_MIN(n - i, STAGE_BURST_MAX));
+	turns->n_received = 0;
+	close_batch(lcore);
+	return n;
+}
+
+static uint16_t run_claimed(struct lcore *lcore)
+{
+	struct turns *turns = lcore->turns;
+	struct port *port = turns->current->source.port;
+	uint16_t sum = 0;
+
+	for (uint16_t i = 0; i < turns->n_claims; i++) {
+		struct reservation *claim = &turns->claims[i];
+
+		port->ops->collect(port, claim, turns->received);
+		lcore_count_step(lcore, STEP_COPY, claim->n);
+		sum += claim->n;
+		run_feed(lcore, turns->received, claim->n);
+		pass_reservation(lcore, port, claim);
+	}
+	turns->n_claims = 0;
+	close_batch(lcore);
+	return sum;
+}
+
+/* ---- what has come out ---- */
+
+/* As many more parcels as there are credits fit, if what was handed over makes room. */
+static struct parcel *extend(struct lcore *lcore, struct batch *batch)
+{
+	if (unlikely(batch->end == most_parcels(lcore->dataplane))) {
+		assert(batch->begin > 0);
+		memmove(batch->parcels, batch->parcels + batch->begin,
+			(batch->end - batch->begin) * sizeof(batch->parcels[0]));
+		batch->end -= batch->begin;
+		batch->begin = 0;
+	}
+	return &batch->parcels[batch->end++];
+}
+
+/* Packets that hang behind others leave by themselves, unless they were made one with them. */
+static void add_apart(
+	struct lcore *lcore, struct batch *batch, enum step step, struct rte_mbuf *mbuf)
+{
+	for (struct rte_mbuf *next; mbuf != NULL; mbuf = next) {
+		next = large_segment_is(mbuf) ? NULL : followers_take(mbuf);
+		*extend(lcore, batch) = parcel_make(mbuf, step);
+	}
+}
+
+void turns_add(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct batch *batch = lcore->turns->current;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (likely(packet_of(mbufs[i])->followers == 0))
+			*extend(lcore, batch) = parcel_make(mbufs[i], step);
+		else
+			add_apart(lcore, batch, step, mbufs[i]);
+	}
+}
+
+/* ---- hand over ---- */
+
+/* Packets of a window that leave by one queue. */
+struct leaving {
+	struct port *port;
+	uint16_t queue;
+	uint16_t n;
+	uint64_t taken; /* bit i: parcel i of the window */
+	struct rte_mbuf *mbufs[WINDOW];
+};
+
+static uint16_t window_size(const struct batch *batch)
+{
+	return RTE_MIN(batch->end - batch->begin, (uint32_t)WINDOW);
+}
+
+/* All that came through one queue leaves by one queue of the uplink's, whichever lcore had it. */
+static uint16_t queue_of(const struct batch *batch, const struct port *port, struct rte_mbuf *mbuf)
+{
+	if (port->uplink)
+		return batch->source.port == NULL
+			       ? 0
+			       : (batch->source.port->index + batch->source.queue) % port->n_queues;
+	return transmit_container_queue(port, mbuf);
+}
+
+static void gather(const struct batch *batch, struct leaving *leaving)
+{
+	const struct parcel *window = batch->parcels + batch->begin;
+	uint16_t size = window_size(batch);
+
+	leaving->n = 0;
+	leaving->taken = 0;
+	for (uint16_t i = 0; i < size; i++) {
+		struct rte_mbuf *mbuf = parcel_mbuf(window[i]);
+
+		if (packet_of(mbuf)->destination != leaving->port->index ||
+			queue_of(batch, leaving->port, mbuf) != leaving->queue)
+			continue;
+		leaving->taken |= UINT64_C(1) << i;
+		leaving->mbufs[leaving->n++] = mbuf;
+	}
+}
+
+/* The first n of those that leave are gone; the others keep their order. */
+static void remove_first(struct batch *batch, const struct leaving *leaving, uint16_t n)
+{
+	struct parcel *window = batch->parcels + batch->begin;
+	uint16_t size = window_size(batch), skip = leaving->n - n, to = size;
+
+	for (uint16_t i = size; i-- > 0;) {
+		bool leaves = leaving->taken >> i & 1;
+
+		if (!leaves || skip > 0)
+			window[--to] = window[i];
+		skip -= leaves && skip > 0;
+	}
+	batch->begin += n;
+}
+
+/* Buffers for the first packets; returns how many that is, 0 if the port takes none, -1 if another
+ * lcore is at its ring. */
+static int reserve(struct lcore *lcore, struct leaving *leaving, uint16_t from)
+{
+	struct handing *handing = &lcore->turns->handings[lcore->turns->n_handings];
+	struct port *port = leaving->port;
+	struct rte_mbuf **mbufs = leaving->mbufs + from;
+	struct endings endings;
+	int n;
+
+	ledger_read(mbufs, leaving->n - from, &endings);
+	n = port->ops->reserve(
+		port, leaving->queue, mbufs, leaving->n - from, &handing->reservation);
+	if (n <= 0)
+		return n;
+	handing->port = port;
+	memcpy(handing->reservation.mbufs, mbufs, n * sizeof(mbufs[0]));
+	lcore->turns->n_handings++;
+	transmit_count(
+		lcore, &port->queues[leaving->queue].counters, &endings, n, bytes_of(mbufs, n));
+	return n;
+}
+
+/* Returns how many have buffers or were dropped. */
+static uint16_t reserve_all(struct lcore *lcore, struct leaving *leaving)
+{
+	uint16_t done = 0;
+
+	while (done < leaving->n && lcore->turns->n_handings < HANDINGS_MAX) {
+		int n = reserve(lcore, leaving, done);
+
+		if (n < 0)
+			break;
+		if (n == 0)
+			n = transmit_refuse(lcore, leaving->port, leaving->queue,
+				leaving->mbufs + done, leaving->n - done);
+		done += n;
+	}
+	return done;
+}
+
+static bool take_queue(struct port_queue *queue)
+{
+	return __atomic_load_n(&queue->sending, __ATOMIC_RELAXED) == 0 &&
+	       __atomic_exchange_n(&queue->sending, 1, __ATOMIC_ACQUIRE) == 0;
+}
+
+static void leave_queue(struct port_queue *queue)
+{
+	__atomic_store_n(&queue->sending, 0, __ATOMIC_RELEASE);
+}
+
+static uint16_t hand_to_queue(struct lcore *lcore, struct batch *batch, struct leaving *leaving)
+{
+	struct port_queue *queue = &leaving->port->queues[leaving->queue];
+	uint16_t n = 0;
+
+	if (!take_queue(queue))
+		return 0;
+	gather(batch, leaving);
+	if (leaving->port->ops->reserve != NULL) {
+		n = reserve_all(lcore, leaving);
+	} else {
+		n = leaving->n;
+		transmit_burst(lcore, leaving->port, leaving->queue, leaving->mbufs, n);
+	}
+	leave_queue(queue);
+	remove_first(batch, leaving, n);
+	lcore_count_step(lcore, leaving->port->uplink ? STEP_SEND : STEP_DELIVER, n);
+	return n;
+}
+
+/* Of the first packets, those that leave by the same queue as the first. Returns how many it is
+ * done with. */
+static uint16_t hand_over_some(struct lcore *lcore, struct batch *batch)
+{
+	struct rte_mbuf *mbuf = parcel_mbuf(batch->parcels[batch->begin]);
+	struct leaving leaving;
+
+	leaving.port = lcore->context.tables->ports[packet_of(mbuf)->destination];
+	if (unlikely(leaving.port == NULL)) {
+		drop_packets(lcore, STEP_DELIVER, DELIVER_GONE, &mbuf, 1);
+		batch->begin++;
+		return 1;
+	}
+	leaving.queue = queue_of(batch, leaving.port, mbuf);
+	return hand_to_queue(lcore, batch, &leaving);
+}
+
+/* Returns how many packets it is done with: all that there are, unless somebody is in the way. */
+static uint16_t hand_over_packets(struct lcore *lcore, struct batch *batch)
+{
+	uint16_t sum = 0, n = 1;
+
+	while (batch->begin < batch->end && lcore->turns->n_handings < HANDINGS_MAX && n > 0) {
+		n = hand_over_some(lcore, batch);
+		sum += n;
+	}
+	if (batch->begin == batch->end)
+		batch->begin = batch->end = 0;
+	return sum;
+}
+
+static void remove_waiting(struct turns *turns, uint16_t i)
+{
+	turns->free[turns->n_free++] = turns->waiting[i];
+	turns->n_waiting--;
+	memmove(turns->waiting + i, turns->waiting + i + 1,
+		(turns->n_waiting - i) * sizeof(turns->waiting[0]));
+}
+
+/* By who has the number, the only one who counts for the queue. */
+static void end_batch(struct lcore *lcore, struct batch *batch)
+{
+	struct port_queue *queue = &batch->source.port->queues[batch->source.queue];
+
+	counter_add(&queue->counters.rx_packets, batch->packets);
+	counter_add(&queue->counters.rx_bytes, batch->bytes);
+	pass_number(lcore, &queue->turn);
+}
+
+/* Returns how much it did. */
+static uint16_t hand_over_batch(struct lcore *lcore, uint16_t i)
+{
+	struct turns *turns = lcore->turns;
+	struct batch *batch = turns->waiting[i];
+	uint16_t n;
+
+	if (!turn_is_up(&batch->source.port->queues[batch->source.queue].turn, batch->ticket))
+		return 0;
+	n = hand_over_packets(lcore, batch);
+	if (batch->end > 0 || batch == turns->current)
+		return n;
+	end_batch(lcore, batch);
+	remove_waiting(turns, i);
+	return n + 1;
+}
+
+static uint16_t hand_over(struct lcore *lcore)
+{
+	struct turns *turns = lcore->turns;
+	uint16_t n = turns->loose.end > 0 ? hand_over_packets(lcore, &turns->loose) : 0;
+
+	for (uint16_t i = 0; i < turns->n_waiting && n == 0; i++)
+		n = hand_over_batch(lcore, i);
+	return n;
+}
+
+/* ---- copy ---- */
+
+static uint16_t copy(struct lcore *lcore)
+{
+	struct turns *turns = lcore->turns;
+	uint16_t sum = 0;
+
+	for (uint16_t i = 0; i < turns->n_handings; i++) {
+		struct handing *handing = &turns->handings[i];
+		struct reservation *reservation = &handing->reservation;
+
+		handing->port->ops->fill(handing->port, reservation, reservation->mbufs);
+		rte_pktmbuf_free_bulk(reservation->mbufs, reservation->n);
+		pass_reservation(lcore, handing->port, reservation);
+		lcore_count_step(lcore, STEP_COPY, reservation->n);
+		sum += reservation->n;
+	}
+	turns->n_handings = 0;
+	return sum;
+}
+
+/* ---- part by part ---- */
+
+static uint16_t next_part(struct lcore *lcore, bool receives, bool *refused)
+{
+	struct turns *turns = lcore->turns;
+	uint16_t n;
+
+	if (turns->n_handings > 0)
+		return copy(lcore);
+	n = hand_over(lcore);
+	if (n > 0)
+		return n;
+	if (turns->n_received > 0)
+		return run_received(lcore);
+	if (turns->n_claims > 0)
+		return run_claimed(lcore);
+	return receives ? receive_next(lcore, refused) : 0;
+}
+
+uint16_t turns_poll(struct lcore *lcore, bool receives, bool *refused)
+{
+	struct turns *turns = lcore->turns;
+	uint16_t moved = 0, n;
+
+	if (turns->n_received == 0 && turns->n_claims == 0)
+		close_batch(lcore);
+	turns->n_looked = 0;
+	turns->found = false;
+	do {
+		n = next_part(lcore, receives, refused);
+		moved += n;
+	} while (n > 0 && !passing_ends_round(lcore));
+	if (moved == 0)
+		lcore->first_queue++;
+	return moved;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef WEFT_TURNS_H
+#define WEFT_TURNS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "engine/parcel.h"
+#include "ports/reservation.h"
+#include "stages/stage.h"
+#include "stages/tables.h"
+
+struct lcore;
+struct dataplane;
+
+#define BATCH_PACKETS 256 /* that are received at once, at most */
+#define BATCHES_MAX 4	  /* that wait for their numbers on an lcore */
+#define CLAIMS_MAX (BATCH_PACKETS / RESERVATION_PACKETS)
+#define HANDINGS_MAX 8 /* reservations that an lcore makes before it copies */
+
+/* What came of one poll of a queue, and leaves when its number is up. */
+struct batch {
+	struct owned_queue source; /* port NULL: of no queue, and without a number */
+	uint32_t ticket;
+	uint32_t packets; /* received, not yet counted for the port */
+	uint32_t bytes;
+	uint32_t begin, end;	/* of parcels[]: not yet handed over */
+	struct parcel *parcels; /* dataplane_batch_size() */
+};
+
+/* Packets that have buffers in a port's ring, and are not copied yet. */
+struct handing {
+	struct port *port;
+	struct reservation reservation; /* with the packets */
+};
+
+/* What an lcore has of the turns at queues. */
+struct turns {
+	struct batch
+		*current;   /* whose packets are in the vectors, or behind a flood; else &loose */
+	struct batch loose; /* what is of no batch: made by the main lcore */
+	struct batch batches[BATCHES_MAX];
+	struct batch *free[BATCHES_MAX];
+	struct batch *waiting[BATCHES_MAX]; /* for their numbers, the oldest first */
+	uint16_t n_free, n_waiting;
+	uint16_t n_looked; /* queues looked into in this round */
+	bool found;	   /* its own had something */
+	/* Of the current batch, before the first stage: either are there. */
+	uint16_t n_received;
+	uint16_t n_claims;
+	uint16_t n_handings;
+	struct rte_mbuf *received[BATCH_PACKETS];
+	struct reservation claims[CLAIMS_MAX];
+	struct handing handings[HANDINGS_MAX];
+};
+
+/* Main lcore; -1 if memory is short. Free with turns_free(), in that case, too. */
+int turns_init(struct turns *turns, const struct dataplane *dataplane, int socket_id);
+void turns_free(struct turns *turns);
+
+/* True while it has made reservations in ports that it has not published: tables must stay. */
+static inline bool turns_has_reserved(const struct turns *turns)
+{
+	return turns->n_handings > 0 || turns->n_claims > 0;
+}
+
+/* Takes turns at the queues: everything that can be done with batches, and if it may receive, new
+ * ones. Returns how much it did, and sets *refused if credits kept it from receiving. For the lcore
+ * loop. */
+uint16_t turns_poll(struct lcore *lcore, bool receives, bool *refused);
+
+/* Packets that have come to `deliver` or `send` wait for the number of their batch. For the lcore
+ * loop. */
+void turns_add(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n);
+
+#endif
