@@ -65,6 +65,8 @@ static void look_around(struct lcore *lcore)
 {
 	load_update(&lcore->load, lcore->mark, lcore->counters.time.working, inbox_depth(lcore));
 	paths_look_around(lcore);
+	if (lcore->plan->by_right && lcore->plan->mode->adapts)
+		turns_look_around(lcore);
 	book(lcore, &lcore->counters.time.housekeeping);
 }
 

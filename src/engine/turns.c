@@ -59,6 +59,7 @@ static int make_batch(struct batch *batch, const struct dataplane *dataplane, in
 int turns_init(struct turns *turns, const struct dataplane *dataplane, int socket_id)
 {
 	turns->current = &turns->loose;
+	helpers_init(&turns->helpers);
 	for (uint16_t i = 0; i < BATCHES_MAX; i++) {
 		turns->free[turns->n_free++] = &turns->batches[i];
 		if (make_batch(&turns->batches[i], dataplane, socket_id) != 0)
@@ -123,6 +124,20 @@ static void begin_batch(struct turns *turns, const struct owned_queue *source, u
 	turns->current = batch;
 }
 
+static bool is_own(const struct lcore *lcore, const struct owned_queue *source)
+{
+	return source->port->queues[source->queue].owner == lcore->index;
+}
+
+static void note_batch(struct lcore *lcore, const struct owned_queue *source)
+{
+	lcore->turns->now.batches++;
+	if (is_own(lcore, source)) {
+		lcore->turns->now.own_batches++;
+		lcore->turns->found = true;
+	}
+}
+
 static uint16_t receive_from(
 	struct lcore *lcore, const struct owned_queue *source, uint32_t credits)
 {
@@ -139,6 +154,7 @@ static uint16_t receive_from(
 	}
 	begin_batch(turns, source, turn_draw(turn));
 	pass_right(lcore, turn);
+	note_batch(lcore, source);
 	return n;
 }
 
@@ -187,10 +203,8 @@ static uint16_t receive_next(struct lcore *lcore, bool *refused)
 		return 0;
 	credits = credits_for_received(lcore);
 	*refused = credits == 0;
-	while (credits > 0 && n == 0 && (source = next_source(lcore)) != NULL) {
+	while (credits > 0 && n == 0 && (source = next_source(lcore)) != NULL)
 		n = receive_from(lcore, source, credits);
-		turns->found |= n > 0 && source->port->queues[source->queue].owner == lcore->index;
-	}
 	return n;
 }
 
@@ -514,6 +528,51 @@ static uint16_t copy(struct lcore *lcore)
 	}
 	turns->n_handings = 0;
 	return sum;
+}
+
+/* ---- who helps ---- */
+
+/* Tickets of the queues that the lcore owns. */
+static uint64_t count_tickets(const struct lcore *lcore)
+{
+	const struct tables *tables = lcore->context.tables;
+	uint64_t sum = 0;
+
+	for (uint16_t i = tables->owned_begin[lcore->index];
+		i < tables->owned_begin[lcore->index + 1]; i++) {
+		const struct owned_queue *own = &tables->owned[i];
+
+		sum += number_read32(&own->port->queues[own->queue].turn.next);
+	}
+	return sum;
+}
+
+/* Of the batches of the last window. Queues may have come or gone. */
+static uint32_t share_of(uint64_t part, uint64_t whole)
+{
+	return part >= whole ? LOAD_FULL : part * LOAD_FULL / whole;
+}
+
+static struct helpers_view look(struct lcore *lcore)
+{
+	struct turns *turns = lcore->turns;
+	uint64_t own = turns->now.own_batches - turns->seen.own_batches;
+	uint32_t part = share_of(own, turns->now.batches - turns->seen.batches);
+	struct helpers_view view = {.load = load_read(&lcore->load) * part / LOAD_FULL};
+
+	turns->now.of_own = count_tickets(lcore);
+	view.share = share_of(own, turns->now.of_own - turns->seen.of_own);
+	turns->seen = turns->now;
+	return view;
+}
+
+void turns_look_around(struct lcore *lcore)
+{
+	struct turns *turns = lcore->turns;
+	const struct helpers_view view = look(lcore);
+
+	if (helpers_review(&turns->helpers, &view, lcore->dataplane->n_lcores - 1))
+		number_set16(&lcore->helpers, turns->helpers.n);
 }
 
 /* ---- part by part ---- */

@@ -35,7 +35,10 @@ static inline bool turn_take(struct turn *turn)
 /* The ticket of what was received. By who has the right. */
 static inline uint32_t turn_draw(struct turn *turn)
 {
-	return turn->next++;
+	uint32_t ticket = turn->next;
+
+	__atomic_store_n(&turn->next, ticket + 1, __ATOMIC_RELAXED);
+	return ticket;
 }
 
 static inline void turn_pass_on(struct turn *turn)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "steer/helpers.h"
+
+#include <rte_common.h>
+
+#include "steer/load.h"
+
+#define NO_TIME 950		 /* permille: then the queues fall behind, or soon will */
+#define PLENTY 750		 /* of the time that the others have: then one can be let go, */
+#define MAYBE 1050		 /* or perhaps */
+#define REST 4			 /* windows: loads are smoothed over as many */
+#define PROOF 16		 /* windows in which a try shows to be wrong */
+#define PATIENCE 64		 /* windows, at first, */
+#define PATIENCE_MAX (16 * 1024) /* and at most: four seconds */
+
+void helpers_init(struct helpers *helpers)
+{
+	*helpers = (struct helpers){.patience = PATIENCE};
+}
+
+static void change(struct helpers *helpers, int by)
+{
+	helpers->n += by;
+	helpers->rest = REST;
+	helpers->waited = 0;
+}
+
+static void call(struct helpers *helpers)
+{
+	if (helpers->tried > 0)
+		helpers->patience = RTE_MIN(2 * helpers->patience, PATIENCE_MAX);
+	helpers->tried = 0;
+	change(helpers, 1);
+}
+
+static void let_go(struct helpers *helpers)
+{
+	helpers->tried = PROOF;
+	change(helpers, -1);
+}
+
+/* A try that has proved right: what it was careful about is over. */
+static void count_proof(struct helpers *helpers)
+{
+	if (helpers->tried > 0 && --helpers->tried == 0)
+		helpers->patience = PATIENCE;
+}
+
+/* The time that all queues take, in permille of one lcore's. */
+static uint32_t total(const struct helpers_view *view)
+{
+	return view->load * LOAD_FULL / RTE_MAX(view->share, 1u);
+}
+
+static bool may_let_go(struct helpers *helpers, const struct helpers_view *view)
+{
+	uint32_t time = total(view);
+
+	if (time < PLENTY * helpers->n)
+		return true;
+	return time < MAYBE * helpers->n && ++helpers->waited >= helpers->patience;
+}
+
+bool helpers_review(struct helpers *helpers, const struct helpers_view *view, uint16_t most)
+{
+	uint16_t before = helpers->n;
+
+	count_proof(helpers);
+	if (helpers->rest > 0)
+		helpers->rest--;
+	else if (view->load >= NO_TIME && helpers->n < most)
+		call(helpers);
+	else if (view->load < NO_TIME && helpers->n > 0 && may_let_go(helpers, view))
+		let_go(helpers);
+	return helpers->n != before;
+}
