@@ -100,7 +100,7 @@ static void run_stage(struct lcore *lcore, enum step stage, struct vector *vecto
 static void leave(struct lcore *lcore, enum step step, struct vector *vector)
 {
 	if (lcore->plan->by_right)
-		turns_add(lcore, step, vector->mbufs, vector->n);
+		turns_add(lcore, vector->mbufs, vector->n);
 	else
 		transmit(lcore, step, vector->mbufs, vector->n);
 	vector->n = 0;

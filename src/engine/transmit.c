@@ -15,14 +15,13 @@ static unsigned int refusal(const struct port *port)
 	return port->uplink ? SEND_DOWN : DELIVER_DOWN;
 }
 
-void transmit_count(struct lcore *lcore, struct port_counters *counters,
-	const struct endings *endings, uint16_t sent, uint32_t bytes)
+void transmit_count(struct lcore *lcore, struct port_counters *counters, uint16_t n, uint32_t ended,
+	uint32_t bytes)
 {
-	ledger_end(lcore, endings, sent);
-	counter_add(&counters->tx_packets, sent);
+	counter_add(&counters->tx_packets, n);
 	counter_add(&counters->tx_bytes, bytes);
-	counter_add(&lcore->counters.delivered, sent);
-	counter_add(&lcore->counters.coalesced, ledger_packets(endings, 0, sent) - sent);
+	counter_add(&lcore->counters.delivered, n);
+	counter_add(&lcore->counters.coalesced, ended - n);
 }
 
 uint16_t transmit_refuse(
@@ -53,7 +52,9 @@ static uint16_t send_some(
 		bytes -= bytes_of(mbufs + sent, n - sent);
 		refused = transmit_refuse(lcore, port, queue, mbufs + sent, n - sent);
 	}
-	transmit_count(lcore, &port->queues[queue].counters, &endings, sent, bytes);
+	ledger_end(lcore, &endings, sent);
+	transmit_count(lcore, &port->queues[queue].counters, sent,
+		ledger_packets(&endings, 0, sent), bytes);
 	return sent + refused;
 }
 

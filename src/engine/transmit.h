@@ -7,7 +7,6 @@
 #include <rte_mbuf.h>
 
 #include "engine/lcore.h"
-#include "engine/ledger.h"
 
 /* Hands packets to the ports that they are for: the step `deliver` or `send`. For the lcore loop,
  * on the lcore that owns the ports' queues. The order of mbufs[] is lost. */
@@ -22,9 +21,9 @@ uint16_t transmit_container_queue(const struct port *port, struct rte_mbuf *mbuf
 void transmit_burst(struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs,
 	uint16_t n);
 
-/* The first `sent` packets of a burst are the peer's. */
-void transmit_count(struct lcore *lcore, struct port_counters *counters,
-	const struct endings *endings, uint16_t sent, uint32_t bytes);
+/* n packets have left by a queue, in which `ended` ones have ended: those that were made one. */
+void transmit_count(struct lcore *lcore, struct port_counters *counters, uint16_t n, uint32_t ended,
+	uint32_t bytes);
 
 /* Drops packets that the queue has just refused: all n, or the first alone if that is why. Returns
  * how many. */

@@ -5,7 +5,8 @@
  *   receive    with the right: a batch, or buffers of the peer's that have one; a ticket; the right
  *              is passed on
  *   run        the batch is copied out of the peer's buffers, where it is there, and goes through
- *              all stages on this lcore; what comes out waits in batch.parcels[]
+ *              all stages on this lcore; what comes out waits in batch.mbufs[],
+ *              sorted by where it leaves
  *   hand over  when the number is up: what is for a ring of our own is given buffers there, what is
  *              for another port is sent. When all is, the number is passed on
  *   copy       into these buffers, beside other lcores
@@ -35,25 +36,23 @@
 #include "stages/followers.h"
 #include "stages/steps.h"
 
-#define WINDOW STAGE_BURST_MAX /* parcels looked at together */
-static_assert(WINDOW <= 64, "a bit for each");
+#define SORTED_MAX BATCH_PACKETS /* packets, at a time */
 static_assert(RESERVATION_PACKETS == STAGE_BURST_MAX, "what is claimed at once is a feed");
 static_assert(RESERVATION_MBUFS >= RESERVATION_PACKETS, "a reservation knows its packets");
 
 /* ---- making ---- */
 
-/* Each parcel has a credit of the lcore's, but for what the main lcore has made. */
-static uint32_t most_parcels(const struct dataplane *dataplane)
+/* Each packet has a credit of the lcore's, but for what the main lcore has made. */
+static uint32_t most_packets(const struct dataplane *dataplane)
 {
 	return dataplane->credits + FROM_MAIN_SIZE;
 }
 
 static int make_batch(struct batch *batch, const struct dataplane *dataplane, int socket_id)
 {
-	batch->parcels =
-		rte_malloc_socket("batch", most_parcels(dataplane) * sizeof(batch->parcels[0]),
-			RTE_CACHE_LINE_SIZE, socket_id);
-	return batch->parcels == NULL ? -1 : 0;
+	batch->mbufs = rte_malloc_socket("batch", most_packets(dataplane) * sizeof(batch->mbufs[0]),
+		RTE_CACHE_LINE_SIZE, socket_id);
+	return batch->mbufs == NULL ? -1 : 0;
 }
 
 int turns_init(struct turns *turns, const struct dataplane *dataplane, int socket_id)
@@ -71,8 +70,8 @@ int turns_init(struct turns *turns, const struct dataplane *dataplane, int socke
 void turns_free(struct turns *turns)
 {
 	for (uint16_t i = 0; i < BATCHES_MAX; i++)
-		rte_free(turns->batches[i].parcels);
-	rte_free(turns->loose.parcels);
+		rte_free(turns->batches[i].mbufs);
+	rte_free(turns->loose.mbufs);
 }
 
 /* ---- receive ---- */
@@ -119,7 +118,8 @@ static void begin_batch(struct turns *turns, const struct owned_queue *source, u
 	batch->source = *source;
 	batch->ticket = ticket;
 	batch->packets = batch->bytes = 0;
-	batch->begin = batch->end = 0;
+	batch->sorted = batch->end = 0;
+	batch->departed = batch->n_departures = 0;
 	turns->waiting[turns->n_waiting++] = batch;
 	turns->current = batch;
 }
@@ -208,6 +208,141 @@ static uint16_t receive_next(struct lcore *lcore, bool *refused)
 	return n;
 }
 
+/* ---- what has come out ---- */
+
+/* True if nothing that has come out is still to be handed over. */
+static bool is_all_out(const struct batch *batch)
+{
+	return batch->departed == batch->n_departures && batch->sorted == batch->end;
+}
+
+/* Gives the room of those that were handed over to others. */
+static void compact(struct batch *batch)
+{
+	struct rte_mbuf **begin = batch->mbufs + batch->sorted;
+	uint32_t gone;
+
+	if (batch->departed < batch->n_departures)
+		begin = batch->departures[batch->departed].mbufs;
+	gone = begin - batch->mbufs;
+	assert(gone > 0);
+	memmove(batch->mbufs, begin, (batch->end - gone) * sizeof(begin[0]));
+	for (uint16_t i = batch->departed; i < batch->n_departures; i++)
+		batch->departures[i].mbufs -= gone;
+	batch->sorted -= gone;
+	batch->end -= gone;
+}
+
+/* There are no more packets than credits; but those that were handed over may leave no room behind
+ * those that were not. */
+static struct rte_mbuf **extend(struct lcore *lcore, struct batch *batch)
+{
+	if (unlikely(batch->end == most_packets(lcore->dataplane)))
+		compact(batch);
+	return &batch->mbufs[batch->end++];
+}
+
+/* Packets that hang behind others leave by themselves, unless they were made one with them. */
+static void add_apart(struct lcore *lcore, struct batch *batch, struct rte_mbuf *mbuf)
+{
+	for (struct rte_mbuf *next; mbuf != NULL; mbuf = next) {
+		next = large_segment_is(mbuf) ? NULL : followers_take(mbuf);
+		*extend(lcore, batch) = mbuf;
+	}
+}
+
+void turns_add(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct batch *batch = lcore->turns->current;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (likely(packet_of(mbufs[i])->followers == 0))
+			*extend(lcore, batch) = mbufs[i];
+		else
+			add_apart(lcore, batch, mbufs[i]);
+	}
+}
+
+/* ---- sorting ---- */
+
+/* All that came through one queue leaves by one queue of the uplink's, whichever lcore had it. */
+static uint16_t queue_of(const struct batch *batch, const struct port *port, struct rte_mbuf *mbuf)
+{
+	const struct owned_queue *source = &batch->source;
+
+	if (!port->uplink)
+		return transmit_container_queue(port, mbuf);
+	return source->port == NULL ? 0 : (source->port->index + source->queue) % port->n_queues;
+}
+
+/* The departure of a packet, which may be a new one; NULL: there are too many. */
+static struct departure *departure_of(
+	struct lcore *lcore, struct batch *batch, struct rte_mbuf *mbuf)
+{
+	uint16_t index = packet_of(mbuf)->destination, queue = 0, i = batch->n_departures;
+	const struct port *port = lcore->context.tables->ports[index];
+
+	if (likely(port != NULL) && port->n_queues > 1)
+		queue = queue_of(batch, port, mbuf);
+	while (i-- > 0)
+		if (batch->departures[i].port == index && batch->departures[i].queue == queue)
+			return &batch->departures[i];
+	if (batch->n_departures == DEPARTURES_MAX)
+		return NULL;
+	batch->departures[batch->n_departures] =
+		(struct departure){.port = index, .queue = queue, .is_whole = true};
+	return &batch->departures[batch->n_departures++];
+}
+
+static void note_departure(struct departure *departure, struct rte_mbuf *mbuf)
+{
+	departure->n++;
+	departure->bytes += mbuf->pkt_len;
+	departure->has_followers |= packet_of(mbuf)->followers > 0;
+}
+
+/* Puts n packets in the order of their departures; of[i] is that of packet i. */
+static void reorder(struct batch *batch, const uint8_t *of, uint16_t n)
+{
+	struct rte_mbuf **mbufs = batch->mbufs + batch->sorted, **next = mbufs;
+	struct rte_mbuf *unsorted[SORTED_MAX];
+
+	memcpy(unsorted, mbufs, n * sizeof(mbufs[0]));
+	for (uint16_t i = 0; i < batch->n_departures; i++) {
+		batch->departures[i].mbufs = next;
+		next += batch->departures[i].n;
+		batch->departures[i].n = 0;
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		struct departure *departure = &batch->departures[of[i]];
+
+		departure->mbufs[departure->n++] = unsorted[i];
+	}
+}
+
+/* Before the number is up, as far as that can be. */
+static void sort(struct lcore *lcore, struct batch *batch)
+{
+	uint16_t most = RTE_MIN(batch->end - batch->sorted, (uint32_t)SORTED_MAX), n;
+	uint8_t of[SORTED_MAX];
+
+	batch->departed = batch->n_departures = 0;
+	for (n = 0; n < most; n++) {
+		struct rte_mbuf *mbuf = batch->mbufs[batch->sorted + n];
+		struct departure *departure = departure_of(lcore, batch, mbuf);
+
+		if (departure == NULL)
+			break;
+		note_departure(departure, mbuf);
+		of[n] = departure - batch->departures;
+	}
+	if (batch->n_departures == 1)
+		batch->departures[0].mbufs = batch->mbufs + batch->sorted;
+	else
+		reorder(batch, of, n);
+	batch->sorted += n;
+}
+
 /* ---- run ---- */
 
 static bool is_open(const struct lcore *lcore)
@@ -217,8 +352,13 @@ static bool is_open(const struct lcore *lcore)
 
 static void close_batch(struct lcore *lcore)
 {
-	if (!is_open(lcore))
-		lcore->turns->current = &lcore->turns->loose;
+	struct batch *batch = lcore->turns->current;
+
+	if (is_open(lcore) || batch == &lcore->turns->loose)
+		return;
+	if (batch->departed == batch->n_departures)
+		sort(lcore, batch);
+	lcore->turns->current = &lcore->turns->loose;
 }
 
 static void run_feed(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n)
@@ -264,142 +404,76 @@ static uint16_t run_claimed(struct lcore *lcore)
 	return sum;
 }
 
-/* ---- what has come out ---- */
-
-/* As many more parcels as there are credits fit, if what was handed over makes room. */
-static struct parcel *extend(struct lcore *lcore, struct batch *batch)
-{
-	if (unlikely(batch->end == most_parcels(lcore->dataplane))) {
-		assert(batch->begin > 0);
-		memmove(batch->parcels, batch->parcels + batch->begin,
-			(batch->end - batch->begin) * sizeof(batch->parcels[0]));
-		batch->end -= batch->begin;
-		batch->begin = 0;
-	}
-	return &batch->parcels[batch->end++];
-}
-
-/* Packets that hang behind others leave by themselves, unless they were made one with them. */
-static void add_apart(
-	struct lcore *lcore, struct batch *batch, enum step step, struct rte_mbuf *mbuf)
-{
-	for (struct rte_mbuf *next; mbuf != NULL; mbuf = next) {
-		next = large_segment_is(mbuf) ? NULL : followers_take(mbuf);
-		*extend(lcore, batch) = parcel_make(mbuf, step);
-	}
-}
-
-void turns_add(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n)
-{
-	struct batch *batch = lcore->turns->current;
-
-	for (uint16_t i = 0; i < n; i++) {
-		if (likely(packet_of(mbufs[i])->followers == 0))
-			*extend(lcore, batch) = parcel_make(mbufs[i], step);
-		else
-			add_apart(lcore, batch, step, mbufs[i]);
-	}
-}
-
 /* ---- hand over ---- */
 
-/* Packets of a window that leave by one queue. */
-struct leaving {
-	struct port *port;
-	uint16_t queue;
-	uint16_t n;
-	uint64_t taken; /* bit i: parcel i of the window */
-	struct rte_mbuf *mbufs[WINDOW];
-};
-
-static uint16_t window_size(const struct batch *batch)
+static void count(struct lcore *lcore, const struct batch *batch, const struct departure *departure,
+	struct port_counters *counters, uint16_t n)
 {
-	return RTE_MIN(batch->end - batch->begin, (uint32_t)WINDOW);
-}
+	const union origin own = {
+		.account = {ACCOUNT_NONE}, .first = lcore->index, .door = lcore->index};
+	bool is_whole = departure->is_whole && n == departure->n;
+	uint32_t bytes = is_whole ? departure->bytes : bytes_of(departure->mbufs, n);
+	struct endings endings;
+	uint32_t packets = n;
 
-/* All that came through one queue leaves by one queue of the uplink's, whichever lcore had it. */
-static uint16_t queue_of(const struct batch *batch, const struct port *port, struct rte_mbuf *mbuf)
-{
-	if (port->uplink)
-		return batch->source.port == NULL
-			       ? 0
-			       : (batch->source.port->index + batch->source.queue) % port->n_queues;
-	return transmit_container_queue(port, mbuf);
-}
-
-static void gather(const struct batch *batch, struct leaving *leaving)
-{
-	const struct parcel *window = batch->parcels + batch->begin;
-	uint16_t size = window_size(batch);
-
-	leaving->n = 0;
-	leaving->taken = 0;
-	for (uint16_t i = 0; i < size; i++) {
-		struct rte_mbuf *mbuf = parcel_mbuf(window[i]);
-
-		if (packet_of(mbuf)->destination != leaving->port->index ||
-			queue_of(batch, leaving->port, mbuf) != leaving->queue)
-			continue;
-		leaving->taken |= UINT64_C(1) << i;
-		leaving->mbufs[leaving->n++] = mbuf;
+	if (likely(batch->source.port != NULL && !departure->has_followers)) {
+		ledger_end_origin(lcore, own, n);
+	} else {
+		ledger_read(departure->mbufs, n, &endings);
+		ledger_end(lcore, &endings, n);
+		packets = ledger_packets(&endings, 0, n);
 	}
+	transmit_count(lcore, counters, n, packets, bytes);
 }
 
-/* The first n of those that leave are gone; the others keep their order. */
-static void remove_first(struct batch *batch, const struct leaving *leaving, uint16_t n)
+/* The first n are gone. */
+static void advance(struct departure *departure, uint16_t n)
 {
-	struct parcel *window = batch->parcels + batch->begin;
-	uint16_t size = window_size(batch), skip = leaving->n - n, to = size;
-
-	for (uint16_t i = size; i-- > 0;) {
-		bool leaves = leaving->taken >> i & 1;
-
-		if (!leaves || skip > 0)
-			window[--to] = window[i];
-		skip -= leaves && skip > 0;
-	}
-	batch->begin += n;
+	departure->mbufs += n;
+	departure->n -= n;
+	departure->is_whole = false;
 }
 
 /* Buffers for the first packets; returns how many that is, 0 if the port takes none, -1 if another
  * lcore is at its ring. */
-static int reserve(struct lcore *lcore, struct leaving *leaving, uint16_t from)
+static int reserve(struct lcore *lcore, const struct batch *batch, struct departure *departure,
+	struct port *port)
 {
 	struct handing *handing = &lcore->turns->handings[lcore->turns->n_handings];
-	struct port *port = leaving->port;
-	struct rte_mbuf **mbufs = leaving->mbufs + from;
-	struct endings endings;
-	int n;
+	struct reservation *reservation = &handing->reservation;
+	int n = port->ops->reserve(port, departure->queue, departure->mbufs,
+		RTE_MIN(departure->n, RESERVATION_PACKETS), reservation);
 
-	ledger_read(mbufs, leaving->n - from, &endings);
-	n = port->ops->reserve(
-		port, leaving->queue, mbufs, leaving->n - from, &handing->reservation);
 	if (n <= 0)
 		return n;
 	handing->port = port;
-	memcpy(handing->reservation.mbufs, mbufs, n * sizeof(mbufs[0]));
+	memcpy(reservation->mbufs, departure->mbufs, n * sizeof(departure->mbufs[0]));
 	lcore->turns->n_handings++;
-	transmit_count(
-		lcore, &port->queues[leaving->queue].counters, &endings, n, bytes_of(mbufs, n));
+	count(lcore, batch, departure, &port->queues[departure->queue].counters, n);
 	return n;
 }
 
-/* Returns how many have buffers or were dropped. */
-static uint16_t reserve_all(struct lcore *lcore, struct leaving *leaving)
+static void reserve_all(struct lcore *lcore, const struct batch *batch, struct departure *departure,
+	struct port *port)
 {
-	uint16_t done = 0;
-
-	while (done < leaving->n && lcore->turns->n_handings < HANDINGS_MAX) {
-		int n = reserve(lcore, leaving, done);
+	while (departure->n > 0 && lcore->turns->n_handings < HANDINGS_MAX) {
+		int n = reserve(lcore, batch, departure, port);
 
 		if (n < 0)
 			break;
 		if (n == 0)
-			n = transmit_refuse(lcore, leaving->port, leaving->queue,
-				leaving->mbufs + done, leaving->n - done);
-		done += n;
+			n = transmit_refuse(
+				lcore, port, departure->queue, departure->mbufs, departure->n);
+		advance(departure, n);
 	}
-	return done;
+}
+
+static void send_all(struct lcore *lcore, struct departure *departure, struct port *port)
+{
+	for (uint16_t n; departure->n > 0; advance(departure, n)) {
+		n = RTE_MIN(departure->n, STAGE_BURST_MAX);
+		transmit_burst(lcore, port, departure->queue, departure->mbufs, n);
+	}
 }
 
 static bool take_queue(struct port_queue *queue)
@@ -413,54 +487,64 @@ static void leave_queue(struct port_queue *queue)
 	__atomic_store_n(&queue->sending, 0, __ATOMIC_RELEASE);
 }
 
-static uint16_t hand_to_queue(struct lcore *lcore, struct batch *batch, struct leaving *leaving)
+static void drop_gone(struct lcore *lcore, struct departure *departure)
 {
-	struct port_queue *queue = &leaving->port->queues[leaving->queue];
-	uint16_t n = 0;
-
-	if (!take_queue(queue))
-		return 0;
-	gather(batch, leaving);
-	if (leaving->port->ops->reserve != NULL) {
-		n = reserve_all(lcore, leaving);
-	} else {
-		n = leaving->n;
-		transmit_burst(lcore, leaving->port, leaving->queue, leaving->mbufs, n);
+	for (uint16_t n; departure->n > 0; advance(departure, n)) {
+		n = RTE_MIN(departure->n, STAGE_BURST_MAX);
+		drop_packets(lcore, STEP_DELIVER, DELIVER_GONE, departure->mbufs, n);
 	}
-	leave_queue(queue);
-	remove_first(batch, leaving, n);
-	lcore_count_step(lcore, leaving->port->uplink ? STEP_SEND : STEP_DELIVER, n);
-	return n;
 }
 
-/* Of the first packets, those that leave by the same queue as the first. Returns how many it is
- * done with. */
-static uint16_t hand_over_some(struct lcore *lcore, struct batch *batch)
+/* As much of a departure as can be done now; returns how much that is. */
+static uint16_t hand_over_departure(
+	struct lcore *lcore, const struct batch *batch, struct departure *departure)
 {
-	struct rte_mbuf *mbuf = parcel_mbuf(batch->parcels[batch->begin]);
-	struct leaving leaving;
+	struct port *port = lcore->context.tables->ports[departure->port];
+	uint16_t before = departure->n;
 
-	leaving.port = lcore->context.tables->ports[packet_of(mbuf)->destination];
-	if (unlikely(leaving.port == NULL)) {
-		drop_packets(lcore, STEP_DELIVER, DELIVER_GONE, &mbuf, 1);
-		batch->begin++;
-		return 1;
+	if (unlikely(port == NULL)) {
+		drop_gone(lcore, departure);
+		return before;
 	}
-	leaving.queue = queue_of(batch, leaving.port, mbuf);
-	return hand_to_queue(lcore, batch, &leaving);
+	if (!take_queue(&port->queues[departure->queue]))
+		return 0;
+	if (port->ops->reserve != NULL)
+		reserve_all(lcore, batch, departure, port);
+	else
+		send_all(lcore, departure, port);
+	leave_queue(&port->queues[departure->queue]);
+	lcore_count_step(lcore, port->uplink ? STEP_SEND : STEP_DELIVER, before - departure->n);
+	return before - departure->n;
+}
+
+/* The departures that there are, until somebody is in the way. */
+static uint16_t hand_over_departures(struct lcore *lcore, struct batch *batch)
+{
+	uint16_t sum = 0;
+
+	while (batch->departed < batch->n_departures && lcore->turns->n_handings < HANDINGS_MAX) {
+		struct departure *departure = &batch->departures[batch->departed];
+
+		sum += hand_over_departure(lcore, batch, departure);
+		if (departure->n > 0)
+			break;
+		batch->departed++;
+	}
+	return sum;
 }
 
 /* Returns how many packets it is done with: all that there are, unless somebody is in the way. */
 static uint16_t hand_over_packets(struct lcore *lcore, struct batch *batch)
 {
-	uint16_t sum = 0, n = 1;
+	uint16_t sum = 0;
 
-	while (batch->begin < batch->end && lcore->turns->n_handings < HANDINGS_MAX && n > 0) {
-		n = hand_over_some(lcore, batch);
-		sum += n;
-	}
-	if (batch->begin == batch->end)
-		batch->begin = batch->end = 0;
+	do {
+		if (batch->departed == batch->n_departures)
+			sort(lcore, batch);
+		sum += hand_over_departures(lcore, batch);
+	} while (batch->departed == batch->n_departures && batch->sorted < batch->end);
+	if (is_all_out(batch))
+		batch->sorted = batch->end = 0;
 	return sum;
 }
 
@@ -492,7 +576,7 @@ static uint16_t hand_over_batch(struct lcore *lcore, uint16_t i)
 	if (!turn_is_up(&batch->source.port->queues[batch->source.queue].turn, batch->ticket))
 		return 0;
 	n = hand_over_packets(lcore, batch);
-	if (batch->end > 0 || batch == turns->current)
+	if (!is_all_out(batch) || batch == turns->current)
 		return n;
 	end_batch(lcore, batch);
 	remove_waiting(turns, i);
@@ -502,7 +586,7 @@ static uint16_t hand_over_batch(struct lcore *lcore, uint16_t i)
 static uint16_t hand_over(struct lcore *lcore)
 {
 	struct turns *turns = lcore->turns;
-	uint16_t n = turns->loose.end > 0 ? hand_over_packets(lcore, &turns->loose) : 0;
+	uint16_t n = is_all_out(&turns->loose) ? 0 : hand_over_packets(lcore, &turns->loose);
 
 	for (uint16_t i = 0; i < turns->n_waiting && n == 0; i++)
 		n = hand_over_batch(lcore, i);
@@ -594,6 +678,16 @@ static uint16_t next_part(struct lcore *lcore, bool receives, bool *refused)
 	return receives ? receive_next(lcore, refused) : 0;
 }
 
+/* Where batches or credits have run out, the next round goes on with the queues that this one has
+ * not looked into. */
+static uint16_t continue_at(const struct lcore *lcore)
+{
+	const struct tables *tables = lcore->context.tables;
+	uint16_t own = tables->owned_begin[lcore->index + 1] - tables->owned_begin[lcore->index];
+
+	return own == 0 ? 0 : (lcore->first_queue + RTE_MIN(lcore->turns->n_looked, own)) % own;
+}
+
 uint16_t turns_poll(struct lcore *lcore, bool receives, bool *refused)
 {
 	struct turns *turns = lcore->turns;
@@ -607,7 +701,6 @@ uint16_t turns_poll(struct lcore *lcore, bool receives, bool *refused)
 		n = next_part(lcore, receives, refused);
 		moved += n;
 	} while (n > 0 && !passing_ends_round(lcore));
-	if (moved == 0)
-		lcore->first_queue++;
+	lcore->first_queue = continue_at(lcore);
 	return moved;
 }

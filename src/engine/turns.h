@@ -7,7 +7,6 @@
 
 #include <rte_mbuf.h>
 
-#include "engine/parcel.h"
 #include "ports/reservation.h"
 #include "stages/stage.h"
 #include "stages/tables.h"
@@ -24,14 +23,29 @@ struct dataplane;
 #define CLAIMS_MAX (BATCH_PACKETS / RESERVATION_PACKETS)
 #define HANDINGS_MAX 8 /* reservations that an lcore makes before it copies */
 
+#define DEPARTURES_MAX 16 /* of a batch at a time */
+
+/* Packets of a batch that leave by one queue of a port, in their order. */
+struct departure {
+	uint16_t port; /* index */
+	uint16_t queue;
+	uint16_t n;
+	bool has_followers;
+	bool is_whole; /* none is gone; then: */
+	uint32_t bytes;
+	struct rte_mbuf **mbufs;
+};
+
 /* What came of one poll of a queue, and leaves when its number is up. */
 struct batch {
 	struct owned_queue source; /* port NULL: of no queue, and without a number */
 	uint32_t ticket;
 	uint32_t packets; /* received, not yet counted for the port */
 	uint32_t bytes;
-	uint32_t begin, end;	/* of parcels[]: not yet handed over */
-	struct parcel *parcels; /* dataplane_batch_size() */
+	uint32_t sorted, end; /* of mbufs[]: before `sorted` they are among departures, or gone */
+	uint16_t departed, n_departures; /* the first that is not over; all */
+	struct departure departures[DEPARTURES_MAX];
+	struct rte_mbuf **mbufs; /* those that leave */
 };
 
 /* Packets that have buffers in a port's ring, and are not copied yet. */
@@ -84,8 +98,8 @@ uint16_t turns_poll(struct lcore *lcore, bool receives, bool *refused);
 /* A look at loads, now and then: how many others shall help at its queues. For the lcore loop. */
 void turns_look_around(struct lcore *lcore);
 
-/* Packets that have come to `deliver` or `send` wait for the number of their batch. For the lcore
- * loop. */
-void turns_add(struct lcore *lcore, enum step step, struct rte_mbuf **mbufs, uint16_t n);
+/* Packets that have come to `deliver` or to `send` wait for the number of their batch. For the
+ * lcore loop. */
+void turns_add(struct lcore *lcore, struct rte_mbuf **mbufs, uint16_t n);
 
 #endif
