@@ -13,6 +13,15 @@ int placement_lcore(const struct workers *workers, uint32_t id)
 	return -1;
 }
 
+uint64_t placement_set(const struct workers *workers, const struct lcore_list *lcores)
+{
+	uint64_t set = 0;
+
+	for (uint16_t i = 0; i < lcores->n; i++)
+		set |= UINT64_C(1) << placement_lcore(workers, lcores->ids[i]);
+	return set;
+}
+
 uint16_t placement_uplink_owner(
 	const struct workers *workers, const struct uplink_config *uplink, uint16_t queue)
 {

@@ -22,6 +22,9 @@ struct workers {
 /* Index of the worker with that id; -1 if there is none. */
 int placement_lcore(const struct workers *workers, uint32_t id);
 
+/* Bit i for each worker i that is in the list. */
+uint64_t placement_set(const struct workers *workers, const struct lcore_list *lcores);
+
 /* Index of the lcore that owns a queue of an uplink: one of its `lcores`, or of all workers, in
  * round. */
 uint16_t placement_uplink_owner(

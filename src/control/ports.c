@@ -81,14 +81,19 @@ static struct port *make_port(
 	port->n_queues = config->queues;
 	port->n_pairs = config->queues;
 	port->mac = config->mac;
+	port->lcores = UINT64_MAX;
 	return port;
 }
 
 static void choose_uplink_owners(
 	const struct ports *ports, struct port *port, const struct uplink_config *config)
 {
+	const struct workers *workers = &ports->setting.workers;
+
 	for (uint16_t i = 0; i < port->n_queues; i++)
-		port->queues[i].owner = placement_uplink_owner(&ports->setting.workers, config, i);
+		port->queues[i].owner = placement_uplink_owner(workers, config, i);
+	if (config->lcores.n > 0)
+		port->lcores = placement_set(workers, &config->lcores);
 }
 
 int ports_add_uplink(struct ports *ports, const struct uplink_config *config, struct error *error)

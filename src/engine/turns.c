@@ -158,15 +158,17 @@ static uint16_t receive_from(
 	return n;
 }
 
-/* Its own queues are an lcore's first concern. */
-static bool helps(const struct lcore *lcore, uint16_t other)
+/* Whether it is wanted at the queue of another. */
+static bool helps(const struct lcore *lcore, const struct owned_queue *source)
 {
 	const struct dataplane *dataplane = lcore->dataplane;
-	uint16_t n = dataplane->n_lcores;
+	uint16_t owner = source->port->queues[source->queue].owner, n = dataplane->n_lcores;
 
+	if (!(source->port->lcores >> lcore->index & 1))
+		return false;
 	return !lcore->plan->mode->adapts ||
-	       (lcore->index + n - other - 1) % n <
-		       number_read16(&dataplane->lcores[other]->helpers);
+	       (lcore->index + n - owner - 1) % n <
+		       number_read16(&dataplane->lcores[owner]->helpers);
 }
 
 /* The queues that an lcore may look into, its own ones first; NULL: it has seen all of them in this
@@ -186,7 +188,7 @@ static const struct owned_queue *next_source(struct lcore *lcore)
 		if (i < own)
 			return &tables->owned[begin + (lcore->first_queue + i) % own];
 		source = &tables->owned[(begin + i) % n];
-		if (helps(lcore, source->port->queues[source->queue].owner))
+		if (helps(lcore, source))
 			return source;
 	}
 	return NULL;

@@ -156,6 +156,7 @@ struct port {
 	uint16_t network; /* container ports: index of their network */
 	uint16_t mtu;	  /* largest IP packet it takes, bytes */
 	uint16_t n_queues;
+	uint64_t lcores;   /* bit i: lcore i may take turns at its queues */
 	bool hashes_inner; /* the hash in received mbufs covers the inner packet's 5-tuple */
 	bool hashes_outer; /* it covers the outer one, or the inner one */
 	/* The peer takes TCP segments, of IPv4 and IPv6, of up to 64 KB: mbuf chains that are

@@ -166,12 +166,14 @@ struct port fixture_uplink = {.ops = &uplink_ops,
 	.uplink = true,
 	.network = NETWORK_NONE,
 	.mtu = 1600,
-	.n_queues = 1};
+	.n_queues = 1,
+	.lcores = UINT64_MAX};
 struct port fixture_container = {.ops = &container_ops,
 	.index = CONTAINER,
 	.network = 0,
 	.mtu = 1550,
 	.n_queues = 1,
+	.lcores = UINT64_MAX,
 	.n_addresses = 1};
 
 /* ---- tables with one network, one VTEP, one container ---- */

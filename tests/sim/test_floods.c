@@ -160,8 +160,12 @@ static void make_fdb(void)
 static void make_ports(uint16_t n_lcores)
 {
 	for (uint16_t i = 0; i < PORTS; i++) {
-		floods.ports[i] = (struct port){
-			.ops = &ops, .index = i, .mtu = 1450, .n_queues = 1, .mac = mac_of(i)};
+		floods.ports[i] = (struct port){.ops = &ops,
+			.index = i,
+			.mtu = 1450,
+			.n_queues = 1,
+			.lcores = UINT64_MAX,
+			.mac = mac_of(i)};
 		floods.ports[i].queues[0].owner = i % n_lcores;
 	}
 }

@@ -163,6 +163,7 @@ static void make_port(uint16_t index, uint16_t network, const struct rte_ether_a
 		.network = network,
 		.mtu = index == UPLINK ? 1500 : 1450,
 		.n_queues = 1,
+		.lcores = UINT64_MAX,
 		.mac = *mac};
 	if (index == PORT_1) {
 		port->addresses[port->n_addresses++] = address_of_ipv4(ADDRESS(10, 0, 0, 1));
