@@ -7,52 +7,14 @@
 
 #include <rte_mbuf.h>
 
-#include "ports/reservation.h"
-#include "stages/stage.h"
-#include "stages/tables.h"
+#include "engine/handing.h"
 #include "steer/helpers.h"
 
 struct lcore;
 struct dataplane;
 
-/* That are received at once, at most. With half of it an lcore has the right, and then the number,
- * too often; with twice as much the packets do not stay in its cache. Measured on two cores, one
- * flow: docs/measurements. */
-#define BATCH_PACKETS 128
 #define BATCHES_MAX 4 /* that wait for their numbers on an lcore */
 #define CLAIMS_MAX (BATCH_PACKETS / RESERVATION_PACKETS)
-#define HANDINGS_MAX 8 /* reservations that an lcore makes before it copies */
-
-#define DEPARTURES_MAX 16 /* of a batch at a time */
-
-/* Packets of a batch that leave by one queue of a port, in their order. */
-struct departure {
-	uint16_t port; /* index */
-	uint16_t queue;
-	uint16_t n;
-	bool has_followers;
-	bool is_whole; /* none is gone; then: */
-	uint32_t bytes;
-	struct rte_mbuf **mbufs;
-};
-
-/* What came of one poll of a queue, and leaves when its number is up. */
-struct batch {
-	struct owned_queue source; /* port NULL: of no queue, and without a number */
-	uint32_t ticket;
-	uint32_t packets; /* received, not yet counted for the port */
-	uint32_t bytes;
-	uint32_t sorted, end; /* of mbufs[]: before `sorted` they are among departures, or gone */
-	uint16_t departed, n_departures; /* the first that is not over; all */
-	struct departure departures[DEPARTURES_MAX];
-	struct rte_mbuf **mbufs; /* those that leave */
-};
-
-/* Packets that have buffers in a port's ring, and are not copied yet. */
-struct handing {
-	struct port *port;
-	struct reservation reservation; /* with the packets */
-};
 
 /* What an lcore has of the turns at queues. */
 struct turns {
