@@ -52,6 +52,7 @@ static const struct setup {
 #define ROUNDS (ROUNDS_MAX / (SETUPS * BATCHES))
 
 static struct carry_result results[ROUNDS_MAX];
+static struct numbers numbers[SETUPS][BATCHES]; /* of all runs */
 
 /* With this rate a flow becomes an elephant as soon as it can, and stays one. */
 static struct dataplane_config config_of(uint32_t batch)
@@ -69,7 +70,7 @@ static struct dataplane_config config_of(uint32_t batch)
 }
 
 static struct carry_result run(struct tables *tables, struct fixture_frame *frame,
-	const struct setup *setup, uint32_t batch)
+	const struct setup *setup, uint32_t batch, struct numbers *sum)
 {
 	const struct dataplane_config config = config_of(batch);
 	struct dataplane *dataplane = carry_start(&config, tables, frame, OWNER, setup->window);
@@ -78,7 +79,7 @@ static struct carry_result run(struct tables *tables, struct fixture_frame *fram
 	carry_await_merge(dataplane, OWNER);
 	usleep(WARM_UP_MS * 1000);
 	result = carry_measure(dataplane, RUN_MS);
-	carry_stop(dataplane, setup->name);
+	carry_stop(dataplane, setup->name, sum);
 	if (dataplane->lcores[0]->door->elephants.list[0].state != ELEPHANT_SPLIT)
 		rte_exit(EXIT_FAILURE, "bench-batch: %s: the flow is no elephant\n", setup->name);
 	dataplane_free(dataplane);
@@ -100,7 +101,8 @@ static void run_round(struct tables *tables, struct fixture_frame *frame, unsign
 			unsigned int number = run_number(round, setup, batch);
 
 			rounds_begin(number);
-			results[number] = run(tables, frame, &setups[setup], batches[batch]);
+			results[number] = run(tables, frame, &setups[setup], batches[batch],
+				&numbers[setup][batch]);
 			rounds_end(number);
 		}
 }
@@ -143,9 +145,11 @@ static void print_row(
 		what->name, rounds_class_names[class], BRANCHES, BRANCHES, batches[batch],
 		what->window);
 	printf("\"pps\": %.0f, \"cycles_per_packet\": %.1f, \"out_of_order\": %.4f, "
-	       "\"most_held\": %.0f, \"busy\": [%.3f, %.3f], \"runs\": %u, \"paper\": \"%s\"}\n",
+	       "\"most_held\": %.0f, \"busy\": [%.3f, %.3f], \"runs\": %u, \"paper\": \"%s\", ",
 		median.pps, median.cycles, median.out_of_order, median.most_held, median.busy[0],
 		median.busy[1], runs, PAPER);
+	numbers_print(&numbers[setup][batch]);
+	printf("}\n");
 }
 
 static void print(unsigned int rounds)

@@ -41,11 +41,13 @@ static uint16_t give(struct port *port, uint16_t queue, struct rte_mbuf **mbufs,
 {
 	if (is_window_full())
 		count_returned();
-	return is_window_full() ? 0 : fixture_source(port, queue, mbufs, n);
+	return is_window_full() ? 0 : numbers_source(port, queue, mbufs, n);
 }
 
 static const struct port_ops uplink_ops = {
 	.receive = give, .send = fixture_sink, .is_up = fixture_is_up};
+static const struct port_ops container_ops = {
+	.receive = fixture_nothing, .send = numbers_sink, .is_up = fixture_is_up};
 
 /* ---- begin and end ---- */
 
@@ -71,10 +73,12 @@ struct dataplane *carry_start(const struct dataplane_config *config, struct tabl
 		rte_exit(EXIT_FAILURE, "bench: %s\n", error.text);
 	fixture_uplink.ops = &uplink_ops;
 	fixture_uplink.driver = frame;
+	fixture_container.ops = &container_ops;
 	fixture_container.queues[0].owner = owner;
 	source.door = dataplane->lcores[0];
 	source.returned = 0;
 	source.window = window;
+	numbers_begin();
 	dataplane_publish(dataplane, tables);
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
 		rte_eal_remote_launch(lcore_run, dataplane->lcores[i], dataplane->lcore_ids[i]);
@@ -91,11 +95,12 @@ void carry_await_merge(const struct dataplane *dataplane, uint16_t lcore)
 	rte_exit(EXIT_FAILURE, "bench: the flow does not become an elephant\n");
 }
 
-void carry_stop(struct dataplane *dataplane, const char *name)
+void carry_stop(struct dataplane *dataplane, const char *name, struct numbers *numbers)
 {
 	struct conservation sum;
 
 	fixture_stop(dataplane);
+	numbers_end(numbers, dataplane);
 	sum = dataplane_conservation(dataplane);
 	if (sum.dropped > 0 || sum.delivered == 0)
 		rte_exit(EXIT_FAILURE,

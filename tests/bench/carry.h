@@ -6,6 +6,7 @@
 
 #include "engine/dataplane.h"
 #include "fixture.h"
+#include "numbers.h"
 
 /*
  * One flow through the receive path, on real lcores. The source is on lcore 0 and gives as much as
@@ -39,8 +40,8 @@ void carry_await_merge(const struct dataplane *dataplane, uint16_t lcore);
 
 struct carry_result carry_measure(const struct dataplane *dataplane, unsigned int ms);
 
-/* Ends the run; the dataplane can still be looked at, and is the caller's to free. Ends the program
- * if not every packet was carried. */
-void carry_stop(struct dataplane *dataplane, const char *name);
+/* Ends the run, and adds what its numbers have shown; the dataplane can still be looked at, and is
+ * the caller's to free. Ends the program if packets were dropped. */
+void carry_stop(struct dataplane *dataplane, const char *name, struct numbers *numbers);
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "engine/lcore.h"
 #include "fixture.h"
+#include "numbers.h"
 
 #define CREDITS 512
 #define FRAME_BYTES 60 /* inner, without FCS: testpmd's 64 B */
@@ -33,6 +34,11 @@ struct result {
 	double stages[STEP_COUNT];
 	double pps;
 };
+
+static const struct port_ops uplink_ops = {
+	.receive = numbers_source, .send = fixture_sink, .is_up = fixture_is_up};
+static const struct port_ops container_ops = {
+	.receive = fixture_nothing, .send = numbers_sink, .is_up = fixture_is_up};
 
 static struct result evaluate(
 	const struct dataplane *dataplane, uint64_t delivered, unsigned int ms)
@@ -52,7 +58,8 @@ static struct result evaluate(
 }
 
 /* The path cut before `cut` (STEP_COUNT: not at all): `cut` and what follows run on lcore 1. */
-static struct result measure(struct tables *tables, unsigned int cut, unsigned int ms)
+static struct result measure(
+	struct tables *tables, unsigned int cut, unsigned int ms, struct numbers *sum)
 {
 	struct dataplane_config config = {.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
 		.n_lcores = cut == STEP_COUNT ? 1 : 2,
@@ -72,12 +79,14 @@ static struct result measure(struct tables *tables, unsigned int cut, unsigned i
 	dataplane = dataplane_create(&config, &error);
 	if (dataplane == NULL)
 		rte_exit(EXIT_FAILURE, "%s\n", error.text);
+	numbers_begin();
 	dataplane_publish(dataplane, tables);
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
 		rte_eal_remote_launch(lcore_run, dataplane->lcores[i], dataplane->lcore_ids[i]);
 	usleep(ms * 1000);
 	delivered = dataplane_conservation(dataplane).delivered;
 	fixture_stop(dataplane);
+	numbers_end(sum, dataplane);
 	result = evaluate(dataplane, delivered, ms);
 	dataplane_free(dataplane);
 	return result;
@@ -98,6 +107,7 @@ static const struct variant {
 };
 
 static struct result results[RTE_DIM(variants)][ROUNDS_MAX];
+static struct numbers numbers[RTE_DIM(variants)]; /* of all rounds */
 
 static double median_cycles(unsigned int variant, unsigned int rounds)
 {
@@ -148,13 +158,16 @@ static void print_stages(unsigned int rounds)
 
 static void print_variants(unsigned int rounds)
 {
-	for (unsigned int i = 0; i < RTE_DIM(variants); i++)
+	for (unsigned int i = 0; i < RTE_DIM(variants); i++) {
 		printf("{\"scenario\": \"hop: %s\", \"system\": \"weft\", \"mode\": \"vanilla\", "
 		       "\"lcores\": %d, \"clock\": \"real\", \"frame_bytes\": 64, \"flows\": 1, "
 		       "\"port\": \"ring\", \"pps\": %.0f, \"cycles_per_packet\": %.1f, "
-		       "\"hop_cycles\": %.1f}\n",
+		       "\"hop_cycles\": %.1f, ",
 			variants[i].name, variants[i].cut == STEP_COUNT ? 1 : 2,
 			median_pps(i, rounds), median_cycles(i, rounds), median_hop(i, rounds));
+		numbers_print(&numbers[i]);
+		printf("}\n");
+	}
 }
 
 int main(int argc, char **argv)
@@ -168,11 +181,13 @@ int main(int argc, char **argv)
 		rounds = RTE_MIN(atoi(argv[first]), ROUNDS_MAX);
 	fixture_frame_vxlan(&frame, FRAME_BYTES);
 	fixture_uplink.driver = &frame;
+	fixture_uplink.ops = &uplink_ops;
+	fixture_container.ops = &container_ops;
 	tables = fixture_tables(&fixture_uplink);
 	for (unsigned int round = 0; round < rounds; round++) {
 		fprintf(stderr, "round %u of %u\n", round + 1, rounds);
 		for (unsigned int i = 0; i < RTE_DIM(variants); i++)
-			results[i][round] = measure(tables, variants[i].cut, ROUND_MS);
+			results[i][round] = measure(tables, variants[i].cut, ROUND_MS, &numbers[i]);
 	}
 	print_variants(rounds);
 	print_stages(rounds);

@@ -102,6 +102,7 @@ enum side { REFERENCE, ITSELF, SIDES };
 static unsigned int n_variants;
 static struct variant variants[VARIANTS_MAX];
 static struct carry_result results[VARIANTS_MAX][PAIRS_MAX][SIDES];
+static struct numbers numbers[VARIANTS_MAX]; /* of all runs */
 
 /* With this rate a flow becomes an elephant as soon as it can, and stays one. */
 static struct micro_flows micro_flows_of(const struct setup *setup)
@@ -249,7 +250,7 @@ static struct carry_result run(struct tables *tables, struct variant *variant)
 		carry_await_merge(dataplane, variant->setup->owner);
 	usleep(WARM_UP_MS * 1000);
 	result = carry_measure(dataplane, RUN_MS);
-	carry_stop(dataplane, variant->setup->mode);
+	carry_stop(dataplane, variant->setup->mode, &numbers[variant - variants]);
 	if (!is_on_its_way(variant, dataplane->lcores[0]->door))
 		rte_exit(EXIT_FAILURE, "bench-steer: %s, %s: the flow has another path\n",
 			variant->setup->mode, variant->setup->name);
@@ -474,6 +475,8 @@ static void print_row(unsigned int variant, enum distance_class class, const str
 	print_steps(variant, pairs);
 	print_busy(variant, pairs);
 	printf("\"pairs\": %u, ", pairs->n);
+	numbers_print(&numbers[variant]);
+	printf(", ");
 	print_runs(variant, pairs);
 	printf("}\n");
 }
