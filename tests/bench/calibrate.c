@@ -69,7 +69,7 @@ int main(int argc, char **argv)
 	rounds_init();
 	lines_init();
 	steps_init();
-	ports_init(argc > first + 1 ? argv[first + 1] : "/tmp", NULL);
+	ports_init(argc > first + 1 ? argv[first + 1] : "/tmp");
 	for (unsigned int round = 0; round < rounds; round++)
 		run_round(round);
 	ports_close();

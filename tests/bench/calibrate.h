@@ -34,10 +34,8 @@ void steps_init(void);
 void steps_round(unsigned int round);
 void steps_print(unsigned int rounds);
 
-/* Sockets are made in the directory. NULL: ports of all types. */
-void ports_init(const char *directory, const char *type);
-/* A port and its peer's ethdev; NULL if there is none. */
-struct port *ports_find(const char *type, uint16_t *peer);
+/* Sockets are made in the directory. */
+void ports_init(const char *directory);
 void ports_round(unsigned int round);
 void ports_print(unsigned int rounds);
 void ports_close(void);

@@ -26,15 +26,14 @@
 #include "calibrate.h"
 #include "fit.h"
 #include "fixture.h"
-#include "ports/port.h"
+#include "peers.h"
 
 #define SIZES FIT_SERIES_MAX
 #define PACKETS 2048 /* of a measurement, half of them, once around the rings, to warm up */
 #define TAP_PACKETS 128
 #define PEER_MBUFS 8191
 #define RING_SIZE 1024
-#define ATTACH_TRIES 3000 /* of 1 ms each */
-#define TRY_MS 1	  /* to get a burst that was sent */
+#define TRY_MS 1 /* to get a burst that was sent */
 #define FAILED (-1e9)
 #define TAP_NAME "weft-tap"
 #define TAP_ADDRESS RTE_IPV4(10, 99, 0, 1)
@@ -57,18 +56,14 @@ struct subject {
 	void (*give)(struct subject *subject); /* the peer sends `burst` frames of `bytes` */
 	void (*take)(struct subject *subject); /* it takes all that was sent to it */
 	bool there;
-	uint16_t peer; /* its ethdev */
 	uint16_t burst;
 	uint16_t bytes; /* without FCS */
 	struct fixture_frame frame;
-	struct port port;
+	struct peer peer; /* some have only the port */
 	double samples[PLACES][DIRECTIONS][SIZES][FIT_POINTS][ROUNDS_MAX];
 };
 
 static struct rte_mempool *peer_pool;
-static struct rte_rcu_qsbr *rcu;
-static struct events *events;
-static const char *directory;
 static int tap_socket = -1;
 
 /* ---- frames ---- */
@@ -86,34 +81,11 @@ static uint16_t make_burst(
 
 /* ---- peers that are ethdevs: virtio-user, memif ---- */
 
-static int start_peer(uint16_t id)
-{
-	const struct rte_eth_conf conf = {0};
-
-	if (rte_eth_dev_configure(id, 1, 1, &conf) != 0 ||
-		rte_eth_rx_queue_setup(id, 0, RING_SIZE, SOCKET_ID_ANY, NULL, peer_pool) != 0 ||
-		rte_eth_tx_queue_setup(id, 0, RING_SIZE, SOCKET_ID_ANY, NULL) != 0)
-		return -1;
-	return rte_eth_dev_start(id);
-}
-
-static bool open_peer(struct subject *subject, const char *device, struct error *error)
-{
-	char name[RTE_DEV_NAME_MAX_LEN];
-
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
-	if (rte_dev_probe(device) == 0 && rte_eth_dev_get_port_by_name(name, &subject->peer) == 0 &&
-		start_peer(subject->peer) == 0)
-		return true;
-	error_set(error, "cannot make the peer %s", device);
-	return false;
-}
-
 static void ethdev_give(struct subject *subject)
 {
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
 	uint16_t n = make_burst(peer_pool, subject, mbufs);
-	uint16_t sent = rte_eth_tx_burst(subject->peer, 0, mbufs, n);
+	uint16_t sent = rte_eth_tx_burst(subject->peer.ethdev, 0, mbufs, n);
 
 	rte_pktmbuf_free_bulk(mbufs + sent, n - sent);
 }
@@ -123,52 +95,15 @@ static void ethdev_take(struct subject *subject)
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
 	uint16_t n;
 
-	while ((n = rte_eth_rx_burst(subject->peer, 0, mbufs, FIXTURE_BURST)) > 0)
+	while ((n = rte_eth_rx_burst(subject->peer.ethdev, 0, mbufs, FIXTURE_BURST)) > 0)
 		rte_pktmbuf_free_bulk(mbufs, n);
 }
 
-/* ---- ports of weft's with a peer ---- */
-
-static bool attach(struct subject *subject, const char *type, struct error *error)
-{
-	struct port *port = &subject->port;
-
-	port->ops = port_type_find(type);
-	port->n_queues = 1;
-	port->environment = (struct port_environment){
-		.pool = fixture_pool, .rcu = rcu, .events = events, .socket_id = SOCKET_ID_ANY};
-	snprintf(port->config.type, sizeof(port->config.type), "%s", type);
-	snprintf(port->config.name, sizeof(port->config.name), "%s", subject->type);
-	return port->ops->attach(port, error) == 0;
-}
-
-static bool wait_until_up(struct port *port, struct error *error)
-{
-	for (int i = 0; i < ATTACH_TRIES; i++) {
-		events_wait(events, 1);
-		if (port->ops->housekeep != NULL)
-			port->ops->housekeep(port);
-		if (port->ops->is_up(port))
-			return true;
-	}
-	error_set(error, "the peer did not attach");
-	return false;
-}
-
-/* `device` up to its socket's path. */
 static bool open_socket_port(struct subject *subject, const char *device, struct error *error)
 {
-	char devargs[2 * PORT_PATH_SIZE];
+	const struct peer_kind kind = {subject->type, device, RING_SIZE, peer_pool};
 
-	snprintf(subject->port.config.path, sizeof(subject->port.config.path), "%s/calibrate-%d-%s",
-		directory, getpid(), subject->type);
-	snprintf(devargs, sizeof(devargs), "%s%s", device, subject->port.config.path);
-	if (!attach(subject, subject->type, error))
-		return false;
-	if (open_peer(subject, devargs, error) && wait_until_up(&subject->port, error))
-		return true;
-	subject->port.ops->detach(&subject->port);
-	return false;
+	return peers_open(&subject->peer, &kind, subject->type, error);
 }
 
 static bool vhost_open(struct subject *subject, struct error *error)
@@ -227,7 +162,7 @@ static bool open_tap_socket(void)
 /* Only in a namespace of its own, which goes with the process. */
 static bool tap_open(struct subject *subject, struct error *error)
 {
-	struct port *port = &subject->port;
+	struct port *port = &subject->peer.port;
 
 	port->config.mac = tap_mac;
 	port->mac = tap_mac;
@@ -237,7 +172,7 @@ static bool tap_open(struct subject *subject, struct error *error)
 		error_set(error, "there is no network namespace to measure it in");
 		return false;
 	}
-	if (!attach(subject, "tap", error))
+	if (!peers_attach(port, "tap", subject->type, error))
 		return false;
 	if (open_tap_socket() && configure_tap())
 		return true;
@@ -286,10 +221,10 @@ static void tap_take(struct subject *subject)
 
 static bool ring_open(struct subject *subject, struct error *error)
 {
-	snprintf(subject->port.config.device, sizeof(subject->port.config.device), "net_ring%s",
-		subject->type);
-	subject->port.uplink = true;
-	return attach(subject, "uplink", error);
+	snprintf(subject->peer.port.config.device, sizeof(subject->peer.port.config.device),
+		"net_ring%s", subject->type);
+	subject->peer.port.uplink = true;
+	return peers_attach(&subject->peer.port, "uplink", subject->type, error);
 }
 
 /* What is sent comes back. */
@@ -298,7 +233,7 @@ static void ring_give(struct subject *subject)
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
 	uint16_t n = make_burst(fixture_pool, subject, mbufs);
 
-	subject->port.ops->send(&subject->port, 0, mbufs, n);
+	subject->peer.port.ops->send(&subject->peer.port, 0, mbufs, n);
 }
 
 static void ring_take(struct subject *subject)
@@ -306,7 +241,8 @@ static void ring_take(struct subject *subject)
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
 	uint16_t n;
 
-	while ((n = subject->port.ops->receive(&subject->port, 0, mbufs, FIXTURE_BURST)) > 0)
+	while ((n = subject->peer.port.ops->receive(&subject->peer.port, 0, mbufs, FIXTURE_BURST)) >
+		0)
 		rte_pktmbuf_free_bulk(mbufs, n);
 }
 
@@ -340,11 +276,11 @@ static bool nic_open(struct subject *subject, struct error *error)
 
 	if (!ring_open(subject, error))
 		return false;
-	ring_ops = subject->port.ops;
+	ring_ops = subject->peer.port.ops;
 	ops = *ring_ops;
 	ops.receive = nic_receive;
 	ops.send = nic_send;
-	subject->port.ops = &ops;
+	subject->peer.port.ops = &ops;
 	return true;
 }
 
@@ -359,7 +295,7 @@ static void nic_give(struct subject *subject)
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
 
 	nic_free();
-	ring_ops->send(&subject->port, 0, mbufs, make_burst(fixture_pool, subject, mbufs));
+	ring_ops->send(&subject->peer.port, 0, mbufs, make_burst(fixture_pool, subject, mbufs));
 }
 
 /* Leaves buffers to be freed by the next burst sent. */
@@ -369,7 +305,7 @@ static void nic_take(struct subject *subject)
 	uint16_t n;
 
 	nic_free();
-	while ((n = ring_ops->receive(&subject->port, 0, mbufs, FIXTURE_BURST)) > 0)
+	while ((n = ring_ops->receive(&subject->peer.port, 0, mbufs, FIXTURE_BURST)) > 0)
 		rte_pktmbuf_free_bulk(mbufs, n);
 	if (rte_pktmbuf_alloc_bulk(fixture_pool, nic.mbufs, subject->burst) == 0)
 		nic.n = subject->burst;
@@ -463,7 +399,7 @@ static double send_once(struct subject *subject)
 
 	rte_mb();
 	begin = rte_rdtsc();
-	sent = subject->port.ops->send(&subject->port, 0, mbufs, n);
+	sent = subject->peer.port.ops->send(&subject->peer.port, 0, mbufs, n);
 	end = rte_rdtsc();
 	rte_pktmbuf_free_bulk(mbufs + sent, n - sent);
 	return sent == subject->burst ? (double)(end - begin) - rounds_tsc_cycles : FAILED;
@@ -480,7 +416,7 @@ static double receive_once(struct subject *subject)
 	rte_mb();
 	do {
 		begin = rte_rdtsc();
-		n = subject->port.ops->receive(&subject->port, 0, mbufs, FIXTURE_BURST);
+		n = subject->peer.port.ops->receive(&subject->peer.port, 0, mbufs, FIXTURE_BURST);
 		end = rte_rdtsc();
 	} while (n == 0 && end < until);
 	rte_pktmbuf_free_bulk(mbufs, n);
@@ -522,7 +458,8 @@ static void drain(struct subject *subject)
 	uint16_t n;
 
 	subject->take(subject);
-	while ((n = subject->port.ops->receive(&subject->port, 0, mbufs, FIXTURE_BURST)) > 0)
+	while ((n = subject->peer.port.ops->receive(&subject->peer.port, 0, mbufs, FIXTURE_BURST)) >
+		0)
 		rte_pktmbuf_free_bulk(mbufs, n);
 }
 
@@ -555,42 +492,21 @@ void ports_round(unsigned int round)
 
 /* ---- begin and end ---- */
 
-static void make_environment(void)
-{
-	rcu = rte_zmalloc("rcu", rte_rcu_qsbr_get_memsize(1), RTE_CACHE_LINE_SIZE);
-	peer_pool = rte_pktmbuf_pool_create(
-		"peer", PEER_MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	events = events_create();
-	if (rcu == NULL || peer_pool == NULL || events == NULL)
-		rte_exit(EXIT_FAILURE, "bench-calibrate: no memory; give EAL more (-m)\n");
-	rte_rcu_qsbr_init(rcu, 1);
-}
-
-void ports_init(const char *sockets, const char *type)
+void ports_init(const char *directory)
 {
 	struct error error;
 
-	directory = sockets;
 	rte_log_set_level_pattern("pmd.net.*", RTE_LOG_CRIT); /* TAP's would be of no use here */
-	make_environment();
+	peers_init(directory);
+	peer_pool = rte_pktmbuf_pool_create(
+		"peer", PEER_MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	if (peer_pool == NULL)
+		rte_exit(EXIT_FAILURE, "bench-calibrate: no memory; give EAL more (-m)\n");
 	for (size_t i = 0; i < RTE_DIM(subjects); i++) {
-		if (type != NULL && strcmp(type, subjects[i].type) != 0)
-			continue;
 		subjects[i].there = subjects[i].open(&subjects[i], &error);
 		if (!subjects[i].there)
 			fprintf(stderr, "%s is not measured: %s\n", subjects[i].type, error.text);
 	}
-}
-
-struct port *ports_find(const char *type, uint16_t *peer)
-{
-	for (size_t i = 0; i < RTE_DIM(subjects); i++) {
-		if (!subjects[i].there || strcmp(type, subjects[i].type) != 0)
-			continue;
-		*peer = subjects[i].peer;
-		return &subjects[i].port;
-	}
-	return NULL;
 }
 
 static bool has_peer_device(const struct subject *subject)
@@ -598,24 +514,20 @@ static bool has_peer_device(const struct subject *subject)
 	return subject->give == ethdev_give;
 }
 
-/* The peer first: a server that goes before it may leave it with memory that is gone. */
 void ports_close(void)
 {
 	for (size_t i = 0; i < RTE_DIM(subjects); i++) {
 		struct subject *subject = &subjects[i];
 
-		if (!subject->there)
-			continue;
-		if (has_peer_device(subject)) {
-			rte_eth_dev_stop(subject->peer);
-			rte_eth_dev_close(subject->peer);
-		}
-		subject->port.ops->detach(&subject->port);
+		if (subject->there && has_peer_device(subject))
+			peers_close(&subject->peer);
+		else if (subject->there)
+			subject->peer.port.ops->detach(&subject->peer.port);
 	}
 	nic_free();
 	if (tap_socket >= 0)
 		close(tap_socket);
-	events_free(events);
+	peers_free();
 }
 
 /* ---- rows ---- */

@@ -28,6 +28,9 @@
 #include "calibrate.h"
 #include "engine/lcore.h"
 #include "fixture.h"
+#include "numbers.h"
+#include "peers.h"
+#include "prices.h"
 #include "virtual/driver.h"
 
 #define PAIRS_DEFAULT 20
@@ -37,23 +40,20 @@
 #define WARM_UP_MS 1
 #define RUN_MS 5
 #define CORES 2
+#define PEER_MBUFS 8191
 #define PAIRS_MAX 256	/* of a variant */
-#define PRICES 9	/* measurements that a price is the median of */
 #define VIRTUAL_IDS 64u /* not those of real lcores, whose mempool caches are in use meanwhile */
-
-bool calibrate_own_netns; /* no TAP here */
 
 /* ---- ports, which tell the virtual driver what they touch ---- */
 
-static struct port *vhost;
-static uint16_t vhost_peer;
+static struct peer vhost;
 /* Written by the lcore that owns the container's queue. */
 static uint64_t peer_cycles __rte_cache_aligned;
 static struct virtual_driver *driver __rte_cache_aligned; /* NULL: the real cores run */
 
 static uint16_t give(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
-	n = fixture_source(port, queue, mbufs, n);
+	n = numbers_source(port, queue, mbufs, n);
 	if (driver != NULL && n > 0) {
 		virtual_pause(driver);
 		virtual_filled(driver, mbufs, n, true);
@@ -69,17 +69,20 @@ static uint16_t take(struct port *port, uint16_t queue, struct rte_mbuf **mbufs,
 		virtual_freed(driver, mbufs, n);
 		virtual_resume(driver);
 	}
-	return fixture_sink(port, queue, mbufs, n);
+	return numbers_sink(port, queue, mbufs, n);
 }
 
-static void empty_peer(void)
+/* Returns how many packets there were. */
+static uint16_t empty_peer(void)
 {
 	struct rte_mbuf *mbufs[STAGE_BURST_MAX];
 	uint64_t begin = rte_rdtsc();
-	uint16_t n = rte_eth_rx_burst(vhost_peer, 0, mbufs, STAGE_BURST_MAX);
+	uint16_t n = rte_eth_rx_burst(vhost.ethdev, 0, mbufs, STAGE_BURST_MAX);
 
+	numbers_check(mbufs, n, numbers_offset(&fixture_container));
 	rte_pktmbuf_free_bulk(mbufs, n);
 	peer_cycles += rte_rdtsc() - begin;
+	return n;
 }
 
 static uint16_t take_by_vhost(
@@ -92,7 +95,7 @@ static uint16_t take_by_vhost(
 		virtual_freed(driver, mbufs, n);
 		virtual_resume(driver);
 	}
-	n = vhost->ops->send(vhost, queue, mbufs, n);
+	n = vhost.port.ops->send(&vhost.port, queue, mbufs, n);
 	empty_peer();
 	return n;
 }
@@ -130,6 +133,7 @@ enum world { VIRTUAL, REAL, WORLDS };
 
 static struct variant variants[VARIANTS];
 static struct result results[VARIANTS][PAIRS_MAX][WORLDS];
+static struct numbers numbers[VARIANTS][WORLDS]; /* of all runs */
 static struct fixture_frame frames[RTE_DIM(frame_sizes)];
 
 static void make_variants(void)
@@ -204,12 +208,22 @@ static struct dataplane *make_dataplane(const struct variant *variant, struct cl
 	return dataplane;
 }
 
+/* What came of a run that is over. */
+static void end_numbers(
+	const struct dataplane *dataplane, const struct variant *variant, enum world world)
+{
+	while (empty_peer() > 0)
+		;
+	numbers_end(&numbers[variant - variants][world], dataplane);
+}
+
 static struct result run_real(struct tables *tables, const struct variant *variant)
 {
 	struct clock clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()};
 	struct dataplane *dataplane = make_dataplane(variant, clock);
 	struct moment begin, end;
 
+	numbers_begin();
 	dataplane_publish(dataplane, tables);
 	for (uint16_t i = 0; i < CORES; i++)
 		rte_eal_remote_launch(lcore_run, dataplane->lcores[i], dataplane->lcore_ids[i]);
@@ -218,6 +232,7 @@ static struct result run_real(struct tables *tables, const struct variant *varia
 	usleep(RUN_MS * 1000);
 	end = moment_of(dataplane, rte_rdtsc());
 	fixture_stop(dataplane);
+	end_numbers(dataplane, variant, REAL);
 	dataplane_free(dataplane);
 	return between(begin, end);
 }
@@ -252,6 +267,7 @@ static struct result run_virtual(
 
 	driver = virtual_create(&config);
 	dataplane = make_dataplane(variant, virtual_clock(driver));
+	numbers_begin();
 	dataplane_publish(dataplane, tables);
 	if (virtual_take(driver, dataplane) != 0)
 		rte_exit(EXIT_FAILURE, "no memory; give EAL more (-m)\n");
@@ -260,42 +276,10 @@ static struct result run_virtual(
 	lines_stop_neighbour();
 	virtual_release(driver);
 	virtual_free(driver);
-	dataplane_free(dataplane);
 	driver = NULL;
+	end_numbers(dataplane, variant, VIRTUAL);
+	dataplane_free(dataplane);
 	return result;
-}
-
-/* ---- prices ---- */
-
-static struct {
-	unsigned int n; /* measured so far */
-	struct price last[PRICES];
-} prices[DISTANCE_CLASSES];
-
-static void measure_price(void)
-{
-	enum distance_class class = rounds_look();
-
-	lines_round(0, false);
-	if (class != UNKNOWN && class == rounds_look())
-		prices[class].last[prices[class].n++ % PRICES] = lines_price(0);
-}
-
-/* Of each of its members. */
-static struct price median_price(enum distance_class class)
-{
-	unsigned int n = RTE_MIN(prices[class].n, (unsigned int)PRICES);
-	int32_t members[sizeof(struct price) / sizeof(int32_t)];
-	double values[PRICES];
-	struct price price;
-
-	for (unsigned int member = 0; member < RTE_DIM(members); member++) {
-		for (unsigned int i = 0; i < n; i++)
-			values[i] = ((const int32_t *)&prices[class].last[i])[member];
-		members[member] = fixture_median(values, n);
-	}
-	memcpy(&price, members, sizeof(price));
-	return price;
 }
 
 /* ---- a pair ---- */
@@ -304,14 +288,10 @@ static void run_pair(struct tables *tables, unsigned int variant, unsigned int p
 {
 	unsigned int round = pair * VARIANTS + variant;
 	struct costs costs = {.hz = rte_get_tsc_hz()};
-	enum distance_class class = rounds_look();
+	enum distance_class class;
 
-	while (class == UNKNOWN || prices[class].n == 0) {
-		measure_price();
-		class = rounds_look();
-	}
 	set_ports(&variants[variant]);
-	costs.price = median_price(class);
+	costs.price = prices_now(&class);
 	rounds_begin(round);
 	results[variant][pair][VIRTUAL] = run_virtual(tables, &variants[variant], &costs);
 	results[variant][pair][REAL] = run_real(tables, &variants[variant]);
@@ -411,7 +391,8 @@ static void print_row(unsigned int variant, enum distance_class class, unsigned 
 	if (world == VIRTUAL)
 		printf("\"ratio_to_real\": %.3f, \"interval\": [%.3f, %.3f], ", figures->ratio,
 			figures->low, figures->high);
-	printf("\"runs\": [");
+	numbers_print(&numbers[variant][world]);
+	printf(", \"runs\": [");
 	print_runs(variant, class, rounds, world);
 	printf("]}\n");
 }
@@ -435,11 +416,17 @@ static void print(unsigned int rounds)
 
 static void init(const char *directory)
 {
+	struct peer_kind kind = {.type = "vhost-user",
+		.device = "net_virtio_user0,queue_size=1024,path=",
+		.ring_size = 1024,
+		.pool = rte_pktmbuf_pool_create(
+			"peer", PEER_MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY)};
+	struct error error;
+
 	rounds_init();
-	lines_init();
-	ports_init(directory, "vhost-user");
-	vhost = ports_find("vhost-user", &vhost_peer);
-	if (vhost == NULL)
+	prices_init();
+	peers_init(directory);
+	if (kind.pool == NULL || !peers_open(&vhost, &kind, "vhost-user", &error))
 		rte_exit(EXIT_FAILURE, "bench-two-core: no vhost-user container\n");
 	fixture_uplink.ops = &uplink_ops;
 	make_variants();
@@ -460,7 +447,7 @@ static unsigned int run_round(struct tables *tables, unsigned int round, unsigne
 {
 	unsigned int quiet, missing = 0;
 
-	measure_price();
+	prices_measure();
 	for (unsigned int variant = 0; variant < VARIANTS; variant++)
 		run_pair(tables, variant, round);
 	quiet = rounds_take_quietest((round + 1) * VARIANTS, QUIETEST);
@@ -482,9 +469,10 @@ int main(int argc, char **argv)
 	init(argc > first + 1 ? argv[first + 1] : "/tmp");
 	tables = fixture_tables(&fixture_uplink);
 	while (rounds < RTE_MIN((size_t)PAIRS_MAX, ROUNDS_MAX / VARIANTS) &&
-		run_round(tables, rounds++, enough) > 0)
+		run_round(tables, rounds++, RTE_MAX(enough, (unsigned int)PAIRS_LEAST)) > 0)
 		;
-	ports_close();
+	peers_close(&vhost);
+	peers_free();
 	print(rounds);
 	return 0;
 }
