@@ -10,24 +10,10 @@
 
 static_assert(RESERVATION_MBUFS >= RESERVATION_PACKETS, "a reservation knows its packets");
 
-static void count(struct lcore *lcore, const struct batch *batch, const struct departure *departure,
-	struct port_counters *counters, uint16_t n)
+/* Packets that a port is offered at a time, and that are dropped at a time where it takes none. */
+static uint16_t offered(const struct departure *departure)
 {
-	const union origin own = {
-		.account = {ACCOUNT_NONE}, .first = lcore->index, .door = lcore->index};
-	bool is_whole = departure->is_whole && n == departure->n;
-	uint32_t bytes = is_whole ? departure->bytes : bytes_of(departure->mbufs, n);
-	struct endings endings;
-	uint32_t packets = n;
-
-	if (likely(batch->source.port != NULL && !departure->has_followers)) {
-		ledger_end_origin(lcore, own, n);
-	} else {
-		ledger_read(departure->mbufs, n, &endings);
-		ledger_end(lcore, &endings, n);
-		packets = ledger_packets(&endings, 0, n);
-	}
-	transmit_count(lcore, counters, n, packets, bytes);
+	return RTE_MIN(departure->n, STAGE_BURST_MAX);
 }
 
 /* The first n are gone. */
@@ -38,6 +24,14 @@ static void advance(struct departure *departure, uint16_t n)
 	departure->is_whole = false;
 }
 
+/* By who has the queue. */
+static void count(struct departure *departure, struct port_counters *counters, uint16_t n)
+{
+	bool is_whole = departure->is_whole && n == departure->n;
+
+	transmit_count(counters, n, is_whole ? departure->bytes : bytes_of(departure->mbufs, n));
+}
+
 /* Buffers for the first packets; returns how many that is, 0 if the port takes none, -1 if another
  * lcore is at its ring. */
 static int reserve(struct lcore *lcore, const struct batch *batch, struct departure *departure,
@@ -45,15 +39,16 @@ static int reserve(struct lcore *lcore, const struct batch *batch, struct depart
 {
 	struct handing *handing = &lcore->turns->handings[lcore->turns->n_handings];
 	struct reservation *reservation = &handing->reservation;
-	int n = port->ops->reserve(port, departure->queue, departure->mbufs,
-		RTE_MIN(departure->n, RESERVATION_PACKETS), reservation);
+	int n = port->ops->reserve(
+		port, departure->queue, departure->mbufs, offered(departure), reservation);
 
 	if (n <= 0)
 		return n;
 	handing->port = port;
+	handing->is_plain = batch->source.port != NULL && !departure->has_followers;
 	memcpy(reservation->mbufs, departure->mbufs, n * sizeof(departure->mbufs[0]));
 	lcore->turns->n_handings++;
-	count(lcore, batch, departure, &port->queues[departure->queue].counters, n);
+	count(departure, &port->queues[departure->queue].counters, n);
 	return n;
 }
 
@@ -66,8 +61,8 @@ static void reserve_all(struct lcore *lcore, const struct batch *batch, struct d
 		if (n < 0)
 			break;
 		if (n == 0)
-			n = transmit_refuse(
-				lcore, port, departure->queue, departure->mbufs, departure->n);
+			n = transmit_refuse(lcore, port, departure->queue, departure->mbufs,
+				offered(departure));
 		advance(departure, n);
 	}
 }
@@ -75,7 +70,7 @@ static void reserve_all(struct lcore *lcore, const struct batch *batch, struct d
 static void send_all(struct lcore *lcore, struct departure *departure, struct port *port)
 {
 	for (uint16_t n; departure->n > 0; advance(departure, n)) {
-		n = RTE_MIN(departure->n, STAGE_BURST_MAX);
+		n = offered(departure);
 		transmit_burst(lcore, port, departure->queue, departure->mbufs, n);
 	}
 }
@@ -94,7 +89,7 @@ static void leave_queue(struct port_queue *queue)
 static void drop_gone(struct lcore *lcore, struct departure *departure)
 {
 	for (uint16_t n; departure->n > 0; advance(departure, n)) {
-		n = RTE_MIN(departure->n, STAGE_BURST_MAX);
+		n = offered(departure);
 		drop_packets(lcore, STEP_DELIVER, DELIVER_GONE, departure->mbufs, n);
 	}
 }
@@ -151,6 +146,25 @@ uint16_t handing_over(struct lcore *lcore, struct batch *batch)
 	return sum;
 }
 
+/* The packets have ended. Those of a batch are the lcore's own, and mostly one packet each. */
+static void end(struct lcore *lcore, const struct handing *handing)
+{
+	const union origin own = {
+		.account = {ACCOUNT_NONE}, .first = lcore->index, .door = lcore->index};
+	struct rte_mbuf **mbufs = (struct rte_mbuf **)handing->reservation.mbufs;
+	uint16_t n = handing->reservation.n;
+	struct endings endings;
+
+	if (likely(handing->is_plain)) {
+		ledger_end_origin(lcore, own, n);
+		transmit_end(lcore, n, n);
+		return;
+	}
+	ledger_read(mbufs, n, &endings);
+	ledger_end(lcore, &endings, n);
+	transmit_end(lcore, n, ledger_packets(&endings, 0, n));
+}
+
 uint16_t handing_copy(struct lcore *lcore)
 {
 	struct turns *turns = lcore->turns;
@@ -161,6 +175,7 @@ uint16_t handing_copy(struct lcore *lcore)
 		struct reservation *reservation = &handing->reservation;
 
 		handing->port->ops->fill(handing->port, reservation, reservation->mbufs);
+		end(lcore, handing);
 		rte_pktmbuf_free_bulk(reservation->mbufs, reservation->n);
 		pass_reservation(lcore, handing->port, reservation);
 		lcore_count_step(lcore, STEP_COPY, reservation->n);

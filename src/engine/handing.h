@@ -16,6 +16,7 @@ struct lcore;
 /* Packets that have buffers in a port's ring, and are not copied yet. */
 struct handing {
 	struct port *port;
+	bool is_plain;			/* each is one packet, and has a credit of the lcore's */
 	struct reservation reservation; /* with the packets */
 };
 

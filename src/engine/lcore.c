@@ -102,6 +102,8 @@ static uint16_t poll_queues(struct lcore *lcore, bool *refused)
 
 	if (lcore->plan->by_right)
 		return turns_poll(lcore, receives, refused);
+	if (unlikely(lcore->turns != NULL && !turns_are_over(lcore->turns)))
+		return turns_poll(lcore, false, refused);
 	return receives ? receive_poll(lcore, refused) : 0;
 }
 

@@ -15,7 +15,6 @@ uint32_t receive_note(
 		.door = lcore->index};
 	uint32_t bytes = 0;
 
-	counter_add(&lcore->counters.admitted, n);
 	for (uint16_t i = 0; i < n; i++) {
 		struct packet *packet = packet_of(mbufs[i]);
 
@@ -34,6 +33,7 @@ static void admit(
 {
 	struct port_counters *counters = &port->queues[queue].counters;
 
+	counter_add(&lcore->counters.admitted, n);
 	counter_add(&counters->rx_packets, n);
 	counter_add(&counters->rx_bytes, receive_note(lcore, port, mbufs, n));
 }

@@ -15,11 +15,14 @@ static unsigned int refusal(const struct port *port)
 	return port->uplink ? SEND_DOWN : DELIVER_DOWN;
 }
 
-void transmit_count(struct lcore *lcore, struct port_counters *counters, uint16_t n, uint32_t ended,
-	uint32_t bytes)
+void transmit_count(struct port_counters *counters, uint16_t n, uint32_t bytes)
 {
 	counter_add(&counters->tx_packets, n);
 	counter_add(&counters->tx_bytes, bytes);
+}
+
+void transmit_end(struct lcore *lcore, uint16_t n, uint32_t ended)
+{
 	counter_add(&lcore->counters.delivered, n);
 	counter_add(&lcore->counters.coalesced, ended - n);
 }
@@ -53,8 +56,8 @@ static uint16_t send_some(
 		refused = transmit_refuse(lcore, port, queue, mbufs + sent, n - sent);
 	}
 	ledger_end(lcore, &endings, sent);
-	transmit_count(lcore, &port->queues[queue].counters, sent,
-		ledger_packets(&endings, 0, sent), bytes);
+	transmit_count(&port->queues[queue].counters, sent, bytes);
+	transmit_end(lcore, sent, ledger_packets(&endings, 0, sent));
 	return sent + refused;
 }
 

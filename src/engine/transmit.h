@@ -21,9 +21,9 @@ uint16_t transmit_container_queue(const struct port *port, struct rte_mbuf *mbuf
 void transmit_burst(struct lcore *lcore, struct port *port, uint16_t queue, struct rte_mbuf **mbufs,
 	uint16_t n);
 
-/* n packets have left by a queue, in which `ended` ones have ended: those that were made one. */
-void transmit_count(struct lcore *lcore, struct port_counters *counters, uint16_t n, uint32_t ended,
-	uint32_t bytes);
+/* n packets leave by a queue; and they are gone, and with them `ended` ones that were made one. */
+void transmit_count(struct port_counters *counters, uint16_t n, uint32_t bytes);
+void transmit_end(struct lcore *lcore, uint16_t n, uint32_t ended);
 
 /* Drops packets that the queue has just refused: all n, or the first alone if that is why. Returns
  * how many. */

@@ -131,6 +131,7 @@ static uint16_t receive_from(
 		turn_pass_on(turn);
 		return 0;
 	}
+	counter_add(&lcore->counters.admitted, n);
 	begin_batch(turns, source, turn_draw(turn));
 	pass_right(lcore, turn);
 	note_batch(lcore, source);

@@ -52,6 +52,13 @@ static inline bool turns_has_reserved(const struct turns *turns)
 	return turns->n_handings > 0 || turns->n_claims > 0;
 }
 
+/* True if nothing is left to be done with batches. When a mode by owner has begun, some may still
+ * be: their packets have ended, and their numbers have to be passed on. */
+static inline bool turns_are_over(const struct turns *turns)
+{
+	return turns->n_waiting == 0 && !turns_has_reserved(turns);
+}
+
 /* Takes turns at the queues: everything that can be done with batches, and if it may receive, new
  * ones. Returns how much it did, and sets *refused if credits kept it from receiving. For the lcore
  * loop. */
