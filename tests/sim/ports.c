@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ports.h"
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_arp.h>
@@ -13,15 +15,45 @@
 #define STALL_US 3000
 #define MICE 4 /* one run in so many is of another flow than an elephant */
 
-/* A queue is its owner's alone. */
-static void check_owner(const struct port *port, uint16_t queue)
+static struct lcore *this_lcore(const struct world *world)
+{
+	for (uint16_t i = 0; i < world->config.n_lcores; i++)
+		if (world->dataplane->lcore_ids[i] == rte_lcore_id())
+			return world->dataplane->lcores[i];
+	return NULL;
+}
+
+/* Takes what only one port may have; 0, or who has it. */
+static uint64_t try_to_enter(uint64_t *inside, uint64_t port)
+{
+	uint64_t other = 0;
+
+	__atomic_compare_exchange_n(
+		inside, &other, port, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	return other;
+}
+
+/* A queue is its owner's alone; or whoever's turn it is, but one at a time. Where a port has gone
+ * and come again, some lcore may still be at the old one. */
+static void enter(const struct port *port, uint16_t queue, uint64_t *inside)
 {
 	const struct sim_peer *peer = port->driver;
 	struct world *world = peer->world;
+	const struct lcore *lcore = this_lcore(world);
+	uint64_t other;
 
-	if (rte_lcore_id() != world->dataplane->lcore_ids[port->queues[queue].owner])
+	if (lcore == NULL || (!lcore->plan->by_right && port->queues[queue].owner != lcore->index))
 		world_fail(world, "queue %u of %s was used by lcore %u", queue, port->config.name,
 			rte_lcore_id());
+	while ((other = try_to_enter(inside, port->number)) != 0)
+		if (other == port->number)
+			return world_fail(world, "queue %u of %s was used by two lcores at a time",
+				queue, port->config.name);
+}
+
+static void leave(uint64_t *inside)
+{
+	__atomic_store_n(inside, 0, __ATOMIC_RELEASE);
 }
 
 /* ---- from the peer ---- */
@@ -107,19 +139,21 @@ static uint16_t give_replies(struct sim_queue *queue, struct rte_mbuf **mbufs, u
 {
 	uint16_t i;
 
+	rte_spinlock_lock(&queue->replies_lock);
 	for (i = 0; i < n && queue->n_ready > 0; i++) {
 		mbufs[i] = queue->replies[--queue->n_ready];
 		queue->replies[queue->n_ready] = queue->replies[queue->n_replies - 1];
 		set_replies(queue, queue->n_replies - 1);
 		queue->given++;
 	}
+	rte_spinlock_unlock(&queue->replies_lock);
 	return i;
 }
 
 /* A quarter of the credits is out of the lcore that asks. */
-static bool is_full(const struct world *world, const struct port *port, uint16_t index)
+static bool is_full(const struct world *world)
 {
-	const struct lcore *lcore = world->dataplane->lcores[port->queues[index].owner];
+	const struct lcore *lcore = this_lcore(world);
 	uint64_t inside = lcore->counters.admitted;
 
 	for (uint16_t i = 0; i < world->config.n_lcores; i++)
@@ -127,28 +161,67 @@ static bool is_full(const struct world *world, const struct port *port, uint16_t
 	return inside > world->config.credits / 4;
 }
 
-/* On real lcores: an owner does nothing for a while. */
-static void hold_up(const struct world *world, struct sim_queue *queue)
+/* On real lcores: one does nothing for a while. */
+static void hold_up(const struct world *world, uint64_t *random)
 {
-	if (world->config.threads && world->config.stalling &&
-		random_one_in(&queue->random, STALL_ONE_IN))
-		rte_delay_us_sleep(1 + random_below(&queue->random, STALL_US));
+	if (world->config.threads && world->config.stalling && random_one_in(random, STALL_ONE_IN))
+		rte_delay_us_sleep(1 + random_below(random, STALL_US));
+}
+
+static uint16_t give_some(
+	struct sim_peer *peer, struct sim_queue *queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint16_t got = give_replies(queue, mbufs, n), wanted;
+
+	/* Order is promised to what comes through one queue. While the port that it had is not
+	 * detached, a container sends nothing by its new one. */
+	if (number_read16(&peer->n_ports) > 1)
+		return got;
+	if (!__atomic_load_n(&peer->world->open, __ATOMIC_RELAXED) || got == n ||
+		(peer->world->config.patient && is_full(peer->world)))
+		return got;
+	wanted = got + random_below(&queue->random, n - got + 1);
+	while (got < wanted && (mbufs[got] = next_packet(peer, queue)) != NULL)
+		got++;
+	return got;
 }
 
 static uint16_t sim_receive(struct port *port, uint16_t index, struct rte_mbuf **mbufs, uint16_t n)
 {
 	struct sim_peer *peer = port->driver;
 	struct sim_queue *queue = &peer->queues[index];
-	uint16_t got = give_replies(queue, mbufs, n), wanted;
+	uint16_t got;
 
-	check_owner(port, index);
-	if (!__atomic_load_n(&peer->world->open, __ATOMIC_RELAXED) || got == n ||
-		(peer->world->config.patient && is_full(peer->world, port, index)))
-		return got;
-	wanted = got + random_below(&queue->random, n - got + 1);
-	while (got < wanted && (mbufs[got] = next_packet(peer, queue)) != NULL)
-		got++;
+	enter(port, index, &queue->receiving);
+	hold_up(peer->world, &queue->random);
+	got = give_some(peer, queue, mbufs, n);
+	leave(&queue->receiving);
 	return got;
+}
+
+/* The same where packets are copied beside other lcores. */
+static uint16_t sim_claim(
+	struct port *port, uint16_t index, uint16_t n, struct reservation *reservation)
+{
+	struct sim_peer *peer = port->driver;
+	struct sim_queue *queue = &peer->queues[index];
+
+	if (!reservations_take(&queue->claims))
+		return 0;
+	n = RTE_MIN(n, RESERVATION_PACKETS);
+	reservation->n = sim_receive(port, index, reservation->mbufs, n);
+	reservation->ring = queue;
+	if (reservation->n > 0)
+		reservation->number = reservations_add(&queue->claims, 0);
+	reservations_leave(&queue->claims);
+	return reservation->n;
+}
+
+static void sim_collect(
+	const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs)
+{
+	(void)port;
+	memcpy(mbufs, reservation->mbufs, reservation->n * sizeof(mbufs[0]));
 }
 
 /* ---- to the peer ---- */
@@ -189,10 +262,11 @@ static void check_queue(
 	*known = 1 + queue;
 }
 
-static void check_container(struct sim_peer *peer, uint16_t queue, const struct rte_mbuf *mbuf)
+static void check_container(
+	struct sim_peer *peer, uint16_t queue, const void *frame, uint32_t length)
 {
-	const struct flow *flow = check_frame(peer->world, sim_place(peer->network, peer->place),
-		rte_pktmbuf_mtod(mbuf, const struct frame_inner *), mbuf->pkt_len, NULL);
+	const struct flow *flow = check_frame(
+		peer->world, sim_place(peer->network, peer->place), frame, length, NULL);
 
 	if (flow != NULL)
 		check_queue(peer->world, flow, peer->place, queue);
@@ -274,6 +348,21 @@ static void check_vxlan(struct sim_peer *peer, const struct rte_mbuf *mbuf)
 		check_flow_port(world, flow, vtep, outer);
 }
 
+/* Takes the mbuf. Under the virtual clock it is there when the round has ended: run.c. */
+static void keep_reply(const struct world *world, struct sim_queue *queue, struct rte_mbuf *mbuf)
+{
+	rte_spinlock_lock(&queue->replies_lock);
+	if (queue->n_replies == SIM_REPLIES_MAX) {
+		rte_pktmbuf_free(mbuf);
+	} else {
+		queue->replies[queue->n_replies] = mbuf;
+		set_replies(queue, queue->n_replies + 1);
+	}
+	if (world->config.threads)
+		queue->n_ready = queue->n_replies;
+	rte_spinlock_unlock(&queue->replies_lock);
+}
+
 /* The VTEPs answer ARP. Takes the mbuf. */
 static void answer_arp(struct sim_peer *peer, struct sim_queue *queue, struct rte_mbuf *mbuf)
 {
@@ -282,10 +371,6 @@ static void answer_arp(struct sim_peer *peer, struct sim_queue *queue, struct rt
 	rte_be32_t target = arp->arp_data.arp_tip;
 
 	queue->taken++;
-	if (queue->n_replies == SIM_REPLIES_MAX) {
-		rte_pktmbuf_free(mbuf);
-		return;
-	}
 	arp->arp_opcode = RTE_BE16(RTE_ARP_OP_REPLY);
 	arp->arp_data.arp_tha = arp->arp_data.arp_sha;
 	arp->arp_data.arp_tip = arp->arp_data.arp_sip;
@@ -293,11 +378,7 @@ static void answer_arp(struct sim_peer *peer, struct sim_queue *queue, struct rt
 	arp->arp_data.arp_sip = target;
 	ether->dst_addr = ether->src_addr;
 	ether->src_addr = arp->arp_data.arp_sha;
-	queue->replies[queue->n_replies] = mbuf;
-	set_replies(queue, queue->n_replies + 1);
-	/* Under the virtual clock it is there when the round has ended: run.c. */
-	if (peer->world->config.threads)
-		queue->n_ready = queue->n_replies;
+	keep_reply(peer->world, queue, mbuf);
 }
 
 static void send_one(
@@ -310,7 +391,8 @@ static void send_one(
 		return;
 	}
 	if (!port->uplink)
-		check_container(peer, queue - peer->queues, mbuf);
+		check_container(
+			peer, queue - peer->queues, rte_pktmbuf_mtod(mbuf, void *), mbuf->pkt_len);
 	else if (mbuf->pkt_len < sizeof(struct frame_outer))
 		world_fail(peer->world, "a frame of %u bytes at an uplink", mbuf->pkt_len);
 	else
@@ -326,25 +408,151 @@ static bool sim_is_up(const struct port *port)
 	return port->uplink || peer->place != 1;
 }
 
-static uint16_t sim_send(struct port *port, uint16_t index, struct rte_mbuf **mbufs, uint16_t n)
+/* How many of n packets it takes. */
+static uint16_t willing_of(struct sim_peer *peer, struct sim_queue *queue, uint16_t n)
 {
-	struct sim_peer *peer = port->driver;
-	struct sim_queue *queue = &peer->queues[index];
-	uint16_t willing = n, refused;
-
-	check_owner(port, index);
 	if (__atomic_load_n(&peer->world->open, __ATOMIC_RELAXED) && peer->world->config.refusing &&
-		random_one_in(&queue->random, 4))
-		willing = random_below(&queue->random, n + 1);
-	hold_up(peer->world, queue);
-	for (uint16_t i = 0; i < willing; i++)
-		send_one(peer, port, queue, mbufs[i]);
-	queue->too_big = willing < n && sim_is_up(port) && random_one_in(&queue->random, 2);
+		random_one_in(&queue->send_random, 4))
+		return random_below(&queue->send_random, n + 1);
+	return n;
+}
+
+/* Of n packets the first `willing` were taken: the others are dropped, or the first of them. */
+static void refuse(const struct port *port, struct sim_queue *queue, uint16_t willing, uint16_t n)
+{
+	uint16_t refused;
+
+	queue->too_big = willing < n && sim_is_up(port) && random_one_in(&queue->send_random, 2);
 	refused = queue->too_big ? 1 : n - willing;
 	queue->refused += refused;
 	queue->refused_away += sim_is_up(port) ? 0 : refused;
 	queue->refused_too_big += queue->too_big;
+}
+
+static uint16_t sim_send(struct port *port, uint16_t index, struct rte_mbuf **mbufs, uint16_t n)
+{
+	struct sim_peer *peer = port->driver;
+	struct sim_queue *queue = &peer->queues[index];
+	uint16_t willing;
+
+	enter(port, index, &queue->sending);
+	willing = willing_of(peer, queue, n);
+	hold_up(peer->world, &queue->send_random);
+	for (uint16_t i = 0; i < willing; i++)
+		send_one(peer, port, queue, mbufs[i]);
+	refuse(port, queue, willing, n);
+	leave(&queue->sending);
 	return willing;
+}
+
+/* ---- the same into a ring, beside other lcores ---- */
+
+static uint16_t room_of(const struct sim_ring *ring)
+{
+	return SIM_RING_SIZE - (ring->next - __atomic_load_n(&ring->released, __ATOMIC_ACQUIRE));
+}
+
+static void reserve_next(struct sim_ring *ring, struct reservation *reservation, uint16_t n)
+{
+	reservation->ring = ring;
+	reservation->n = n;
+	reservation->begin = ring->next;
+	ring->next += n;
+	reservation->number = reservations_add(&ring->reservations, ring->next);
+}
+
+/* Another lcore may always have been at it. */
+static bool is_taken(struct world *world, struct sim_queue *queue)
+{
+	return this_lcore(world)->plan->by_right && random_one_in(&queue->send_random, 8);
+}
+
+static int sim_reserve(struct port *port, uint16_t index, struct rte_mbuf **mbufs, uint16_t n,
+	struct reservation *reservation)
+{
+	struct sim_peer *peer = port->driver;
+	struct sim_queue *queue = &peer->queues[index];
+	uint16_t willing;
+
+	(void)mbufs;
+	enter(port, index, &queue->sending);
+	if (is_taken(peer->world, queue) || !reservations_take(&queue->ring->reservations)) {
+		leave(&queue->sending);
+		return -1;
+	}
+	/* It is full of what other lcores are copying: they are to be waited for. */
+	if (room_of(queue->ring) == 0) {
+		reservations_leave(&queue->ring->reservations);
+		leave(&queue->sending);
+		return -1;
+	}
+	willing = RTE_MIN(willing_of(peer, queue, n), RESERVATION_PACKETS);
+	willing = RTE_MIN(willing, room_of(queue->ring));
+	if (willing > 0)
+		reserve_next(queue->ring, reservation, willing);
+	else
+		refuse(port, queue, 0, n);
+	reservations_leave(&queue->ring->reservations);
+	leave(&queue->sending);
+	return willing;
+}
+
+static void sim_fill(
+	const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs)
+{
+	struct sim_ring *ring = reservation->ring;
+	struct sim_peer *peer = port->driver;
+	uint64_t random = reservation->begin;
+
+	for (uint16_t i = 0; i < reservation->n; i++) {
+		uint32_t slot = (reservation->begin + i) % SIM_RING_SIZE;
+
+		assert(mbufs[i]->pkt_len <= SIM_BUFFER_SIZE && mbufs[i]->nb_segs == 1);
+		ring->frames[slot].length = mbufs[i]->pkt_len;
+		memcpy(ring->frames[slot].data, rte_pktmbuf_mtod(mbufs[i], void *),
+			mbufs[i]->pkt_len);
+	}
+	hold_up(peer->world, &random);
+}
+
+/* The peer looks at once, and has its buffers free again. */
+static void see_frames(void *argument, uint32_t first, uint32_t n)
+{
+	struct sim_queue *queue = argument;
+	struct sim_ring *ring = queue->ring;
+	uint32_t end = reservations_end(&ring->reservations, first + n - 1);
+
+	for (uint32_t i = ring->released; i != end; i++) {
+		check_container(ring->peer, queue - ring->peer->queues,
+			ring->frames[i % SIM_RING_SIZE].data,
+			ring->frames[i % SIM_RING_SIZE].length);
+		memset(ring->frames[i % SIM_RING_SIZE].data, 0xa5, 64);
+		queue->taken++;
+	}
+	__atomic_store_n(&ring->released, end, __ATOMIC_RELEASE);
+}
+
+static void see_claims(void *argument, uint32_t first, uint32_t n)
+{
+	(void)argument;
+	(void)first;
+	(void)n;
+}
+
+static void sim_publish(struct port *port, struct reservation *reservation)
+{
+	struct sim_peer *peer = port->driver;
+
+	for (uint16_t i = 0; i < port->n_queues; i++) {
+		struct sim_queue *queue = &peer->queues[i];
+
+		if (reservation->ring == queue)
+			reservations_complete(
+				&queue->claims, reservation->number, see_claims, queue);
+		else if (reservation->ring == queue->ring)
+			reservations_complete(
+				&queue->ring->reservations, reservation->number, see_frames, queue);
+	}
 }
 
 static bool sim_too_big(struct port *port, uint16_t index, const struct rte_mbuf *mbuf)
@@ -356,6 +564,37 @@ static bool sim_too_big(struct port *port, uint16_t index, const struct rte_mbuf
 }
 
 /* ---- coming and going ---- */
+
+static const struct port_ops sim_ring_ops;
+
+void sim_make_rings(struct sim_peer *peer)
+{
+	for (uint16_t i = 0; i < SIM_QUEUES_MAX; i++) {
+		peer->queues[i].ring = calloc(1, sizeof(*peer->queues[i].ring));
+		if (peer->queues[i].ring == NULL)
+			abort();
+		peer->queues[i].ring->peer = peer;
+	}
+}
+
+static bool is_published(const struct reservations *reservations)
+{
+	return reservations->next == reservations->published;
+}
+
+void sim_free_rings(struct sim_peer *peer)
+{
+	for (uint16_t i = 0; i < SIM_QUEUES_MAX; i++) {
+		struct sim_queue *queue = &peer->queues[i];
+
+		if (queue->ring == NULL)
+			continue;
+		if (!is_published(&queue->claims) || !is_published(&queue->ring->reservations))
+			world_fail(peer->world, "reservations were left in a ring");
+		free(queue->ring);
+		queue->ring = NULL;
+	}
+}
 
 /* Of the next port. */
 static struct sim_peer *next_peer;
@@ -370,6 +609,9 @@ static int sim_attach(struct port *port, struct error *error)
 	(void)error;
 	port->driver = next_peer;
 	next_peer->port = port;
+	number_set16(&next_peer->n_ports, next_peer->n_ports + 1);
+	if (next_peer->rings)
+		port->ops = &sim_ring_ops;
 	if (port->uplink)
 		port->mtu = port->config.mtu;
 	return 0;
@@ -384,6 +626,7 @@ static void sim_detach(struct port *port)
 			rte_pktmbuf_free(peer->queues[i].replies[--peer->queues[i].n_replies]);
 	for (uint16_t i = 0; i < port->n_queues; i++)
 		peer->queues[i].n_ready = 0;
+	number_set16(&peer->n_ports, peer->n_ports - 1);
 	port->driver = NULL;
 }
 
@@ -393,6 +636,21 @@ const struct port_ops sim_port_ops = {
 	.detach = sim_detach,
 	.receive = sim_receive,
 	.send = sim_send,
+	.too_big = sim_too_big,
+	.is_up = sim_is_up,
+};
+
+static const struct port_ops sim_ring_ops = {
+	.type = "sim",
+	.attach = sim_attach,
+	.detach = sim_detach,
+	.receive = port_receive_alone,
+	.send = port_send_alone,
+	.reserve = sim_reserve,
+	.fill = sim_fill,
+	.claim = sim_claim,
+	.collect = sim_collect,
+	.publish = sim_publish,
 	.too_big = sim_too_big,
 	.is_up = sim_is_up,
 };

@@ -11,4 +11,9 @@ extern const struct port_ops sim_port_ops;
 /* The port that is attached next has this peer. */
 void sim_attach_to(struct sim_peer *peer);
 
+/* Its queues' rings, once. Freed when no lcore runs: fails the world if somebody has left something
+ * in them; without rings nothing is done. */
+void sim_make_rings(struct sim_peer *peer);
+void sim_free_rings(struct sim_peer *peer);
+
 #endif

@@ -50,7 +50,7 @@ static void poke(void *argument, uint64_t until)
 	world->poke_at = until + 1 + random_below(&world->random, 2 * POKE_PERIOD);
 }
 
-/* The answers to what this lcore has sent. */
+/* The answers to what this lcore has sent; in turn, to what any has. */
 static void answer(void *argument, uint16_t lcore, uint64_t now)
 {
 	struct world *world = argument;
@@ -58,7 +58,8 @@ static void answer(void *argument, uint16_t lcore, uint64_t now)
 	(void)now;
 	for (uint16_t i = 0; i < world->config.n_uplinks; i++)
 		for (uint16_t j = 0; j < world->config.uplink_queues; j++)
-			if (world->uplinks[i].port->queues[j].owner == lcore)
+			if (world->dataplane->plan->by_right ||
+				world->uplinks[i].port->queues[j].owner == lcore)
 				world->uplinks[i].queues[j].n_ready =
 					world->uplinks[i].queues[j].n_replies;
 }

@@ -22,9 +22,10 @@
 #define WORKERS_MAX 8
 #define WORKERS_FEW 3
 #define PACKETS 252000 /* of the whole program */
-#define WORLDS (3 * EACH + 3 * MOVING)
+#define WORLDS (3 * EACH + 3 * MOVING + 2 * TURNS)
 #define EACH 4	 /* of each test with few lcores, */
-#define MOVING 3 /* and of each with moves */
+#define MOVING 3 /* and of each with moves, */
+#define TURNS 4	 /* and with turns */
 #define CHURN_ROUNDS 50
 #define SPLIT_MOVES_MS 8      /* how often the mode changes where flows are split, */
 #define ELEPHANTS_GIVE_MS 8   /* how long elephants have packets, */
@@ -187,6 +188,40 @@ static void ports_come_and_go_under_load(void **state)
 	}
 }
 
+static struct world_config taking_turns(unsigned int i, uint16_t lcores_most)
+{
+	struct world_config config = world_config_random(sim_seed() + 300 + i, 2, lcores_most);
+
+	config.mode = i % 2 ? "auto" : "turns";
+	config.faulty = true;
+	return config;
+}
+
+static void lcores_take_turns(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < TURNS; i++) {
+		struct world_config config = taking_turns(i, WORKERS_FEW);
+
+		config.n_flows = i % 2;
+		config.flooding = i % 3 == 0;
+		run(config);
+	}
+}
+
+static void lcores_take_turns_while_some_are_held_up(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < TURNS; i++) {
+		struct world_config config = taking_turns(100 + i, WORKERS_MAX);
+
+		config.stalling = true;
+		config.refusing = i % 2;
+		config.churning = i % 3 == 0;
+		run(config);
+	}
+}
+
 /* Undisturbed on two lcores; with peers that refuse on four, and with ports that come and go on
  * eight. */
 static struct world_config moving(uint64_t base, unsigned int i, uint16_t n_flows)
@@ -339,6 +374,8 @@ int main(void)
 		cmocka_unit_test(real_lcores_keep_order_and_lose_nothing),
 		cmocka_unit_test(peers_that_refuse_disturb_nobody),
 		cmocka_unit_test(ports_come_and_go_under_load),
+		cmocka_unit_test(lcores_take_turns),
+		cmocka_unit_test(lcores_take_turns_while_some_are_held_up),
 		cmocka_unit_test(one_flow_keeps_its_order_while_it_moves),
 		cmocka_unit_test(some_flows_keep_their_order_while_they_move),
 		cmocka_unit_test(ten_thousand_flows_keep_their_order_while_they_move),

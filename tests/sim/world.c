@@ -301,12 +301,20 @@ static uint16_t choose_owner(struct world *world, uint16_t owner)
 	return owner == SIM_ANY ? random_below(&world->random, world->config.n_lcores) : owner;
 }
 
+static void seed_queue(struct world *world, struct sim_queue *queue)
+{
+	queue->random = random_next(&world->random);
+	queue->send_random = random_mix(queue->random);
+	rte_spinlock_init(&queue->replies_lock);
+}
+
+/* Half of the containers have rings of their own. */
 static void name_peers(struct world *world)
 {
 	for (uint16_t i = 0; i < SIM_UPLINKS_MAX; i++) {
 		world->uplinks[i] = (struct sim_peer){.world = world, .uplink = i};
 		for (uint16_t queue = 0; queue < SIM_QUEUES_MAX; queue++)
-			world->uplinks[i].queues[queue].random = random_next(&world->random);
+			seed_queue(world, &world->uplinks[i].queues[queue]);
 		for (uint16_t queue = 0; queue < SIM_QUEUES_MAX; queue++)
 			world->uplinks[i].owners[queue] =
 				choose_owner(world, world->config.uplink_owner);
@@ -315,10 +323,15 @@ static void name_peers(struct world *world)
 		for (uint16_t j = 0; j < SIM_CONTAINERS; j++) {
 			struct sim_peer *peer = &world->containers[i][j];
 
-			*peer = (struct sim_peer){
-				.world = world, .network = i, .place = j, .owner = SIM_ANY};
+			*peer = (struct sim_peer){.world = world,
+				.network = i,
+				.place = j,
+				.owner = SIM_ANY,
+				.rings = (world->config.seed + i + j) % 2};
 			for (uint16_t queue = 0; queue < SIM_QUEUES_MAX; queue++)
-				peer->queues[queue].random = random_next(&world->random);
+				seed_queue(world, &peer->queues[queue]);
+			if (peer->rings)
+				sim_make_rings(peer);
 		}
 }
 
@@ -709,7 +722,7 @@ static const struct mode own_modes[] = {
 			[STAGE_BRIDGE] = {.kind = TRANSITION_WITH, .with = STAGE_RX},
 			[STAGE_VETH] = {.kind = TRANSITION_WITH, .with = STAGE_GRO}}},
 };
-static const char *const modes[] = {"rps", "falcon-dev", "falcon-func"};
+static const char *const modes[] = {"rps", "falcon-dev", "falcon-func", "turns", "auto"};
 
 /* Ways to split, from where to where; and each again with its branches pipelined, and with another
  * lcore for each stage after the merge. */
@@ -790,9 +803,12 @@ static bool has_elephants(const struct world *world)
 
 void world_move(struct world *world)
 {
-	struct plan plan = random_plan(world);
-	struct plan *old;
+	struct plan plan, *old;
 
+	/* A change that is always overtaken by another has no end. */
+	if (world->dataplane->pausing)
+		return;
+	plan = random_plan(world);
 	if (dataplane_set_plan(world->dataplane, &plan, &old) != 0)
 		return world_fail(world, "no memory for a plan");
 	world->moved_split += has_elephants(world);
@@ -1148,10 +1164,18 @@ uint32_t world_held(const struct world *world)
 	return sum;
 }
 
+static void free_rings(struct world *world)
+{
+	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
+		for (uint16_t j = 0; j < SIM_CONTAINERS; j++)
+			sim_free_rings(&world->containers[i][j]);
+}
+
 int world_check(struct world *world)
 {
 	struct sim_queue sum = sum_up(world);
 
+	free_rings(world);
 	world->floods_refused = sim_drops(world->dataplane, "flood_refused");
 	world->paths_refused = sim_drops(world->dataplane, "path_full");
 	if (!world->failed) {

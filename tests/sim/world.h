@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <rte_spinlock.h>
+
 #include "control/control.h"
 #include "engine/dataplane.h"
 #include "engine/lcore.h"
@@ -75,9 +77,31 @@ struct flow_list {
 	struct flow **flows;
 };
 
-/* A queue of a synthetic port; touched by its owner only, but for what is relaxed. */
+#define SIM_RING_SIZE 256
+#define SIM_BUFFER_SIZE 2048
+
+struct sim_peer;
+
+/* Frames that are copied side by side, and seen in their order. */
+struct sim_ring {
+	struct sim_peer *peer;
+	struct reservations reservations;
+	uint32_t next;	   /* buffer; who reserves: rw */
+	uint32_t released; /* buffers that have been seen; who publishes: wo (release) */
+	struct {
+		uint32_t length;
+		uint8_t data[SIM_BUFFER_SIZE];
+	} frames[SIM_RING_SIZE];
+};
+
+/* A queue of a synthetic port. One lcore at a time receives from it, and one sends by it; each has
+ * its part, but for what is relaxed, and replies. */
 struct sim_queue {
+	uint64_t receiving, sending; /* number of the port whose lcore does; or 0 */
+	struct reservations claims;
+	struct sim_ring *ring; /* NULL: it takes packets as they are */
 	uint64_t random;
+	uint64_t send_random;
 	uint16_t n_flows; /* relaxed: that have packets left */
 	struct flow_list elephants, mice;
 	struct flow_list *current; /* NULL: none yet */
@@ -88,8 +112,9 @@ struct sim_queue {
 	uint64_t refused_too_big;    /* of these, each alone */
 	bool too_big;		     /* why the last ones were refused */
 	uint64_t faulty[FAULTS_MAX]; /* given, with each of faults[] */
-	uint16_t n_replies;	     /* relaxed */
-	uint16_t n_ready;	     /* of these, those that are there by now */
+	rte_spinlock_t replies_lock;
+	uint16_t n_replies; /* relaxed */
+	uint16_t n_ready;   /* of these, those that are there by now */
 	struct rte_mbuf *replies[SIM_REPLIES_MAX];
 } __rte_cache_aligned;
 
@@ -99,11 +124,13 @@ struct world;
 struct sim_peer {
 	struct world *world;
 	uint16_t uplink;  /* uplinks */
+	bool rings;	  /* has rings of its own, that lcores use side by side */
 	uint16_t network; /* containers */
 	uint16_t place;
 	uint16_t owner; /* containers: of the port's queues; SIM_ANY before it came first */
 	uint16_t owners[SIM_QUEUES_MAX]; /* uplinks: of each queue */
 	struct port *port;		 /* the control side's; NULL while removed */
+	uint16_t n_ports;		 /* attached: relaxed */
 	struct sim_queue queues[SIM_QUEUES_MAX];
 };
 
