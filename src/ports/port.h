@@ -109,10 +109,10 @@ struct port_ops {
 	 * must be published by the lcore that has it, before its round ends as others see it.
 	 *
 	 * reserve: room for as many of n packets as the peer takes, from the front, at most
-	 * RESERVATION_PACKETS. Returns how many; -1: try again, as another lcore is at the same ring
-	 * just now, or has not published yet what fills it. None is reserved if it is 0 or -1, and
-	 * then there is nothing to be published.
-	 * fill: copies the packets there, which stay the caller's.
+	 * RESERVATION_PACKETS. Returns how many; -1: try again, as another lcore is at the same
+	 * ring just now, or has not published yet what fills it. None is reserved if it is 0 or -1,
+	 * and then there is nothing to be published. fill: copies the packets there, which stay the
+	 * caller's.
 	 */
 	int (*reserve)(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n,
 		struct reservation *reservation);
