@@ -29,6 +29,11 @@ uint32_t numbers_draw(uint16_t n)
 	return first;
 }
 
+void numbers_give_back(uint16_t n)
+{
+	drawn.next -= n;
+}
+
 uint16_t numbers_offset(const struct port *port)
 {
 	return port->uplink ? tunnel_overhead(TUNNEL_VXLAN) + INNER_OFFSET : INNER_OFFSET;

@@ -20,6 +20,9 @@ struct numbers {
 /* Draws numbers for n packets; returns the first. One lcore at a time. */
 uint32_t numbers_draw(uint16_t n);
 
+/* The last n drawn are of no packet. As numbers_draw(). */
+void numbers_give_back(uint16_t n);
+
 /* Where the number is in what the port gives or gets: uplinks have the outer headers. */
 uint16_t numbers_offset(const struct port *port);
 

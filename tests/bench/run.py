@@ -26,10 +26,12 @@ BENCHES = {
     "rings": "which rte_ring between two lcores: one or many producers, 8 or 16 bytes, in place",
     "simulate": "how many packets a second eight virtual lcores with costs from the table carry",
     "steer": "the modes that steer one flow over two lcores, on every path that comes up",
-    "two-core": "placements over two lcores: what virtual lcores predict, and what real ones do",
+    "two-core": "one flow on two lcores, in turns and placed: real ones, and what virtual ones predict",
 }
 # vhost-user takes 8 regions at most
-EAL_ARGUMENTS = {name: ["--single-file-segments"] for name in ("calibrate", "two-core")}
+EAL_ARGUMENTS = {name: ["--single-file-segments"] for name in ("calibrate", "turns", "two-core")}
+# All memory from the start: virtio-user tells vhost of more, which waits where vhost itself asks.
+MEMORY_MB = 256
 EAL_ARGUMENTS["reorder"] = ["--vdev=event_sw0"]
 COLUMNS = [("scenario", "scenario", "<"), ("system", "system", "<"), ("mode", "mode", "<"),
            ("policy", "policy", "<"), ("path", "path", "<"), ("structure", "structure", "<"),
@@ -41,7 +43,8 @@ COLUMNS = [("scenario", "scenario", "<"), ("system", "system", "<"), ("mode", "m
            ("merge_cycles", "merging", ">"), ("with_queues", "with queues", ">"),
            ("report_cycles", "cycles/report", ">"), ("bytes", "bytes", ">"),
            ("missed", "missed", ">"), ("mice_reported", "mice reported", ">"),
-           ("out_of_order", "out of order", ">"), ("most_held", "most held", ">"),
+           ("out_of_order", "out of order", ">"), ("limit", "limit", "<"),
+           ("reordered", "reordered", ">"), ("lost", "lost", ">"), ("most_held", "most held", ">"),
            ("extra_cycles", "more, cycles", ">"), ("steer_cycles", "steered, cycles", ">"),
            ("hop_cycles", "hop, cycles", ">"), ("times", "times", ">"),
            ("before", "carried before", ">"), ("after", "carried after", ">"),
@@ -63,11 +66,11 @@ def run(name, rounds, directory):
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
         raise weft_run.Failure("a benchmark of two lcores needs two cores")
-    memory = (["--in-memory"] if weft_run.huge_pages_free() >= 128
-              else ["--no-huge", "-m", "256", "--no-shconf"])
+    memory = (["--in-memory"] if weft_run.huge_pages_free() * weft_run.HUGE_PAGE_KB >=
+              MEMORY_MB * 1024 else ["--no-huge", "--no-shconf"])
     program = "bench-" + name.replace("-", "_")
     command = [os.path.join(weft_run.BUILD, program), "--no-pci", "--no-telemetry",
-               "--log-level=4", *EAL_ARGUMENTS.get(name, []), *memory,
+               "--log-level=4", *EAL_ARGUMENTS.get(name, []), *memory, "-m", str(MEMORY_MB),
                "--lcores", f"0@{cpus[0]},1@{cpus[0]},2@{cpus[1]}", "--", str(rounds), directory]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if result.returncode != 0:
@@ -206,7 +209,13 @@ def batches(rounds, directory):
     return run("batch", rounds, directory) + batch.measure(directory)
 
 
-NOT_A_PROGRAM = {"batch": batches, "hotspot": hotspot.measure, "simulate": simulate}
+def two_core(rounds, directory):
+    """Placements of stages; and lcores that take turns, beside vanilla."""
+    return run("two-core", rounds, directory) + run("turns", rounds, directory)
+
+
+NOT_A_PROGRAM = {"batch": batches, "hotspot": hotspot.measure, "simulate": simulate,
+                 "two-core": two_core}
 
 
 def parse_arguments():
