@@ -554,6 +554,13 @@ struct world *world_create(const struct world_config *config)
 	return world;
 }
 
+static void free_rings(struct world *world)
+{
+	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
+		for (uint16_t j = 0; j < SIM_CONTAINERS; j++)
+			sim_free_rings(&world->containers[i][j]);
+}
+
 void world_end(struct world *world)
 {
 	if (world->driver != NULL) {
@@ -564,6 +571,7 @@ void world_end(struct world *world)
 	world->control->pools = (struct pools){0}; /* the next world's, too */
 	control_free(world->control);
 	dataplane_free(world->dataplane);
+	free_rings(world);
 	world->control = NULL;
 	world->dataplane = NULL;
 }
@@ -1162,13 +1170,6 @@ uint32_t world_held(const struct world *world)
 			sum += door->merges[j].counters.held;
 	}
 	return sum;
-}
-
-static void free_rings(struct world *world)
-{
-	for (uint16_t i = 0; i < SIM_NETWORKS; i++)
-		for (uint16_t j = 0; j < SIM_CONTAINERS; j++)
-			sim_free_rings(&world->containers[i][j]);
 }
 
 int world_check(struct world *world)
