@@ -31,6 +31,7 @@ struct weft_config {
 	uint32_t mbuf_size;
 	uint32_t credits;
 	uint32_t fdb_size; /* entries */
+	bool sleeps;	   /* lcores that have nothing to do */
 	bool gro;	   /* coalesce where a container takes large segments */
 };
 

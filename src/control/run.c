@@ -194,6 +194,7 @@ int run_real(struct config *config, const struct run_options *options, struct er
 	struct dataplane_config settings = {
 		.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
 		.credits = config->weft.credits,
+		.sleeps = config->weft.sleeps,
 	};
 	struct dataplane *dataplane;
 	int status;

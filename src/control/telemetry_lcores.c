@@ -41,6 +41,8 @@ void telemetry_show_lcores(struct control *control, struct request *request)
 
 		rte_tel_data_add_dict_u64(row, "lcore", lcore->id);
 		add_time(row, &lcore->counters.time);
+		rte_tel_data_add_dict_u64(row, "asleep", counter_read(&lcore->idle.time));
+		rte_tel_data_add_dict_u64(row, "sleeps", number_read32(&lcore->idle.asleep));
 		rte_tel_data_add_dict_u64(row, "in_flight", in_flight(control->dataplane, lcore));
 		rte_tel_data_add_dict_u64(
 			row, "notices_lost", counter_read(&lcore->counters.notices_lost));

@@ -109,6 +109,7 @@ static int make_lcore(
 	if (lcore == NULL)
 		return -1;
 	lcore->index = index;
+	lcore->idle.wake_fd = lcore->idle.epoll_fd = -1;
 	lcore->id = id;
 	lcore->dataplane = dataplane;
 	lcore->context.hz = dataplane->clock.hz;
@@ -204,6 +205,14 @@ static void set_micro_flows(struct dataplane *dataplane, const struct micro_flow
 		dataplane->micro_flows.lcores[dataplane->micro_flows.n++] = i;
 }
 
+static int make_idle(struct dataplane *dataplane, struct error *error)
+{
+	for (uint16_t i = 0; i < dataplane->n_lcores && dataplane->sleeps; i++)
+		if (idle_init(&dataplane->lcores[i]->idle, error) != 0)
+			return -1;
+	return 0;
+}
+
 static int make_rcu(struct dataplane *dataplane)
 {
 	size_t size = rte_rcu_qsbr_get_memsize(LCORES_MAX);
@@ -230,6 +239,8 @@ static struct plan *publish_plan(struct dataplane *dataplane, struct plan *plan)
 	struct plan *old = dataplane->plan;
 
 	__atomic_store_n(&dataplane->plan, plan, __ATOMIC_RELEASE);
+	if (old != NULL)
+		idle_wake_all(dataplane);
 	return old;
 }
 
@@ -242,31 +253,46 @@ static int set_first_plan(struct dataplane *dataplane, const struct plan *plan)
 	return copy == NULL ? -1 : 0;
 }
 
+/* What depends on the configuration only. */
+static void configure(struct dataplane *dataplane, const struct dataplane_config *config)
+{
+	dataplane->clock = config->clock;
+	dataplane->n_lcores = config->n_lcores;
+	dataplane->credits = config->credits;
+	dataplane->sleeps = config->sleeps;
+	memcpy(dataplane->lcore_ids, config->lcore_ids, sizeof(dataplane->lcore_ids));
+	set_steering(dataplane, &config->steering);
+	set_micro_flows(dataplane, &config->micro_flows);
+}
+
+static int make_all(
+	struct dataplane *dataplane, const struct dataplane_config *config, struct error *error)
+{
+	if (moves_register() == 0 && make_rcu(dataplane) == 0 &&
+		make_lcores(dataplane, config) == 0 &&
+		set_first_plan(dataplane, &config->plan) == 0)
+		return make_idle(dataplane, error);
+	return error_set(error,
+		"not enough memory for %u lcores with %u 'credits' each ([weft]), and for %u "
+		"'elephants' of %u 'branches' at each that receives ([micro-flows]); lower them, "
+		"or give EAL more (-m, huge pages)",
+		config->n_lcores, config->credits, config->micro_flows.n_elephants,
+		config->micro_flows.n_branches);
+}
+
 struct dataplane *dataplane_create(const struct dataplane_config *config, struct error *error)
 {
 	struct dataplane *dataplane =
 		rte_zmalloc("dataplane", sizeof(*dataplane), RTE_CACHE_LINE_SIZE);
 
-	if (dataplane != NULL) {
-		dataplane->clock = config->clock;
-		dataplane->n_lcores = config->n_lcores;
-		dataplane->credits = config->credits;
-		memcpy(dataplane->lcore_ids, config->lcore_ids, sizeof(dataplane->lcore_ids));
-		set_steering(dataplane, &config->steering);
-		set_micro_flows(dataplane, &config->micro_flows);
-		if (moves_register() == 0 && make_rcu(dataplane) == 0 &&
-			make_lcores(dataplane, config) == 0 &&
-			set_first_plan(dataplane, &config->plan) == 0)
-			return dataplane;
-		dataplane_free(dataplane);
+	if (dataplane == NULL) {
+		error_set(error, "not enough memory; give EAL more (-m, huge pages)");
+		return NULL;
 	}
-	error_set(error,
-		"not enough memory for %u lcores with %u 'credits' each ([weft]), and for %u "
-		"'elephants' of %u 'branches' at each that receives ([micro-flows]); lower them, "
-		"or "
-		"give EAL more (-m, huge pages)",
-		config->n_lcores, config->credits, config->micro_flows.n_elephants,
-		config->micro_flows.n_branches);
+	configure(dataplane, config);
+	if (make_all(dataplane, config, error) == 0)
+		return dataplane;
+	dataplane_free(dataplane);
 	return NULL;
 }
 
@@ -285,6 +311,7 @@ static void free_lcore(struct lcore *lcore)
 	rte_free(lcore->turns);
 	for (unsigned int kind = 0; kind < FLOOD_KINDS; kind++)
 		rte_free(lcore->floods[kind].behind);
+	idle_free(&lcore->idle);
 	rte_free(lcore->outboxes);
 	rte_free(lcore->door);
 	rte_free(lcore->notices);
@@ -307,6 +334,7 @@ struct tables *dataplane_publish(struct dataplane *dataplane, struct tables *tab
 	struct tables *old = dataplane->tables;
 
 	__atomic_store_n(&dataplane->tables, tables, __ATOMIC_RELEASE);
+	idle_wake_all(dataplane);
 	return old;
 }
 
@@ -384,6 +412,7 @@ int dataplane_inject(struct dataplane *dataplane, struct rte_mbuf *mbuf, uint16_
 		rte_pktmbuf_free(mbuf);
 		return -1;
 	}
+	idle_wake_all(dataplane);
 	counter_add(&dataplane->main_created, 1);
 	return 0;
 }

@@ -28,6 +28,7 @@ struct dataplane {
 	struct micro_flows micro_flows;
 	uint16_t n_lcores;
 	uint32_t credits; /* packets that one lcore may have on their way */
+	bool sleeps;	  /* lcores that have nothing to do; real ones */
 	struct lcore *lcores[LCORES_MAX];
 	const struct path *paths[LCORES_MAX]; /* of each lcore's flow groups: steer/moves.h */
 	struct merge *merges[LCORES_MAX];     /* of each lcore's elephants */
@@ -57,6 +58,7 @@ struct dataplane_config {
 	uint16_t n_lcores;
 	unsigned int lcore_ids[LCORES_MAX]; /* EAL's */
 	uint32_t credits;
+	bool sleeps;
 };
 
 /* Makes the lcores and the rings between them. Main lcore; free with

@@ -65,7 +65,7 @@ static void look_around(struct lcore *lcore)
 {
 	load_update(&lcore->load, lcore->mark, lcore->counters.time.working, inbox_depth(lcore));
 	paths_look_around(lcore);
-	if (lcore->plan->by_right && lcore->plan->mode->adapts)
+	if (lcore->plan->by_right)
 		turns_look_around(lcore);
 	book(lcore, &lcore->counters.time.housekeeping);
 }
@@ -155,8 +155,13 @@ int lcore_run(void *argument)
 	struct lcore *lcore = argument;
 
 	lcore_begin(lcore);
-	while (!__atomic_load_n(&lcore->dataplane->stop, __ATOMIC_RELAXED))
-		lcore_poll(lcore);
+	lcore->idle.found_at = lcore->mark;
+	while (!__atomic_load_n(&lcore->dataplane->stop, __ATOMIC_RELAXED)) {
+		bool moved = lcore_poll(lcore);
+
+		if (lcore->dataplane->sleeps)
+			idle_round(lcore, moved);
+	}
 	lcore_end(lcore);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "engine/counters.h"
 #include "engine/dataplane.h"
 #include "engine/flood.h"
+#include "engine/idle.h"
 #include "engine/merging.h"
 #include "engine/parcel.h"
 #include "engine/turns.h"
@@ -119,6 +120,7 @@ struct lcore {
 	uint16_t helpers;    /* relaxed: lcores wanted at its queues beside it, where those adapt */
 
 	struct load load __rte_cache_aligned;
+	struct idle idle __rte_cache_aligned;
 	struct lcore_counters counters __rte_cache_aligned;
 	/* Packets of each door that ended here; doors sum these up. Written by this lcore only. */
 	uint64_t finished[LCORES_MAX + 1] __rte_cache_aligned;

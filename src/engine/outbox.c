@@ -24,6 +24,8 @@ static void flush(struct lcore *lcore, struct outbox *outbox)
 		if (!parcel_is_label(outbox->parcels[sent]))
 			outbox_lose(lcore, parcel_mbuf(outbox->parcels[sent]));
 	outbox->n = 0;
+	if (lcore->dataplane->sleeps)
+		idle_wake(&lcore->dataplane->lcores[outbox->receiver]->idle);
 }
 
 /* The lcore's outbox for another, with room for n words. */

@@ -337,13 +337,26 @@ static struct helpers_view look(struct lcore *lcore)
 	return view;
 }
 
+static void wake_others(const struct lcore *lcore)
+{
+	const struct dataplane *dataplane = lcore->dataplane;
+
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		if (dataplane->sleeps && i != lcore->index)
+			idle_wake(&dataplane->lcores[i]->idle);
+}
+
+/* Who sleeps does not see that an lcore has no time. Who is not wanted sleeps again. */
 void turns_look_around(struct lcore *lcore)
 {
 	struct turns *turns = lcore->turns;
 	const struct helpers_view view = look(lcore);
 
-	if (helpers_review(&turns->helpers, &view, lcore->dataplane->n_lcores - 1))
+	if (lcore->plan->mode->adapts &&
+		helpers_review(&turns->helpers, &view, lcore->dataplane->n_lcores - 1))
 		number_set16(&lcore->helpers, turns->helpers.n);
+	if (view.load >= (lcore->plan->mode->adapts ? HELPERS_NO_TIME : LOAD_FULL / 2))
+		wake_others(lcore);
 }
 
 /* ---- part by part ---- */

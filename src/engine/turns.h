@@ -52,11 +52,11 @@ static inline bool turns_has_reserved(const struct turns *turns)
 	return turns->n_handings > 0 || turns->n_claims > 0;
 }
 
-/* True if nothing is left to be done with batches. When a mode by owner has begun, some may still
- * be: their packets have ended, and their numbers have to be passed on. */
+/* True if nothing is left to be done. When a mode by owner has begun, something may be: batches
+ * whose packets have ended pass their numbers on, and what the main lcore has made is sent. */
 static inline bool turns_are_over(const struct turns *turns)
 {
-	return turns->n_waiting == 0 && !turns_has_reserved(turns);
+	return turns->n_waiting == 0 && !turns_has_reserved(turns) && batch_is_out(&turns->loose);
 }
 
 /* Takes turns at the queues: everything that can be done with batches, and if it may receive, new

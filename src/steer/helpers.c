@@ -5,7 +5,6 @@
 
 #include "steer/load.h"
 
-#define NO_TIME 950		 /* permille: then the queues fall behind, or soon will */
 #define PLENTY 750		 /* of the time that the others have: then one can be let go, */
 #define MAYBE 1050		 /* or perhaps */
 #define REST 4			 /* windows: loads are smoothed over as many */
@@ -68,9 +67,9 @@ bool helpers_review(struct helpers *helpers, const struct helpers_view *view, ui
 	count_proof(helpers);
 	if (helpers->rest > 0)
 		helpers->rest--;
-	else if (view->load >= NO_TIME && helpers->n < most)
+	else if (view->load >= HELPERS_NO_TIME && helpers->n < most)
 		call(helpers);
-	else if (view->load < NO_TIME && helpers->n > 0 && may_let_go(helpers, view))
+	else if (view->load < HELPERS_NO_TIME && helpers->n > 0 && may_let_go(helpers, view))
 		let_go(helpers);
 	return helpers->n != before;
 }

@@ -20,6 +20,12 @@ static void publish(struct load *load, uint32_t value)
 		__atomic_store_n(&load->value, value, __ATOMIC_RELAXED);
 }
 
+void load_rest(struct load *load)
+{
+	load->average = 0;
+	publish(load, 0);
+}
+
 /* The average lags behind; what waits is load already, and shows at once. */
 void load_update(struct load *load, uint64_t now, uint64_t busy, uint32_t depth)
 {

@@ -44,6 +44,9 @@ static inline bool load_is_due(const struct load *load, uint64_t now)
  * or was preempted); it then counts for as much as it is long. */
 void load_update(struct load *load, uint64_t now, uint64_t busy, uint32_t depth);
 
+/* The lcore has nothing to do, and will not look for a while: it has no load. */
+void load_rest(struct load *load);
+
 /* Permille. Any thread. */
 static inline uint32_t load_read(const struct load *load)
 {

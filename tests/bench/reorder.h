@@ -64,7 +64,7 @@ struct run {
 	uint64_t out_of_order; /* packets that came out at another's place */
 };
 
-extern struct run run;
+extern struct run the_run;
 
 /* Makes the packets and what systems need for all runs; ends the program if it cannot. */
 void systems_init(void);

@@ -29,7 +29,7 @@ static struct {
  * nothing to do, time passes. */
 static uint16_t serve_next(void)
 {
-	const struct scenario *scenario = run.scenario;
+	const struct scenario *scenario = the_run.scenario;
 	uint16_t slow = scenario->n_branches - 1, n;
 	uint32_t turn = branches.turn++;
 
@@ -46,13 +46,13 @@ static uint16_t serve_next(void)
 
 static bool has_room(void)
 {
-	return run.in - run.out + FIXTURE_BURST <= run.window;
+	return the_run.in - the_run.out + FIXTURE_BURST <= the_run.window;
 }
 
 static void carry(uint64_t n)
 {
-	for (uint64_t until = run.out + n; run.out < until;) {
-		while (has_room() && run.out < until)
+	for (uint64_t until = the_run.out + n; the_run.out < until;) {
+		while (has_room() && the_run.out < until)
 			active->split(systems_next_burst(), FIXTURE_BURST);
 		serve_next();
 		active->merge();
@@ -61,15 +61,15 @@ static void carry(uint64_t n)
 
 static void begin_run(enum kind kind, const struct scenario *scenario, bool written)
 {
-	uint64_t first = run.in; /* those that came last are in the caches */
+	uint64_t first = the_run.in; /* those that came last are in the caches */
 
-	memset(&run, 0, sizeof(run));
+	memset(&the_run, 0, sizeof(the_run));
 	memset(&branches, 0, sizeof(branches));
-	run.scenario = scenario;
-	run.written = written;
-	run.window = RTE_MAX(WINDOW_LEAST, 2 * scenario->n_branches * scenario->batch);
-	run.pool = written ? POOL : PACKETS;
-	run.in = run.out = first;
+	the_run.scenario = scenario;
+	the_run.written = written;
+	the_run.window = RTE_MAX(WINDOW_LEAST, 2 * scenario->n_branches * scenario->batch);
+	the_run.pool = written ? POOL : PACKETS;
+	the_run.in = the_run.out = first;
 	active = &systems[kind];
 	active->begin();
 }
@@ -77,9 +77,9 @@ static void begin_run(enum kind kind, const struct scenario *scenario, bool writ
 static void end_run(void)
 {
 	active->end();
-	if (active->orders && run.out_of_order > 0)
+	if (active->orders && the_run.out_of_order > 0)
 		rte_exit(EXIT_FAILURE, "bench-reorder: %s, %s: packets come out of order\n",
-			active->name, run.scenario->name);
+			active->name, the_run.scenario->name);
 }
 
 static struct result run_alone(enum kind kind, const struct scenario *scenario, bool written)
@@ -89,11 +89,11 @@ static struct result run_alone(enum kind kind, const struct scenario *scenario, 
 
 	begin_run(kind, scenario, written);
 	carry(WARM_UP);
-	out = run.out;
+	out = the_run.out;
 	begin = rte_rdtsc();
 	carry(RUN);
-	result.cycles = (double)(rte_rdtsc() - begin) / (run.out - out);
-	while (run.out < run.in) {
+	result.cycles = (double)(rte_rdtsc() - begin) / (the_run.out - out);
+	while (the_run.out < the_run.in) {
 		serve_next();
 		active->merge();
 	}
@@ -119,14 +119,14 @@ static uint64_t carry_over_there(uint64_t n)
 {
 	uint64_t busy = 0;
 
-	for (uint64_t until = run.out + n; run.out < until;) {
+	for (uint64_t until = the_run.out + n; the_run.out < until;) {
 		struct rte_mbuf **mbufs = has_room() ? systems_next_burst() : NULL;
-		uint64_t begin = rte_rdtsc(), out = run.out;
+		uint64_t begin = rte_rdtsc(), out = the_run.out;
 
 		if (mbufs != NULL)
 			active->split(mbufs, FIXTURE_BURST);
 		active->merge();
-		if (mbufs != NULL || run.out > out)
+		if (mbufs != NULL || the_run.out > out)
 			busy += rte_rdtsc() - begin;
 	}
 	return busy;
@@ -134,7 +134,7 @@ static uint64_t carry_over_there(uint64_t n)
 
 static void stop_branches(void)
 {
-	while (run.out < run.in)
+	while (the_run.out < the_run.in)
 		active->merge();
 	__atomic_store_n(&branches.stop, true, __ATOMIC_RELAXED);
 	rte_eal_wait_lcore(rounds_partner);
@@ -148,12 +148,12 @@ static struct result run_over_there(enum kind kind, const struct scenario *scena
 	begin_run(kind, scenario, written);
 	rte_eal_remote_launch(be_branches, NULL, rounds_partner);
 	carry_over_there(WARM_UP);
-	out = run.out;
+	out = the_run.out;
 	busy = __atomic_load_n(&branches.busy, __ATOMIC_RELAXED);
 	begin = rte_rdtsc();
 	busy = carry_over_there(RUN) + __atomic_load_n(&branches.busy, __ATOMIC_RELAXED) - busy;
-	result.pps = (double)(run.out - out) * rte_get_tsc_hz() / (rte_rdtsc() - begin);
-	result.cycles = (double)busy / (run.out - out);
+	result.pps = (double)(the_run.out - out) * rte_get_tsc_hz() / (rte_rdtsc() - begin);
+	result.cycles = (double)busy / (the_run.out - out);
 	stop_branches();
 	end_run();
 	return result;

@@ -43,7 +43,7 @@ struct buffer {
 /* They come in this order, again and again. */
 static struct rte_mbuf *packets[PACKETS];
 
-struct run run;
+struct run the_run;
 
 static void make_packets(void)
 {
@@ -77,18 +77,18 @@ static void write_lines(struct rte_mbuf **mbufs, uint16_t n)
 
 struct rte_mbuf **systems_next_burst(void)
 {
-	struct rte_mbuf **mbufs = &packets[run.in % run.pool];
+	struct rte_mbuf **mbufs = &packets[the_run.in % the_run.pool];
 
-	if (run.written)
+	if (the_run.written)
 		write_lines(mbufs, FIXTURE_BURST);
-	run.in += FIXTURE_BURST;
+	the_run.in += FIXTURE_BURST;
 	return mbufs;
 }
 
 /* On a branch, as its stages would. */
 static void read_lines(struct rte_mbuf **mbufs, uint16_t n)
 {
-	for (uint16_t i = 0; run.written && i < n; i++) {
+	for (uint16_t i = 0; the_run.written && i < n; i++) {
 		uint64_t sum = mbufs[i]->pkt_len + data_of(mbufs[i])->words[0];
 
 		asm volatile("" : : "r"(sum));
@@ -99,7 +99,7 @@ static void read_lines(struct rte_mbuf **mbufs, uint16_t n)
 static void pass(struct rte_mbuf **mbufs, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
-		run.out_of_order += mbufs[i] != packets[run.out++ % run.pool];
+		the_run.out_of_order += mbufs[i] != packets[the_run.out++ % the_run.pool];
 }
 
 /* ---- branches: a ring there and a ring back ---- */
@@ -190,12 +190,12 @@ static struct {
 static void plain_begin(void)
 {
 	memset(&plain, 0, sizeof(plain));
-	plain.left = run.scenario->batch;
+	plain.left = the_run.scenario->batch;
 }
 
 static uint16_t plain_next(uint16_t n)
 {
-	const struct scenario *scenario = run.scenario;
+	const struct scenario *scenario = the_run.scenario;
 	uint16_t taken;
 
 	if (plain.left == 0) {
@@ -232,7 +232,7 @@ static void rings_merge(void)
 {
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
 
-	for (uint16_t branch = 0; branch < run.scenario->n_branches; branch++) {
+	for (uint16_t branch = 0; branch < the_run.scenario->n_branches; branch++) {
 		uint16_t n = get_back(branch, mbufs);
 
 		pass(mbufs, n);
@@ -247,11 +247,11 @@ static void *merge_places;
 
 static void weft_begin(void)
 {
-	merge_places = rte_zmalloc("merge", merge_memory(run.scenario->n_branches, run.window), 0);
+	merge_places = rte_zmalloc("merge", merge_memory(the_run.scenario->n_branches, the_run.window), 0);
 	if (merge_places == NULL)
 		rte_exit(EXIT_FAILURE, "bench-reorder: no memory for the merge\n");
-	merge_init(&merge, merge_places, run.scenario->n_branches, run.window);
-	merge_begin(&merge, run.scenario->batch);
+	merge_init(&merge, merge_places, the_run.scenario->n_branches, the_run.window);
+	merge_begin(&merge, the_run.scenario->batch);
 	split_begin(&split, &merge);
 }
 
@@ -282,7 +282,7 @@ static void weft_merge_nothing(void)
 {
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
 
-	for (uint16_t branch = 0; branch < run.scenario->n_branches; branch++) {
+	for (uint16_t branch = 0; branch < the_run.scenario->n_branches; branch++) {
 		uint16_t n = get_back(branch, mbufs);
 
 		merge.arrived[branch] += n;
@@ -370,7 +370,7 @@ static void weft_unlabel(void)
 {
 	struct parcel parcels[2 * FIXTURE_BURST];
 
-	for (uint16_t branch = 0; branch < run.scenario->n_branches; branch++) {
+	for (uint16_t branch = 0; branch < the_run.scenario->n_branches; branch++) {
 		uint16_t n = get(back[branch], parcels, 2 * FIXTURE_BURST), end;
 
 		for (uint16_t i = 0; i < n; i = end) {
@@ -385,7 +385,7 @@ static void weft_unlabel(void)
 
 static void weft_merge(void)
 {
-	for (uint16_t branch = 0; branch < run.scenario->n_branches; branch++)
+	for (uint16_t branch = 0; branch < the_run.scenario->n_branches; branch++)
 		weft_merge_branch(branch);
 }
 
@@ -398,7 +398,7 @@ static void reorder_begin(void)
 {
 	plain_begin();
 	seqn = 0;
-	reorder = rte_reorder_create("reorder", rte_socket_id(), rte_align32pow2(2 * run.window));
+	reorder = rte_reorder_create("reorder", rte_socket_id(), rte_align32pow2(2 * the_run.window));
 	if (reorder == NULL)
 		rte_exit(EXIT_FAILURE, "bench-reorder: no memory for rte_reorder\n");
 }
@@ -435,7 +435,7 @@ static void reorder_merge(void)
 {
 	struct rte_mbuf *mbufs[FIXTURE_BURST];
 
-	for (uint16_t branch = 0; branch < run.scenario->n_branches; branch++) {
+	for (uint16_t branch = 0; branch < the_run.scenario->n_branches; branch++) {
 		uint16_t n = get_back(branch, mbufs);
 
 		if (n > 0)
@@ -459,7 +459,7 @@ static void fetch(void)
 {
 	struct rte_mbuf *mbufs[DISTRIBUTED];
 
-	for (uint16_t branch = 0; branch < run.scenario->n_branches; branch++) {
+	for (uint16_t branch = 0; branch < the_run.scenario->n_branches; branch++) {
 		int n = rte_distributor_poll_pkt(distributor, branch, mbufs);
 
 		if (n > 0)
@@ -476,7 +476,7 @@ static void request(uint16_t branch, struct rte_mbuf **mbufs, uint16_t n)
 
 static void distributor_begin(void)
 {
-	uint16_t n = run.scenario->n_branches;
+	uint16_t n = the_run.scenario->n_branches;
 	char name[32];
 
 	snprintf(name, sizeof(name), "distributor %u", n);
@@ -594,7 +594,7 @@ static void event_begin(void)
 		.nb_atomic_order_sequences = WINDOW_LEAST};
 
 	check_event(rte_event_queue_setup(event_device, ORDERED_QUEUE, &ordered), "ordered queue");
-	for (uint8_t branch = 0; branch < run.scenario->n_branches; branch++)
+	for (uint8_t branch = 0; branch < the_run.scenario->n_branches; branch++)
 		link_event_port(branch, ORDERED_QUEUE);
 	check_event(rte_event_dev_start(event_device), "start");
 }
@@ -603,7 +603,7 @@ static void event_end(void)
 {
 	uint8_t queue = ORDERED_QUEUE;
 
-	for (uint8_t branch = 0; branch < run.scenario->n_branches; branch++)
+	for (uint8_t branch = 0; branch < the_run.scenario->n_branches; branch++)
 		rte_event_port_unlink(event_device, branch, &queue, 1);
 	rte_event_dev_stop(event_device);
 }

@@ -504,6 +504,7 @@ static struct dataplane *make_dataplane(struct world *world, struct error *error
 		.clock = {.read = clock_tsc, .hz = rte_get_tsc_hz()},
 		.n_lcores = config->n_lcores,
 		.credits = config->credits,
+		.sleeps = config->threads && config->seed % 2,
 		.steering = {.policy = policy_find("two-choice"), .threshold = LOAD_FULL / 2},
 	};
 	unsigned int id = rte_get_main_lcore();

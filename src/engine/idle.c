@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "engine/idle.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_pause.h>
+
+#include "engine/door.h"
+#include "engine/lcore.h"
+#include "engine/steering.h"
+
+#define AWAKE_US 50	 /* of rounds that find nothing, before it sleeps */
+#define NAP_MIN_NS 2000	 /* where queues must be polled, */
+#define NAP_MAX_NS 50000 /* and at most: what a packet may have to wait */
+#define SLEEP_MS 10	 /* at most; nothing depends on it */
+
+/* ---- making ---- */
+
+static int watch(const struct idle *idle, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+
+	if (epoll_ctl(idle->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST)
+		return 0;
+	return -1;
+}
+
+int idle_init(struct idle *idle, struct error *error)
+{
+	idle->nap_ns = NAP_MIN_NS;
+	idle->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	idle->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (idle->wake_fd < 0 || idle->epoll_fd < 0 || watch(idle, idle->wake_fd) != 0)
+		return error_set(error, "lcores cannot sleep: no descriptors are left (%s)",
+			strerror(errno));
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0)
+		return error_set(error,
+			"lcores cannot sleep: the kernel has no membarrier (%s); say 'idle = poll' "
+			"in [weft]",
+			strerror(errno));
+	return 0;
+}
+
+void idle_free(struct idle *idle)
+{
+	if (idle->wake_fd >= 0)
+		close(idle->wake_fd);
+	if (idle->epoll_fd >= 0)
+		close(idle->epoll_fd);
+}
+
+/* ---- waking ---- */
+
+void idle_write(const struct idle *idle)
+{
+	const uint64_t one = 1;
+
+	/* It cannot block; if the counter is full, the sleeper has been told. */
+	(void)!write(idle->wake_fd, &one, sizeof(one));
+}
+
+void idle_wake_all(struct dataplane *dataplane)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
+		if (dataplane->sleeps)
+			idle_wake(&dataplane->lcores[i]->idle);
+}
+
+/* ---- sleeping ---- */
+
+static bool is_anything_inside(const struct lcore *lcore)
+{
+	uint64_t ended = 0;
+
+	for (uint16_t i = 0; i < lcore->dataplane->n_lcores; i++)
+		ended += counter_read(lcore->finished_at[i]);
+	return lcore->counters.admitted != ended;
+}
+
+/* Nothing waits on the lcore for its next round, and nothing of what it let in is on its way. */
+static bool may_sleep(const struct lcore *lcore)
+{
+	return !flood_is_on(lcore) && lcore->kept == 0 && lcore->door->moves.n_moving == 0 &&
+	       !steering_waits(lcore->door) &&
+	       (lcore->turns == NULL || turns_are_over(lcore->turns)) &&
+	       !is_anything_inside(lcore) &&
+	       !__atomic_load_n(&lcore->dataplane->stop, __ATOMIC_RELAXED);
+}
+
+/* Asks the peers of the queues that the lcore owns to wake it, or no more to. False if a queue has
+ * no descriptor. Others may receive from them, too, but only the owner sleeps at them: so who asks
+ * is one. */
+static bool watch_queues(struct lcore *lcore, bool on)
+{
+	const struct tables *tables = lcore->context.tables;
+	bool all = true;
+
+	for (uint16_t i = tables->owned_begin[lcore->index];
+		i < tables->owned_begin[lcore->index + 1]; i++) {
+		const struct owned_queue *own = &tables->owned[i];
+		int fd = -1;
+
+		if (own->port->ops->watch != NULL)
+			fd = own->port->ops->watch(own->port, own->queue, on);
+		all &= fd >= 0 && (!on || watch(&lcore->idle, fd) == 0);
+	}
+	return all;
+}
+
+static void nap(struct idle *idle)
+{
+	const struct timespec time = {.tv_nsec = idle->nap_ns};
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+	idle->nap_ns = RTE_MIN(2 * idle->nap_ns, (uint32_t)NAP_MAX_NS);
+}
+
+static void sleep_until_woken(struct idle *idle)
+{
+	struct epoll_event event;
+
+	(void)epoll_wait(idle->epoll_fd, &event, 1, SLEEP_MS);
+}
+
+/* While it sleeps, nobody waits for the lcore, and it has no load. */
+static void sleep_now(struct lcore *lcore, bool is_watched)
+{
+	struct dataplane *dataplane = lcore->dataplane;
+	uint64_t begin = lcore->mark, now;
+
+	load_rest(&lcore->load);
+	rte_rcu_qsbr_thread_offline(dataplane->rcu, lcore->index);
+	if (is_watched)
+		sleep_until_woken(&lcore->idle);
+	else
+		nap(&lcore->idle);
+	rte_rcu_qsbr_thread_online(dataplane->rcu, lcore->index);
+	now = clock_read(&dataplane->clock);
+	counter_add(&lcore->counters.time.idle, now - begin);
+	counter_add(&lcore->idle.time, now - begin);
+	lcore->mark = now;
+}
+
+static void set_asleep(struct idle *idle, bool asleep)
+{
+	__atomic_store_n(&idle->asleep, asleep, __ATOMIC_RELAXED);
+	if (asleep)
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+/* What came after the last round, and before the peers knew, is found by one more. The tables of
+ * that round are those of the queues that are watched no more. */
+static void fall_asleep(struct lcore *lcore)
+{
+	bool is_watched = watch_queues(lcore, true);
+
+	set_asleep(&lcore->idle, true);
+	if (lcore_poll(lcore))
+		lcore->idle.found_at = lcore->mark;
+	else if (may_sleep(lcore))
+		sleep_now(lcore, is_watched);
+	set_asleep(&lcore->idle, false);
+	watch_queues(lcore, false);
+}
+
+void idle_round(struct lcore *lcore, bool moved)
+{
+	uint64_t awake = AWAKE_US * (lcore->dataplane->clock.hz / 1000000);
+
+	if (moved) {
+		lcore->idle.found_at = lcore->mark;
+		lcore->idle.nap_ns = NAP_MIN_NS;
+	} else if (lcore->mark - lcore->idle.found_at < awake || !may_sleep(lcore)) {
+		rte_pause();
+	} else {
+		fall_asleep(lcore);
+	}
+}
