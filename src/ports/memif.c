@@ -63,7 +63,7 @@ static int config_check(const struct port *port, struct error *error)
 	if (config->ring_size & (config->ring_size - 1))
 		return error_set(error, "ring-size: %u: a memif ring's size is a power of two",
 			config->ring_size);
-	if (memif_kick_init() != 0)
+	if (kick_init() != 0)
 		return error_set(error, "asynchronous I/O (io_setup): %s", strerror(errno));
 	if (unix_socket_claim(config->path, SOCK_SEQPACKET, error) != 0)
 		return error_prefix(error, "path: ");

@@ -146,7 +146,7 @@ const char *memif_connection_add_ring(struct memif_connection *connection,
 		connection->n_from_client++;
 		return NULL; /* weft polls: the eventfd is of no use */
 	}
-	if (*fd < 0 || memif_kick(*fd) != 0)
+	if (*fd < 0 || kick(*fd) != 0)
 		return "a ring comes with an eventfd";
 	connection->n_to_client++;
 	queue->event_fd = *fd;

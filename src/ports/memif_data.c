@@ -363,7 +363,7 @@ static void client_notify(const struct memif_queue *queue)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (unlikely(!(__atomic_load_n(&queue->ring->flags, __ATOMIC_RELAXED) &
 		       MEMIF_RING_NO_INTERRUPT)))
-		memif_kick(queue->event_fd);
+		kick(queue->event_fd);
 }
 
 uint16_t memif_send(struct port *port, uint16_t index, struct rte_mbuf **mbufs, uint16_t n)

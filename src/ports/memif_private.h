@@ -8,6 +8,7 @@
 
 #include <rte_branch_prediction.h>
 
+#include "ports/kick.h"
 #include "ports/memif_protocol.h"
 #include "ports/port.h"
 
@@ -17,7 +18,6 @@
  *   memif_control.c     one client's messages                       main lcore
  *   memif_connection.c  the client's memory and rings               main lcore
  *   memif_data.c        receive and send                            the queue's owner
- *   memif_kick.c        a client's interrupt                        the queue's owner
  */
 
 #define MEMIF_REGIONS_MAX 32
@@ -112,11 +112,5 @@ void memif_refuse(int socket, const char *reason);
 
 uint16_t memif_receive(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 uint16_t memif_send(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
-
-/* Makes the process ready to kick; returns -1 with errno. Main lcore; again is harmless. */
-int memif_kick_init(void);
-/* Raises the interrupt of an eventfd. Never blocks, whatever the client does with its end.
- * Returns -1 if `event_fd` is no eventfd. */
-int memif_kick(int event_fd);
 
 #endif

@@ -1584,7 +1584,7 @@ static int environment_make(void **state)
 	events = events_create();
 	if (pool == NULL || rcu == NULL || events == NULL || rte_rcu_qsbr_init(rcu, 1) != 0)
 		return -1;
-	return memif_kick_init(); /* its one descriptor belongs to the process */
+	return kick_init(); /* its one descriptor belongs to the process */
 }
 
 static int environment_end(void **state)

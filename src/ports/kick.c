@@ -6,14 +6,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "ports/memif_private.h"
+#include <rte_common.h>
+
+#include "ports/kick.h"
 
 /*
- * A client that wants interrupts gives us an eventfd. Writing to it could stall an lcore for good:
- * the file's flags are the client's too, so it can take O_NONBLOCK away and fill the counter. The
+ * A peer that wants interrupts gives us an eventfd. Writing to it could stall an lcore for good:
+ * the file's flags are the peer's too, so it can take O_NONBLOCK away and fill the counter. The
  * kernel's own signal for "asynchronous request done" never waits, and is accepted for eventfds
  * only. So a kick is a request that is done at once (is a readable file readable?), with the
- * client's eventfd as the one to tell. The completions are of no interest and are thrown away when
+ * peer's eventfd as the one to tell. The completions are of no interest and are thrown away when
  * their ring is full. One context serves the process; the kernel lets any thread use it.
  */
 #define COMPLETIONS 512
@@ -21,7 +23,7 @@
 static aio_context_t context;
 static int readable = -1; /* an eventfd that nobody reads */
 
-int memif_kick_init(void)
+int kick_init(void)
 {
 	if (context == 0 && syscall(SYS_io_setup, COMPLETIONS, &context) != 0)
 		return -1;
@@ -40,7 +42,7 @@ static void completions_discard(void)
 		;
 }
 
-int memif_kick(int event_fd)
+int kick(int event_fd)
 {
 	struct iocb request = {
 		.aio_lio_opcode = IOCB_CMD_POLL,
