@@ -71,6 +71,7 @@ struct peer_buffer {
 	uint32_t length; /* bytes; what may be written, or is to be read */
 	uint16_t id;	 /* the ring's */
 	bool ends;	 /* the packet's last one */
+	uint8_t slots; /* virtqueues: the ring's, that it gives back as the last one under its id */
 };
 
 #define RESERVATION_PACKETS 64
