@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vhost-user ports: weft is the backend of a container's virtio-user (or a guest's virtio-net). The
- * library copies packets in and out of the container's memory, so weft's own is never lent.
+ * vhost-user ports: weft is the backend of a container's virtio-user (or a guest's virtio-net).
+ * librte_vhost speaks with the front end and maps its memory; the rings are ours (virtqueue.h). We
+ * copy in and out of the container's memory, so weft's own is never lent.
  *
- * The library's control thread tells of containers coming and going, and of each ring that is ready
- * or no longer so. It takes notes; the main lcore, once a housekeeping, shares the rings out among
- * the port's queues. A ring whose eventfd the front end exchanges is not ready for the length of
- * one message, and flows must not go elsewhere meanwhile: while a container is served, rings are
- * shared out anew only when two rounds running have found the same ones. A message that takes
- * longer than that, as its thread had no CPU, does move flows, there and back.
+ * The library's control thread tells of containers coming and going, of each ring that is ready or
+ * no longer so, and of each message before and after it acts on it. A ring is lent to the lcores
+ * while it is ready; before a message that may change something about it (its addresses, its
+ * eventfds, the memory), it is taken back.
  *
- * Protocol: the main lcore stores the device's id (release) when the rings are shared out; lcores
- * load it (acquire) for each burst; when the container goes, the control thread stores -1 and waits
- * for all lcores to end their round before the library frees the device. A ring that is switched
- * off needs no such wait: the library refuses to use it as of then, under a lock that it has for
- * each ring. Nor could there be one: it holds all of these locks while it tells of a ring, and an
- * lcore may be waiting for one of them.
+ * Which of the port's queues serves which rings is the main lcore's affair, once a housekeeping. A
+ * ring whose eventfd the front end exchanges is not ready for the length of one message, and flows
+ * must not go elsewhere meanwhile: while a container is served, rings are shared out anew only when
+ * two rounds running have found the same ones. A message that takes longer than that, as its thread
+ * had no CPU, does move flows, there and back.
  *
- * `ports.mutex` is never taken in vring_state_changed(), for this reason, and never by an lcore.
+ * Protocol: the control thread stores a ring's pointer (release) when it is lent; lcores load it
+ * (acquire) for each burst. To take it back it stores NULL, waits until all lcores have ended their
+ * round, so that all that was reserved is published, and tells the library how far the ring is.
+ * Lcores never take a lock of the library's, and it may hold those meanwhile.
  */
+#include <errno.h>
 #include <linux/virtio_net.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -26,16 +28,47 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <rte_log.h>
 #include <rte_malloc.h>
 #include <rte_vhost.h>
 
+#include "ports/kick.h"
 #include "ports/large_segment.h"
 #include "ports/port.h"
 #include "ports/unix_socket.h"
+#include "ports/virtqueue.h"
 
 #define NO_DEVICE (-1)
-#define RESET_OWNER 4 /* a vhost-user message, which the library's headers do not name */
+
+/* Messages of vhost-user, which the library's headers do not name. */
+enum {
+	GET_FEATURES = 1,
+	SET_OWNER = 3,
+	RESET_OWNER = 4,
+	SET_VRING_NUM = 8,
+	SET_VRING_ADDR = 9,
+	SET_VRING_BASE = 10,
+	GET_VRING_BASE = 11,
+	SET_VRING_KICK = 12,
+	SET_VRING_CALL = 13,
+	SET_VRING_ERR = 14,
+	GET_PROTOCOL_FEATURES = 15,
+	SET_PROTOCOL_FEATURES = 16,
+	GET_QUEUE_NUM = 17,
+	SET_VRING_ENABLE = 18,
+	NET_SET_MTU = 20,
+	SET_STATUS = 39,
+	GET_STATUS = 40,
+};
+
+/* How they begin. */
+struct message {
+	uint32_t type;
+	uint32_t flags;
+	uint32_t size;
+	uint32_t ring; /* of messages that are of one ring; in the lowest byte, if it is an
+			  eventfd's */
+	uint32_t value;
+};
 
 /* What a container is offered of what the library can; the rest is switched off. The table in
  * docs/design/ports.md says what weft does with each of them, and why it does not with others. */
@@ -43,13 +76,12 @@
 	(1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM | 1ULL << VIRTIO_NET_F_MTU |  \
 		1ULL << VIRTIO_NET_F_MRG_RXBUF | 1ULL << VIRTIO_NET_F_CTRL_VQ |                    \
 		1ULL << VIRTIO_NET_F_CTRL_RX | 1ULL << VIRTIO_NET_F_GUEST_ANNOUNCE |               \
-		1ULL << VIRTIO_NET_F_MQ | 1ULL << VHOST_F_LOG_ALL | 1ULL << VIRTIO_F_ANY_LAYOUT |  \
+		1ULL << VIRTIO_NET_F_MQ | 1ULL << VIRTIO_F_ANY_LAYOUT |                            \
 		1ULL << VIRTIO_RING_F_INDIRECT_DESC | 1ULL << VIRTIO_RING_F_EVENT_IDX |            \
 		1ULL << VHOST_USER_F_PROTOCOL_FEATURES | 1ULL << VIRTIO_F_VERSION_1 |              \
 		1ULL << VIRTIO_F_RING_PACKED | 1ULL << VIRTIO_F_IN_ORDER)
 #define PROTOCOL_FEATURES                                                                          \
-	(1ULL << VHOST_USER_PROTOCOL_F_MQ | 1ULL << VHOST_USER_PROTOCOL_F_LOG_SHMFD |              \
-		1ULL << VHOST_USER_PROTOCOL_F_RARP | 1ULL << VHOST_USER_PROTOCOL_F_REPLY_ACK |     \
+	(1ULL << VHOST_USER_PROTOCOL_F_MQ | 1ULL << VHOST_USER_PROTOCOL_F_REPLY_ACK |              \
 		1ULL << VHOST_USER_PROTOCOL_F_NET_MTU | 1ULL << VHOST_USER_PROTOCOL_F_STATUS)
 
 /* What a container has that takes large segments, and what offers them to it. */
@@ -68,21 +100,28 @@ struct rings {
 	uint64_t words[RINGS_MAX / 64];
 };
 
-/* The rings that one of the port's queues serves; main: wo, the queue's owner: ro. All of a port's
- * queues have one owner, so a flow is one lcore's whichever ring it comes through. Each field is
- * good by itself: one that is out of date names a ring that the library will not use. */
+/* The rings that one of the port's queues serves; main: wo, who has the right to receive or to send
+ * by the queue: ro. Each field is good by itself: one that is out of date names a ring that another
+ * queue serves, too, or that is not lent. */
 struct vhost_queue {
 	uint16_t to;	 /* the one it sends by, or NO_RING */
 	uint16_t n_from; /* those it receives by */
-	uint16_t next;	 /* of from[]: whose turn it is; the owner's own */
+	uint16_t next;	 /* of from[]: whose turn it is; who receives: rw */
 	uint8_t from[RINGS_MAX / 2];
+	/* The largest packet that the last reservation could have had buffers for; who sends: rw */
+	uint32_t room __rte_cache_aligned;
 } __rte_cache_aligned;
 
 struct vhost {
-	int device;	    /* NO_DEVICE or the library's id; lcores: ro */
-	int ready;	    /* the device that may be served; under ports.mutex */
+	bool served;	    /* there is a container whose rings are shared out */
+	int ready;	    /* the device that may be served, or NO_DEVICE; under ports.mutex */
 	struct rings rings; /* that are shared out; main */
 	struct rings found; /* by the last round; main */
+	/* What lcores may use, NULL: nothing; control threads: wo. */
+	struct virtqueue *lent[RINGS_MAX];
+	/* The same, lent or not; stays until the port ends; control threads: rw, main: their faults
+	 * alone. */
+	struct virtqueue *made[RINGS_MAX];
 	struct vhost_queue queues[];
 };
 
@@ -118,15 +157,175 @@ static void forget_rings(int device)
 		__atomic_store_n(&ready_rings[device].words[i], 0, __ATOMIC_RELAXED);
 }
 
-/* The library has reset all rings, and tells of none of them. The message begins with its type. */
-static enum rte_vhost_msg_result message_handled(int device, void *message)
+/* ---- lending rings to the lcores ---- */
+
+static bool has_ring(const struct rings *rings, uint16_t ring)
 {
-	if (*(const uint32_t *)message == RESET_OWNER)
-		forget_rings(device);
+	return rings->words[ring / 64] >> ring % 64 & 1;
+}
+
+static struct rings rings_of(int device)
+{
+	struct rings rings;
+
+	for (size_t i = 0; i < RTE_DIM(rings.words); i++)
+		rings.words[i] = __atomic_load_n(&ready_rings[device].words[i], __ATOMIC_RELAXED);
+	return rings;
+}
+
+/* Mergeable buffers, as a container without them would need one of 64 KB for each packet. */
+static bool takes_large_segments(uint64_t features)
+{
+	return (features & FEATURES_LARGE) == FEATURES_LARGE;
+}
+
+static struct virtqueue *make_ring(struct vhost *vhost, const struct port *port, uint16_t ring)
+{
+	if (vhost->made[ring] == NULL)
+		__atomic_store_n(&vhost->made[ring],
+			rte_zmalloc_socket("virtqueue", sizeof(struct virtqueue),
+				RTE_CACHE_LINE_SIZE, port->environment.socket_id),
+			__ATOMIC_RELEASE);
+	return vhost->made[ring];
+}
+
+static void lend(struct port *port, int device, uint16_t ring)
+{
+	struct vhost *vhost = port->driver;
+	struct virtqueue *queue = make_ring(vhost, port, ring);
+	struct virtqueue_setup setup = {
+		.device = device, .ring = ring, .pool = port->environment.pool};
+
+	if (queue == NULL || rte_vhost_get_negotiated_features(device, &setup.features) != 0)
+		return;
+	setup.large_segments = takes_large_segments(setup.features);
+	if (virtqueue_init(queue, &setup) == 0)
+		__atomic_store_n(&vhost->lent[ring], queue, __ATOMIC_RELEASE);
+}
+
+/* All that are ready, but `except`. */
+static void lend_all(struct port *port, int device, uint16_t except)
+{
+	const struct vhost *vhost = port->driver;
+	struct rings rings = rings_of(device);
+
+	for (uint16_t ring = 0; ring < RINGS_MAX; ring++)
+		if (has_ring(&rings, ring) && vhost->lent[ring] == NULL && ring != except)
+			lend(port, device, ring);
+}
+
+/* Rings from `first` to before `end`. */
+static void take_back(struct port *port, int device, uint16_t first, uint16_t end)
+{
+	struct vhost *vhost = port->driver;
+	struct rings taken = {0};
+	bool any = false;
+
+	for (uint16_t ring = first; ring < end; ring++) {
+		if (vhost->lent[ring] == NULL)
+			continue;
+		any = true;
+		taken.words[ring / 64] |= UINT64_C(1) << ring % 64;
+		__atomic_store_n(&vhost->lent[ring], NULL, __ATOMIC_RELEASE);
+	}
+	if (any)
+		port_quiesce(port);
+	for (uint16_t ring = first; any && ring < end; ring++)
+		if (has_ring(&taken, ring))
+			virtqueue_save(vhost->made[ring], device, ring);
+}
+
+/* ---- the library's control thread: messages and events ---- */
+
+static bool is_served(const struct port *port, int device)
+{
+	const struct vhost *vhost = port->driver;
+	bool is_it;
+
+	pthread_mutex_lock(&ports.mutex);
+	is_it = vhost->ready == device;
+	pthread_mutex_unlock(&ports.mutex);
+	return is_it;
+}
+
+/* The port that this device has; NULL: it has none. */
+static struct port *port_of(int device)
+{
+	struct port *port = find_port(device);
+
+	return port != NULL && is_served(port, device) ? port : NULL;
+}
+
+/* What nothing of a ring, nor of the memory, follows from. */
+static bool is_harmless(const struct message *message)
+{
+	switch (message->type) {
+	case GET_FEATURES:
+	case SET_OWNER:
+	case SET_VRING_ERR:
+	case GET_PROTOCOL_FEATURES:
+	case SET_PROTOCOL_FEATURES:
+	case GET_QUEUE_NUM:
+	case NET_SET_MTU:
+	case SET_STATUS:
+	case GET_STATUS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The ring that a message is of, or NO_RING: it may be of all. */
+static uint16_t ring_of(const struct message *message)
+{
+	switch (message->type) {
+	case SET_VRING_NUM:
+	case SET_VRING_ADDR:
+	case SET_VRING_BASE:
+	case GET_VRING_BASE:
+	case SET_VRING_ENABLE:
+		return RTE_MIN(message->ring, (uint32_t)NO_RING);
+	case SET_VRING_KICK:
+	case SET_VRING_CALL:
+		return message->ring & 0xff;
+	default:
+		return NO_RING;
+	}
+}
+
+static enum rte_vhost_msg_result message_comes(int device, void *data)
+{
+	const struct message *message = data;
+	struct port *port = port_of(device);
+	uint16_t ring = ring_of(message);
+
+	if (port == NULL || is_harmless(message))
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	if (ring == NO_RING)
+		take_back(port, device, 0, RINGS_MAX);
+	else
+		take_back(port, device, ring, ring + 1);
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
-static const struct rte_vhost_user_extern_ops message_ops = {.post_msg_handle = message_handled};
+/* Whether rings are ready is told after this, if it changes; if it does not, only this is. A reset
+ * of all rings is told of by nothing else. */
+static enum rte_vhost_msg_result message_handled(int device, void *data)
+{
+	const struct message *message = data;
+	struct port *port = port_of(device);
+
+	if (message->type == RESET_OWNER)
+		forget_rings(device);
+	else if (port != NULL && !is_harmless(message))
+		lend_all(port, device,
+			message->type == SET_VRING_ENABLE && message->value == 0 ? ring_of(message)
+										 : NO_RING);
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static const struct rte_vhost_user_extern_ops message_ops = {
+	.pre_msg_handle = message_comes, .post_msg_handle = message_handled};
 
 static int new_connection(int device)
 {
@@ -138,11 +337,16 @@ static int vring_state_changed(int device, uint16_t ring, int enable)
 {
 	uint64_t *word = &ready_rings[device].words[ring / 64];
 	uint64_t bit = UINT64_C(1) << ring % 64;
+	struct port *port = port_of(device);
 
 	if (enable)
 		__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
 	else
 		__atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED);
+	if (port != NULL && enable)
+		lend_all(port, device, NO_RING);
+	else if (port != NULL)
+		take_back(port, device, ring, ring + 1);
 	return 0;
 }
 
@@ -161,33 +365,27 @@ static int new_device(int device)
 	if (is_first)
 		vhost->ready = device;
 	pthread_mutex_unlock(&ports.mutex);
-	return is_first ? 0 : -1;
-}
-
-static bool withdraw(struct port *port, int device)
-{
-	struct vhost *vhost = port->driver;
-	bool had_port;
-
-	pthread_mutex_lock(&ports.mutex);
-	had_port = vhost->ready == device;
-	if (had_port) {
-		vhost->ready = NO_DEVICE;
-		__atomic_store_n(&port->large_segments, false, __ATOMIC_RELAXED);
-		__atomic_store_n(&port->n_pairs, 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&vhost->device, NO_DEVICE, __ATOMIC_RELEASE);
-	}
-	pthread_mutex_unlock(&ports.mutex);
-	return had_port;
+	if (!is_first)
+		return -1;
+	lend_all(port, device, NO_RING);
+	return 0;
 }
 
 static void destroy_device(int device)
 {
-	struct port *port = find_port(device);
+	struct port *port = port_of(device);
+	struct vhost *vhost;
 
-	if (port == NULL || !withdraw(port, device))
+	if (port == NULL)
 		return;
-	port_quiesce(port);
+	vhost = port->driver;
+	pthread_mutex_lock(&ports.mutex);
+	vhost->ready = NO_DEVICE;
+	__atomic_store_n(&port->large_segments, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&port->n_pairs, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&vhost->served, false, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&ports.mutex);
+	take_back(port, device, 0, RINGS_MAX);
 	port_report(port, "the container is gone");
 }
 
@@ -200,104 +398,97 @@ static const struct rte_vhost_device_ops device_ops = {
 
 /* ---- the data path ---- */
 
-static int device_of(const struct port *port)
+static struct virtqueue *lent_ring(const struct vhost *vhost, uint16_t ring)
 {
-	const struct vhost *vhost = port->driver;
-
-	return __atomic_load_n(&vhost->device, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&vhost->lent[ring], __ATOMIC_ACQUIRE);
 }
 
-/* One burst of the next ring that has some. */
-static uint16_t vhost_receive(
-	struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+/* Of the next ring that has some. */
+static uint16_t vhost_claim(
+	struct port *port, uint16_t queue, uint16_t n, struct reservation *reservation)
 {
 	struct vhost *vhost = port->driver;
 	struct vhost_queue *own = &vhost->queues[queue];
-	int device = device_of(port);
 	uint16_t n_rings = __atomic_load_n(&own->n_from, __ATOMIC_RELAXED);
-	uint16_t received = 0;
+	uint16_t claimed = 0;
 
-	if (device == NO_DEVICE)
-		return 0;
-	for (uint16_t i = 0; i < RTE_MIN(n_rings, LOOKS_MAX) && received == 0; i++) {
+	for (uint16_t i = 0; i < RTE_MIN(n_rings, LOOKS_MAX) && claimed == 0; i++) {
+		struct virtqueue *ring;
+
 		if (own->next >= n_rings)
 			own->next = 0;
-		received = rte_vhost_dequeue_burst(device,
-			__atomic_load_n(&own->from[own->next++], __ATOMIC_RELAXED),
-			port->environment.pool, mbufs, n);
+		ring = lent_ring(vhost, __atomic_load_n(&own->from[own->next++], __ATOMIC_RELAXED));
+		if (ring != NULL)
+			claimed = virtqueue_claim(ring, n, reservation);
 	}
-	return received;
+	return claimed;
 }
 
-/* The library overwrites the checksum field of a large segment with what a NIC wants: a container
- * that passes the packet on, cut again, would send wrong checksums. It leaves the field as it is
- * where the headers are not all in the first mbuf, so they are parted here, without a copy. */
-static bool part_headers(struct rte_mbuf *mbuf)
+static void vhost_collect(
+	const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs)
 {
-	struct rte_mbuf *rest = rte_pktmbuf_alloc(mbuf->pool);
-
-	if (rest == NULL)
-		return false;
-	rte_pktmbuf_attach(rest, mbuf);
-	rte_pktmbuf_adj(rest, RTE_ETHER_HDR_LEN);
-	rest->next = mbuf->next;
-	mbuf->next = rest;
-	mbuf->nb_segs++;
-	mbuf->data_len = RTE_ETHER_HDR_LEN;
-	return true;
+	(void)port;
+	virtqueue_collect(reservation, mbufs);
 }
 
-/* How many packets, from the front, the container can be given. A large segment may still be on its
- * way when a container attaches that takes none. */
-static uint16_t prepare(const struct port *port, struct rte_mbuf **mbufs, uint16_t n)
+static int vhost_reserve(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n,
+	struct reservation *reservation)
 {
-	bool large_segments = __atomic_load_n(&port->large_segments, __ATOMIC_RELAXED);
+	struct vhost *vhost = port->driver;
+	struct vhost_queue *own = &vhost->queues[queue];
+	uint16_t to = __atomic_load_n(&own->to, __ATOMIC_RELAXED);
+	struct virtqueue *ring = to == NO_RING ? NULL : lent_ring(vhost, to);
 
-	for (uint16_t i = 0; i < n; i++) {
-		if (likely(!large_segment_is(mbufs[i])))
-			continue;
-		if (!large_segments)
-			return i;
-		large_segment_for_virtio(mbufs[i]);
-		if (!part_headers(mbufs[i]))
-			return i;
-	}
-	return n;
+	own->room = UINT32_MAX;
+	return ring == NULL ? 0 : virtqueue_reserve(ring, mbufs, n, reservation, &own->room);
 }
 
-static uint16_t vhost_send(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+static void vhost_fill(
+	const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs)
+{
+	(void)port;
+	virtqueue_fill(reservation, mbufs);
+}
+
+static void vhost_publish(struct port *port, struct reservation *reservation)
+{
+	(void)port;
+	virtqueue_publish(reservation);
+}
+
+/* A large segment may still be on its way when a container attaches that takes none. */
+static bool vhost_too_big(struct port *port, uint16_t queue, const struct rte_mbuf *mbuf)
 {
 	const struct vhost *vhost = port->driver;
-	int device = device_of(port);
-	uint16_t ring = __atomic_load_n(&vhost->queues[queue].to, __ATOMIC_RELAXED);
-	uint16_t sent;
 
-	if (device == NO_DEVICE || ring == NO_RING)
-		return 0;
-	n = prepare(port, mbufs, n);
-	sent = rte_vhost_enqueue_burst(device, ring, mbufs, n);
-	rte_pktmbuf_free_bulk(mbufs, sent);
-	return sent;
+	return mbuf->pkt_len > vhost->queues[queue].room ||
+	       (large_segment_is(mbuf) && !port_takes_large_segments(port));
 }
 
 static bool vhost_is_up(const struct port *port)
 {
-	return device_of(port) != NO_DEVICE && port_pairs(port) > 0;
+	const struct vhost *vhost = port->driver;
+
+	return __atomic_load_n(&vhost->served, __ATOMIC_RELAXED) && port_pairs(port) > 0;
 }
 
 /* ---- the main lcore: which queue serves which rings ---- */
 
-static bool has_ring(const struct rings *rings, uint16_t ring)
+static enum virtqueue_fault fault_of(const struct vhost *vhost, uint16_t ring)
 {
-	return rings->words[ring / 64] >> ring % 64 & 1;
+	const struct virtqueue *queue = __atomic_load_n(&vhost->made[ring], __ATOMIC_ACQUIRE);
+
+	return queue == NULL ? VIRTQUEUE_SOUND : __atomic_load_n(&queue->fault, __ATOMIC_RELAXED);
 }
 
-static struct rings rings_of(int device)
+/* Those that are ready and can be used. */
+static struct rings find_rings(const struct vhost *vhost)
 {
-	struct rings rings;
+	struct rings rings = rings_of(vhost->ready);
 
-	for (size_t i = 0; i < RTE_DIM(rings.words); i++)
-		rings.words[i] = __atomic_load_n(&ready_rings[device].words[i], __ATOMIC_RELAXED);
+	for (uint16_t ring = 0; ring < RINGS_MAX; ring++)
+		if (fault_of(vhost, ring) != VIRTQUEUE_SOUND)
+			rings.words[ring / 64] &= ~(UINT64_C(1) << ring % 64);
 	return rings;
 }
 
@@ -348,15 +539,6 @@ static uint16_t count_pairs(const struct rings *rings)
 	return n;
 }
 
-/* Mergeable buffers, as a container without them would need one of 64 KB for each packet. */
-static bool takes_large_segments(int device)
-{
-	uint64_t features;
-
-	return rte_vhost_get_negotiated_features(device, &features) == 0 &&
-	       (features & FEATURES_LARGE) == FEATURES_LARGE;
-}
-
 /* What is to be said of an MTU that the front end has told (QEMU's host_mtu), if it is too large
  * here. */
 static void describe_mtu(const struct port *port, int device, char *text, size_t size)
@@ -368,34 +550,43 @@ static void describe_mtu(const struct port *port, int device, char *text, size_t
 		snprintf(text, size, "; its MTU is %u, the network's %u", mtu, port->mtu);
 }
 
+/* The first of the container's rings that are broken. */
+static void describe_fault(const struct vhost *vhost, char *text, size_t size)
+{
+	text[0] = '\0';
+	for (uint16_t ring = 0; ring < RINGS_MAX && text[0] == '\0'; ring++)
+		if (fault_of(vhost, ring) != VIRTQUEUE_SOUND)
+			snprintf(text, size, "; ring %u is broken: %s", ring,
+				virtqueue_fault_text(fault_of(vhost, ring)));
+}
+
 static void report_pairs(struct port *port, int device)
 {
 	uint16_t there = rte_vhost_get_vring_num(device) / 2;
-	char mtu[64];
+	char mtu[64], fault[64];
 
 	describe_mtu(port, device, mtu, sizeof(mtu));
+	describe_fault(port->driver, fault, sizeof(fault));
 	if (port->n_pairs == there)
-		port_report(port, "container attached, %u queue pair%s%s", there,
-			there == 1 ? "" : "s", mtu);
+		port_report(port, "container attached, %u queue pair%s%s%s", there,
+			there == 1 ? "" : "s", mtu, fault);
 	else
-		port_report(port, "container attached, %u of %u queue pairs enabled%s",
-			port->n_pairs, there, mtu);
+		port_report(port, "container attached, %u of %u queue pairs enabled%s%s",
+			port->n_pairs, there, mtu, fault);
 }
 
 static void serve(struct port *port, int device, const struct rings *rings)
 {
 	struct vhost *vhost = port->driver;
+	uint64_t features = 0;
 
+	rte_vhost_get_negotiated_features(device, &features);
 	vhost->rings = *rings;
 	share_out_from(vhost, port->n_queues, rings);
 	share_out_to(vhost, port->n_queues, rings);
-	/* We poll: the container need not kick. */
-	for (uint16_t ring = 0; ring < RINGS_MAX; ring++)
-		if (has_ring(rings, ring))
-			rte_vhost_enable_guest_notification(device, ring, 0);
 	__atomic_store_n(&port->n_pairs, count_pairs(rings), __ATOMIC_RELAXED);
-	__atomic_store_n(&port->large_segments, takes_large_segments(device), __ATOMIC_RELAXED);
-	__atomic_store_n(&vhost->device, device, __ATOMIC_RELEASE);
+	__atomic_store_n(&port->large_segments, takes_large_segments(features), __ATOMIC_RELAXED);
+	__atomic_store_n(&vhost->served, true, __ATOMIC_RELAXED);
 	report_pairs(port, device);
 }
 
@@ -406,8 +597,8 @@ static void vhost_housekeep(struct port *port)
 
 	pthread_mutex_lock(&ports.mutex);
 	if (vhost->ready != NO_DEVICE) {
-		rings = rings_of(vhost->ready);
-		if (vhost->device == NO_DEVICE ||
+		rings = find_rings(vhost);
+		if (!vhost->served ||
 			(!same_rings(&rings, &vhost->rings) && same_rings(&rings, &vhost->found)))
 			serve(port, vhost->ready, &rings);
 		vhost->found = rings;
@@ -451,8 +642,7 @@ static int offer_features(const struct port *port)
 static int start(struct port *port, struct error *error)
 {
 	const char *path = port->config.path;
-	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS |
-			 (port->config.client ? RTE_VHOST_USER_CLIENT : 0);
+	uint64_t flags = port->config.client ? RTE_VHOST_USER_CLIENT : 0;
 
 	/* As client, too: for the container to listen there. */
 	if ((port->config.client ? unix_socket_directory(path, error)
@@ -480,12 +670,13 @@ static int vhost_attach(struct port *port, struct error *error)
 
 	if (vhost == NULL)
 		return error_set(error, "no memory for the port; give EAL more (-m, huge pages)");
-	vhost->device = NO_DEVICE;
+	if (kick_init() != 0) {
+		rte_free(vhost);
+		return error_set(error, "cannot use asynchronous requests: %s", strerror(errno));
+	}
 	vhost->ready = NO_DEVICE;
 	port->driver = vhost;
 	port->n_pairs = 0;
-	/* The library's data path would log, a line a burst, what a container does wrong. */
-	rte_log_set_level_pattern("lib.vhost.data", RTE_LOG_CRIT);
 	port_report(port, port->config.client ? "waiting for the container's socket"
 					      : "waiting for a container");
 	if (remember(port) == 0 && start(port, error) == 0)
@@ -499,9 +690,13 @@ static int vhost_attach(struct port *port, struct error *error)
 /* The library ends the connection, and destroy_device() runs, before unregister returns. */
 static void vhost_detach(struct port *port)
 {
+	struct vhost *vhost = port->driver;
+
 	rte_vhost_driver_unregister(port->config.path);
 	forget(port);
-	rte_free(port->driver);
+	for (uint16_t ring = 0; ring < RINGS_MAX; ring++)
+		rte_free(vhost->made[ring]);
+	rte_free(vhost);
 	port->driver = NULL;
 }
 
@@ -509,8 +704,14 @@ const struct port_ops vhost_port_ops = {
 	.type = "vhost-user",
 	.attach = vhost_attach,
 	.detach = vhost_detach,
-	.receive = vhost_receive,
-	.send = vhost_send,
+	.receive = port_receive_alone,
+	.send = port_send_alone,
+	.claim = vhost_claim,
+	.collect = vhost_collect,
+	.reserve = vhost_reserve,
+	.fill = vhost_fill,
+	.publish = vhost_publish,
+	.too_big = vhost_too_big,
 	.is_up = vhost_is_up,
 	.housekeep = vhost_housekeep,
 };
