@@ -136,9 +136,10 @@ struct port_ops {
 	 * The caller then drops it alone, and offers those behind it again. NULL: all can be. */
 	bool (*too_big)(struct port *port, uint16_t queue, const struct rte_mbuf *mbuf);
 
-	/* Asks the peer, or the driver, to wake who waits for the queue (on), or no more to. Returns
-	 * the descriptor that can be read when there may be packets, anew each time some come; -1:
-	 * there is none, and the queue must be polled. NULL: there never is. The queue's owner. */
+	/* Asks the peer, or the driver, to wake who waits for the queue (on), or no more to.
+	 * Returns the descriptor that can be read when there may be packets, anew each time some
+	 * come; -1: there is none, and the queue must be polled. NULL: there never is. The queue's
+	 * owner. */
 	int (*watch)(struct port *port, uint16_t queue, bool on);
 
 	/* True while a peer can take packets. */

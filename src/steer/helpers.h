@@ -14,8 +14,9 @@
  * packet costs less. So where it is not clear, the owner tries to do with one helper less; if it
  * has to call it back soon, the next try comes twice as late, after some seconds at last.
  */
-#define HELPERS_NO_TIME 950 /* permille of an lcore's time: its queues fall behind, or soon will   \
-			     */
+#define HELPERS_NO_TIME                                                                            \
+	950 /* permille of an lcore's time: its queues fall behind, or soon will                   \
+	     */
 
 struct helpers {
 	uint16_t n;	   /* wanted now */

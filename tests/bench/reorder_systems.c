@@ -247,7 +247,8 @@ static void *merge_places;
 
 static void weft_begin(void)
 {
-	merge_places = rte_zmalloc("merge", merge_memory(the_run.scenario->n_branches, the_run.window), 0);
+	merge_places =
+		rte_zmalloc("merge", merge_memory(the_run.scenario->n_branches, the_run.window), 0);
 	if (merge_places == NULL)
 		rte_exit(EXIT_FAILURE, "bench-reorder: no memory for the merge\n");
 	merge_init(&merge, merge_places, the_run.scenario->n_branches, the_run.window);
@@ -398,7 +399,8 @@ static void reorder_begin(void)
 {
 	plain_begin();
 	seqn = 0;
-	reorder = rte_reorder_create("reorder", rte_socket_id(), rte_align32pow2(2 * the_run.window));
+	reorder =
+		rte_reorder_create("reorder", rte_socket_id(), rte_align32pow2(2 * the_run.window));
 	if (reorder == NULL)
 		rte_exit(EXIT_FAILURE, "bench-reorder: no memory for rte_reorder\n");
 }
