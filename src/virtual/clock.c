@@ -197,6 +197,12 @@ void clock_end_round(struct virtual_driver *driver)
 	driver->current = NULL;
 }
 
+uint16_t virtual_current(const struct virtual_driver *driver)
+{
+	assert(driver->current != NULL);
+	return driver->current->lcore->index;
+}
+
 void virtual_pause(struct virtual_driver *driver)
 {
 	if (driver->config.measured)

@@ -174,7 +174,7 @@ bool device_give(struct device *device, uint16_t queue, struct rte_mbuf *mbuf, u
 		return false;
 	rte_ring_sp_enqueue(device->queues[queue].to_weft, mbuf);
 	device->given++;
-	virtual_wake(device->devices->driver, device->port->queues[queue].owner, now);
+	virtual_wake_receivers(device->devices->driver, device->port, queue, now);
 	return true;
 }
 
@@ -188,13 +188,33 @@ bool devices_are_empty(const struct devices *devices)
 	return true;
 }
 
-struct device_queue *devices_take_used(struct devices *devices, uint16_t lcore)
-{
-	struct device_queue *first = devices->used[lcore];
+/* ---- who uses them ---- */
 
-	for (struct device_queue *queue = first; queue != NULL; queue = queue->next_used) {
-		queue->used = false;
-		queue->received = queue->sent = 0;
+void device_use(struct device_queue *queue, uint16_t lcore, uint32_t received, uint32_t sent)
+{
+	struct device_use *use = &queue->uses[lcore], **used = &queue->device->devices->used[lcore];
+
+	use->received += received;
+	use->sent += sent;
+	queue->received += received;
+	queue->sent += sent;
+	if (use->listed)
+		return;
+	use->queue = queue;
+	use->listed = true;
+	use->next = *used;
+	*used = use;
+}
+
+struct device_use *devices_take_used(struct devices *devices, uint16_t lcore)
+{
+	struct device_use *first = devices->used[lcore];
+
+	for (struct device_use *use = first; use != NULL; use = use->next) {
+		use->queue->received -= use->received;
+		use->queue->sent -= use->sent;
+		use->received = use->sent = 0;
+		use->listed = false;
 	}
 	devices->used[lcore] = NULL;
 	return first;

@@ -21,16 +21,25 @@
 
 struct device;
 
+/* What the last round of an lcore received from a queue and sent by it, until the round's end has
+ * come. */
+struct device_use {
+	struct device_queue *queue;
+	uint32_t received;
+	uint32_t sent;
+	bool listed; /* in the lcore's list of those that are not empty */
+	struct device_use *next;
+};
+
 struct device_queue {
 	struct device *device;
 	uint16_t index;
 	struct rte_ring *to_weft;
 	struct rte_ring *from_weft;
-	/* What the owner's last round received and sent, until the round's end has come. */
-	uint32_t received;
-	uint32_t sent;
-	bool used; /* in the owner's list of queues with such */
-	struct device_queue *next_used;
+	/* EAL ids of the lcores that did so last: buffers come from their caches, or go there. */
+	unsigned int receiver, sender;
+	struct device_use uses[LCORES_MAX];
+	uint32_t received, sent; /* by all of them */
 };
 
 struct device {
@@ -52,7 +61,7 @@ struct devices {
 	struct virtual_driver *driver;
 	uint16_t n;
 	struct device list[RTE_MAX_ETHPORTS];
-	struct device_queue *used[LCORES_MAX]; /* of each lcore, since it was last asked for */
+	struct device_use *used[LCORES_MAX]; /* of each lcore, since it was last asked for */
 };
 
 struct config;
@@ -73,7 +82,7 @@ void devices_offer(struct devices *devices);
 /* By the port's name, or NULL. */
 struct device *device_find(struct devices *devices, const char *name, bool uplink);
 
-/* Puts a packet into a ring and wakes the lcore that polls it. False, and nothing is done, if the
+/* Puts a packet into a ring and wakes who may receive it. False, and nothing is done, if the
  * ring is full or weft does not have the port. */
 bool device_give(struct device *device, uint16_t queue, struct rte_mbuf *mbuf, uint64_t now);
 bool device_has_room(const struct device *device, uint16_t queue);
@@ -81,8 +90,11 @@ bool device_has_room(const struct device *device, uint16_t queue);
 /* Nothing waits to be received. */
 bool devices_are_empty(const struct devices *devices);
 
-/* The queues that an lcore has used since the last call, linked by next_used: what it has done
- * there is published. */
-struct device_queue *devices_take_used(struct devices *devices, uint16_t lcore);
+/* An lcore has received so many packets from a queue, or sent them by it. */
+void device_use(struct device_queue *queue, uint16_t lcore, uint32_t received, uint32_t sent);
+
+/* What an lcore has used since the last call, linked by `next`: what it has done there is
+ * published. */
+struct device_use *devices_take_used(struct devices *devices, uint16_t lcore);
 
 #endif

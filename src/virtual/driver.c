@@ -68,6 +68,16 @@ void virtual_wake(struct virtual_driver *driver, uint16_t index, uint64_t time)
 	lcore->fraction = 0;
 }
 
+void virtual_wake_receivers(
+	struct virtual_driver *driver, const struct port *port, uint16_t queue, uint64_t time)
+{
+	virtual_wake(driver, port->queues[queue].owner, time);
+	for (uint16_t i = 0; driver->dataplane->plan->by_right && i < driver->dataplane->n_lcores;
+		i++)
+		if (port->lcores >> i & 1)
+			virtual_wake(driver, i, time);
+}
+
 /* The sleeper whose nap is over first, or NULL. */
 static struct virtual_lcore *first_to_look(struct virtual_driver *driver)
 {

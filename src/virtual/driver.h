@@ -92,8 +92,14 @@ bool virtual_is_at_rest(const struct virtual_driver *driver);
 
 /* The lcore has something to look for at that time. */
 void virtual_wake(struct virtual_driver *driver, uint16_t lcore, uint64_t time);
+/* So has whoever may receive from that queue. */
+void virtual_wake_receivers(
+	struct virtual_driver *driver, const struct port *port, uint16_t queue, uint64_t time);
 
 /* ---- for ports, within a round ---- */
+
+/* Index of the lcore whose round it is. */
+uint16_t virtual_current(const struct virtual_driver *driver);
 
 /* What follows up to virtual_resume() is not weft's work: it costs nothing. */
 void virtual_pause(struct virtual_driver *driver);

@@ -346,21 +346,13 @@ static void write_packet(const struct outside *outside, const struct outside_tra
 	mbuf->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
 }
 
-/* EAL id of the lcore that has the queue. */
-static unsigned int owner_of(const struct device_queue *queue)
-{
-	const struct port *port = queue->device->port;
-
-	return port == NULL ? rte_lcore_id() : virtual_lcore_id(port->queues[queue->index].owner);
-}
-
-/* As a driver would have done: from the mempool cache of the lcore that polls the queue. */
+/* As a driver would have done: from the mempool cache of the lcore that polled the queue last. */
 static struct rte_mbuf *take_buffer(const struct device *device, uint16_t queue)
 {
 	unsigned int id = rte_lcore_id();
 	struct rte_mbuf *mbuf;
 
-	RTE_PER_LCORE(_lcore_id) = owner_of(&device->queues[queue]);
+	RTE_PER_LCORE(_lcore_id) = device->queues[queue].receiver;
 	mbuf = rte_pktmbuf_alloc(device->port->environment.pool);
 	RTE_PER_LCORE(_lcore_id) = id;
 	return mbuf;
@@ -509,7 +501,8 @@ static void take_packet(
 	rte_pktmbuf_free(mbuf);
 }
 
-/* All that was published: what a round has sent that has not ended yet is not there yet. */
+/* All that was published: what a round has sent that has not ended yet is not there yet. Of rounds
+ * that overlap at a queue, as many packets are there as those have sent that have ended. */
 static void take_all(struct outside *outside, struct device_queue *queue, uint64_t now)
 {
 	unsigned int n = rte_ring_count(queue->from_weft) - queue->sent;
@@ -518,8 +511,8 @@ static void take_all(struct outside *outside, struct device_queue *queue, uint64
 
 	if (n == 0)
 		return;
-	/* A port's buffers are freed by the lcore that owns the queue, and so into its cache. */
-	RTE_PER_LCORE(_lcore_id) = owner_of(queue);
+	/* A port's buffers are freed by the lcore that sends, and so into its cache. */
+	RTE_PER_LCORE(_lcore_id) = queue->sender;
 	for (; n > 0 && rte_ring_sc_dequeue(queue->from_weft, &mbuf) == 0; n--)
 		take_packet(outside, queue->device, mbuf, now);
 	RTE_PER_LCORE(_lcore_id) = id;
@@ -644,11 +637,11 @@ static void outside_advance(void *argument, uint64_t until)
 static void outside_sent(void *argument, uint16_t lcore, uint64_t now)
 {
 	struct outside *outside = argument;
-	struct device_queue *queue = devices_take_used(&outside->devices, lcore);
+	struct device_use *use = devices_take_used(&outside->devices, lcore);
 
-	for (; queue != NULL; queue = queue->next_used)
-		if (!is_paused(outside, queue->device, now))
-			take_all(outside, queue, now);
+	for (; use != NULL; use = use->next)
+		if (!is_paused(outside, use->queue->device, now))
+			take_all(outside, use->queue, now);
 }
 
 struct virtual_outside outside_events(struct outside *outside)

@@ -22,17 +22,16 @@ static void charge(const struct device *device, const struct port_cost *cost,
 	virtual_charge(device->devices->driver, sum);
 }
 
-static void note_use(struct device_queue *queue)
+static void note_received(struct device_queue *queue, uint16_t n)
 {
-	struct device *device = queue->device;
-	struct device_queue **used =
-		&device->devices->used[device->port->queues[queue->index].owner];
+	queue->receiver = rte_lcore_id();
+	device_use(queue, virtual_current(queue->device->devices->driver), n, 0);
+}
 
-	if (queue->used)
-		return;
-	queue->used = true;
-	queue->next_used = *used;
-	*used = queue;
+static void note_sent(struct device_queue *queue, uint16_t n)
+{
+	queue->sender = rte_lcore_id();
+	device_use(queue, virtual_current(queue->device->devices->driver), 0, n);
 }
 
 /* A poll that finds nothing is part of what an idle round costs. */
@@ -47,8 +46,7 @@ static uint16_t virtual_receive(
 	if (n > 0) {
 		charge(device, device->receive, mbufs, n);
 		virtual_filled(driver, mbufs, n, false);
-		device->queues[queue].received += n;
-		note_use(&device->queues[queue]);
+		note_received(&device->queues[queue], n);
 	}
 	virtual_resume(driver);
 	return n;
@@ -65,8 +63,7 @@ static uint16_t virtual_send(struct port *port, uint16_t queue, struct rte_mbuf 
 	if (device->copies)
 		virtual_copied(driver, mbufs, n);
 	virtual_freed(driver, mbufs, n);
-	device->queues[queue].sent += n;
-	note_use(&device->queues[queue]);
+	note_sent(&device->queues[queue], n);
 	virtual_resume(driver);
 	return n;
 }
@@ -110,6 +107,9 @@ static int virtual_attach(struct port *port, struct error *error)
 		port->mac = device->mac;
 	if (port->mtu == 0)
 		port->mtu = port->config.mtu ? port->config.mtu : DEFAULT_MTU;
+	for (uint16_t i = 0; i < device->n_queues; i++)
+		device->queues[i].receiver = device->queues[i].sender =
+			virtual_lcore_id(port->queues[i].owner);
 	port->driver = device;
 	device->port = port;
 	return 0;
