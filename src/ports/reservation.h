@@ -61,6 +61,12 @@ static inline uint32_t reservations_end(const struct reservations *reservations,
 	return reservations->slots[number % RESERVATIONS_MAX].end;
 }
 
+/* True if some are not published yet. While the ring is taken. */
+static inline bool reservations_are_pending(const struct reservations *reservations)
+{
+	return reservations->next != __atomic_load_n(&reservations->published, __ATOMIC_ACQUIRE);
+}
+
 /* All that is to be done with its buffers is done. */
 void reservations_complete(struct reservations *reservations, uint32_t number,
 	reservations_publish_t publish, void *ring);

@@ -419,6 +419,8 @@ static __rte_always_inline int reserve(struct virtqueue *queue, struct rte_mbuf 
 	struct reservation *reservation, uint32_t *room, const bool packed)
 {
 	uint16_t position = queue->next;
+	uint32_t room_before = *room;
+	bool is_pending;
 
 	begin(queue, reservation);
 	n = RTE_MIN(n, RESERVATION_PACKETS);
@@ -431,8 +433,11 @@ static __rte_always_inline int reserve(struct virtqueue *queue, struct rte_mbuf 
 			break;
 		reservation->n++;
 	}
+	/* If the ring is full of what lcores are copying, the driver has not been asked yet. */
+	is_pending = unlikely(reservation->n == 0) && *room == room_before &&
+		     reservations_are_pending(&queue->reservations);
 	leave(queue, reservation, position);
-	return reservation->n;
+	return is_pending ? -1 : reservation->n;
 }
 
 int virtqueue_reserve(struct virtqueue *queue, struct rte_mbuf **mbufs, uint16_t n,
