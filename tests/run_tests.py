@@ -36,7 +36,7 @@ TSAN_BUILD_OPTIONS = ["-Dbuildtype=debugoptimized", "-Db_sanitize=thread", "-Db_
                       # warns that fences are not understood; docs/design/testing.md says what that
                       # means.
                       "-Dc_args=-DRTE_USE_C11_MEM_MODEL -Wno-tsan"]
-TSAN_PROGRAMS = ["sim-lcores"]  # those with threads
+TSAN_PROGRAMS = ["sim-lcores", "unit-reservation", "unit-turn"]  # those with threads
 TSAN_ENVIRONMENT = {"TSAN_OPTIONS": "suppressions=tests/tsan.supp:halt_on_error=1:history_size=4"}
 # How much the simulation carries: in a normal build as its program says, or for --long all
 # placements of all stages, which takes most of an hour; with sanitizers, and for --quick, less.
