@@ -96,9 +96,22 @@ static bool may_sleep(const struct lcore *lcore)
 	       !__atomic_load_n(&lcore->dataplane->stop, __ATOMIC_RELAXED);
 }
 
-/* Asks the peers of the queues that the lcore owns to wake it, or no more to. False if a queue has
- * no descriptor. Others may receive from them, too, but only the owner sleeps at them: so who asks
- * is one. */
+/* Where others take turns at it, with the right; if another has that, the queue must be polled. */
+static int ask(const struct owned_queue *own, bool on)
+{
+	struct turn *turn = &own->port->queues[own->queue].turn;
+	int fd;
+
+	if (own->port->ops->watch == NULL || !turn_take(turn))
+		return PORT_MUST_BE_POLLED;
+	fd = own->port->ops->watch(own->port, own->queue, on);
+	turn_pass_on(turn);
+	return fd;
+}
+
+/* Asks the peers of the queues that the lcore owns to wake it, or no more to. False if one must be
+ * polled. Others may receive from them, too, but only the owner sleeps at them: so who asks is
+ * one. */
 static bool watch_queues(struct lcore *lcore, bool on)
 {
 	const struct tables *tables = lcore->context.tables;
@@ -106,12 +119,10 @@ static bool watch_queues(struct lcore *lcore, bool on)
 
 	for (uint16_t i = tables->owned_begin[lcore->index];
 		i < tables->owned_begin[lcore->index + 1]; i++) {
-		const struct owned_queue *own = &tables->owned[i];
-		int fd = -1;
+		int fd = ask(&tables->owned[i], on);
 
-		if (own->port->ops->watch != NULL)
-			fd = own->port->ops->watch(own->port, own->queue, on);
-		all &= fd >= 0 && (!on || watch(&lcore->idle, fd) == 0);
+		if (fd != PORT_HAS_NO_PEER)
+			all &= fd >= 0 && (!on || watch(&lcore->idle, fd) == 0);
 	}
 	return all;
 }
@@ -131,7 +142,8 @@ static void sleep_until_woken(struct idle *idle)
 	(void)epoll_wait(idle->epoll_fd, &event, 1, SLEEP_MS);
 }
 
-/* While it sleeps, nobody waits for the lcore, and it has no load. */
+/* While it sleeps, nobody waits for the lcore, and it has no load. The tables may be others
+ * afterwards. */
 static void sleep_now(struct lcore *lcore, bool is_watched)
 {
 	struct dataplane *dataplane = lcore->dataplane;
@@ -144,6 +156,7 @@ static void sleep_now(struct lcore *lcore, bool is_watched)
 	else
 		nap(&lcore->idle);
 	rte_rcu_qsbr_thread_online(dataplane->rcu, lcore->index);
+	lcore->context.tables = __atomic_load_n(&dataplane->tables, __ATOMIC_ACQUIRE);
 	now = clock_read(&dataplane->clock);
 	counter_add(&lcore->counters.time.idle, now - begin);
 	counter_add(&lcore->idle.time, now - begin);

@@ -86,6 +86,9 @@ struct port_queue {
 	struct port_counters counters __rte_cache_aligned;
 } __rte_cache_aligned;
 
+#define PORT_MUST_BE_POLLED (-1) /* nobody tells of its packets */
+#define PORT_HAS_NO_PEER (-2)	 /* that could send any */
+
 struct port_ops {
 	const char *type;
 
@@ -138,8 +141,8 @@ struct port_ops {
 
 	/* Asks the peer, or the driver, to wake who waits for the queue (on), or no more to.
 	 * Returns the descriptor that can be read when there may be packets, anew each time some
-	 * come; -1: there is none, and the queue must be polled. NULL: there never is. The queue's
-	 * owner. */
+	 * come, or PORT_MUST_BE_POLLED or PORT_HAS_NO_PEER. NULL: it must always be polled. One
+	 * lcore at a time, as receive. */
 	int (*watch)(struct port *port, uint16_t queue, bool on);
 
 	/* True while a peer can take packets. */

@@ -700,6 +700,27 @@ static void vhost_detach(struct port *port)
 	port->driver = NULL;
 }
 
+/* More rings than one have more descriptors than one. */
+static int vhost_watch(struct port *port, uint16_t queue, bool on)
+{
+	struct vhost *vhost = port->driver;
+	const struct vhost_queue *own = &vhost->queues[queue];
+	uint16_t n = __atomic_load_n(&own->n_from, __ATOMIC_RELAXED);
+	int fd = PORT_HAS_NO_PEER;
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint16_t index = __atomic_load_n(&own->from[i], __ATOMIC_RELAXED);
+		struct virtqueue *ring = __atomic_load_n(&vhost->lent[index], __ATOMIC_ACQUIRE);
+
+		if (ring == NULL)
+			continue;
+		virtqueue_want_kicks(ring, on);
+		fd = fd == PORT_HAS_NO_PEER && ring->kick_fd >= 0 ? ring->kick_fd
+								  : PORT_MUST_BE_POLLED;
+	}
+	return fd;
+}
+
 const struct port_ops vhost_port_ops = {
 	.type = "vhost-user",
 	.attach = vhost_attach,
@@ -712,6 +733,7 @@ const struct port_ops vhost_port_ops = {
 	.fill = vhost_fill,
 	.publish = vhost_publish,
 	.too_big = vhost_too_big,
+	.watch = vhost_watch,
 	.is_up = vhost_is_up,
 	.housekeep = vhost_housekeep,
 };

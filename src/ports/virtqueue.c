@@ -95,6 +95,7 @@ static void set_rings(struct virtqueue *queue, const struct rte_vhost_vring *vri
 	queue->device = queue->packed ? vring->device_event : NULL;
 	queue->size = vring->size;
 	queue->call_fd = vring->callfd;
+	queue->kick_fd = vring->kickfd;
 }
 
 static void set_features(struct virtqueue *queue, const struct virtqueue_setup *setup)

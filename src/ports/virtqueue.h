@@ -65,6 +65,7 @@ struct virtqueue {
 	bool event_index;
 	bool large_segments;	    /* the container takes them */
 	int call_fd;		    /* -1: it wants no interrupts */
+	int kick_fd;		    /* -1: it sends none */
 	enum virtqueue_fault fault; /* any lcore: wo, main: ro */
 
 	/* Who reserves: rw. */
