@@ -162,14 +162,25 @@ uint64_t virtual_clock_read(const struct clock *clock)
 	return driver->current == NULL ? driver->now : driver->current->time;
 }
 
+static void note_step(struct virtual_lcore *current, unsigned int step, uint64_t begin)
+{
+	if (step >= STEP_COUNT)
+		return;
+	current->stepped = current->time;
+	if (step == STEP_DELIVER || step == STEP_SEND)
+		current->handing_since = RTE_MIN(current->handing_since, begin);
+}
+
 uint64_t virtual_clock_after(const struct clock *clock, unsigned int step, uint32_t packets)
 {
 	struct virtual_driver *driver = clock->driver;
 	struct virtual_lcore *current = driver->current;
 	uint64_t tsc = driver->config.measured ? clock_read(driver->config.measured) : 0;
+	uint64_t begin = current->time;
 
 	assert(current != NULL && step <= STEP_COUNT);
 	move_on(current, cost_of_step(driver, step, packets, tsc));
+	note_step(current, step, begin);
 	if (step < STEP_COUNT)
 		driver->worked = true;
 	else if (!driver->ended) {
@@ -186,6 +197,8 @@ uint64_t virtual_clock_after(const struct clock *clock, unsigned int step, uint3
 void clock_begin_round(struct virtual_driver *driver, struct virtual_lcore *lcore)
 {
 	driver->current = lcore;
+	lcore->stepped = lcore->time;
+	lcore->handing_since = UINT64_MAX;
 	driver->worked = driver->ended = false;
 	driver->charged = 0;
 	if (driver->config.measured)

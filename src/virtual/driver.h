@@ -125,9 +125,12 @@ void virtual_slow(struct virtual_driver *driver, uint16_t lcore, uint32_t percen
 
 struct virtual_counters {
 	uint64_t rounds;
-	uint64_t steps;	     /* and ends of rounds, each of which had its cost */
-	uint64_t outliers;   /* of these, measured ones rejected as preempted */
-	uint64_t moved;	     /* words handed to inboxes: packets and labels */
+	uint64_t steps;	   /* and ends of rounds, each of which had its cost */
+	uint64_t outliers; /* of these, measured ones rejected as preempted */
+	uint64_t moved;	   /* words handed to inboxes: packets and labels */
+	/* Cycles for which lcores had the right to receive, and handed over while they had the
+	 * number; of all queues that they take turns at. */
+	uint64_t right_held, number_held;
 	uint64_t overflowed; /* words that an inbox had no room for: credits were exceeded */
 };
 

@@ -40,6 +40,9 @@ struct virtual_lcore {
 	struct tally *tallies[LCORES_MAX]; /* [door][account] */
 	uint32_t tally_changes[LCORES_MAX];
 	uint64_t seen_steered; /* the lcore's counter after its last step */
+	/* Of its last round: after its last step, and before the first one that handed packets
+	 * over, or UINT64_MAX. */
+	uint64_t stepped, handing_since;
 };
 
 #define ESTIMATE_STEPS (STEP_COUNT + 1) /* the last: the end of a round */

@@ -52,6 +52,7 @@ void result_begin(struct result *result)
 {
 	const struct dataplane *dataplane = result->dataplane;
 
+	result->begin = *result->counters;
 	result->lcores.n = dataplane->n_lcores;
 	read_times(dataplane, result->lcores.begin);
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
@@ -66,6 +67,7 @@ void result_look(struct result *result, uint64_t now)
 
 void result_end(struct result *result)
 {
+	result->end = *result->counters;
 	read_times(result->dataplane, result->lcores.end);
 }
 
@@ -451,6 +453,14 @@ static void write_lcores(FILE *file, const struct result *result)
 	fprintf(file, "],\n");
 }
 
+/* Shares of the time, of all queues that lcores take turns at together. */
+static void write_turns(FILE *file, const struct result *result)
+{
+	fprintf(file, "  \"turns\": {\"right\": %.4f, \"number\": %.4f},\n",
+		(result->end.right_held - result->begin.right_held) / cycles_of(result),
+		(result->end.number_held - result->begin.number_held) / cycles_of(result));
+}
+
 static void write_door(FILE *file, const struct lcore *lcore, const struct result_door *begin)
 {
 	const struct door *door = lcore->door;
@@ -534,6 +544,7 @@ int result_write_json(const struct result *result, const char *name, struct erro
 	fprintf(file, "{\n  \"weft\": \"%s\",\n", WEFT_VERSION);
 	write_machine(file, result);
 	write_lcores(file, result);
+	write_turns(file, result);
 	write_doors(file, result);
 	write_drops(file, result);
 	write_series(file, result);

@@ -36,6 +36,7 @@ struct result {
 	const struct outside *outside;
 	const struct dataplane *dataplane;
 	const struct virtual_counters *counters;
+	struct virtual_counters begin, end;   /* while sources were on */
 	struct result_lcores lcores;	      /* while sources were on */
 	struct result_door doors[LCORES_MAX]; /* of each lcore, when they started */
 	struct series series;

@@ -250,6 +250,17 @@ void wires_move_notices(struct virtual_lcore *sender)
 		rte_ring_sp_enqueue_elem(sender->notices, &notice, sizeof(notice));
 }
 
+/* For how long it had them: the right since its round came to receiving, the number while it handed
+ * over. */
+static void count_held(struct virtual_driver *driver, const struct virtual_lcore *sender,
+	const struct passing *passing)
+{
+	if (passing->kind == PASSING_RIGHT)
+		driver->counters.right_held += sender->time - sender->stepped;
+	else if (passing->kind == PASSING_NUMBER && sender->handing_since < sender->time)
+		driver->counters.number_held += sender->time - sender->handing_since;
+}
+
 /* Rights, numbers and reservations: whoever takes turns may have waited for them. */
 static void pass_on(struct virtual_driver *driver, struct virtual_lcore *sender)
 {
@@ -257,8 +268,10 @@ static void pass_on(struct virtual_driver *driver, struct virtual_lcore *sender)
 	uint16_t n = handover->n_passed;
 
 	handover->n_passed = 0;
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
+		count_held(driver, sender, &handover->passed[i]);
 		passing_do(&handover->passed[i]);
+	}
 	for (uint16_t i = 0; n > 0 && i < driver->dataplane->n_lcores; i++)
 		virtual_wake(driver, i, sender->time);
 }
