@@ -14,6 +14,7 @@ import time
 
 import batch
 import hotspot
+import scale
 import weft_run
 
 BENCHES = {
@@ -24,6 +25,7 @@ BENCHES = {
     "hotspot": "what the policies make of a flow whose rate jumps, on eight virtual lcores",
     "reorder": "split and merge of micro-flows beside rte_reorder, rte_distributor and event_sw",
     "rings": "which rte_ring between two lcores: one or many producers, 8 or 16 bytes, in place",
+    "scale": "every mode on 1 to 16 virtual lcores, one flow and many, and what bounds each",
     "simulate": "how many packets a second eight virtual lcores with costs from the table carry",
     "steer": "the modes that steer one flow over two lcores, on every path that comes up",
     "two-core": "one flow on two lcores, in turns and placed: real ones, and what virtual ones predict",
@@ -105,8 +107,10 @@ def take_costs(rows, peer):
     """The sections of the file of costs that the rows brought along, taken out of them."""
     sections = {}
     for row in rows:
-        costs = row.pop("costs", None)
-        if costs and row.get("peer", peer) == peer:
+        if not isinstance(row.get("costs"), dict):
+            continue
+        costs = row.pop("costs")
+        if row.get("peer", peer) == peer:
             sections[costs.pop("section")] = costs
             if "class" in row:  # what the prices depend on
                 sections["distance"] = (row["class"], row["distance"])
@@ -214,7 +218,8 @@ def two_core(rounds, directory):
     return run("two-core", rounds, directory) + run("turns", rounds, directory)
 
 
-NOT_A_PROGRAM = {"batch": batches, "hotspot": hotspot.measure, "simulate": simulate,
+NOT_A_PROGRAM = {"batch": batches, "hotspot": hotspot.measure,
+                 "scale": scale.measure, "simulate": simulate,
                  "two-core": two_core}
 
 
