@@ -36,10 +36,12 @@ static inline void pass_reservation(
 			    .kind = PASSING_RESERVATION, .port = port, .reservation = reservation});
 }
 
-/* The rest of the round is for the next one: others must see first what was passed on. */
+/* The rest of the round is for the next one. Others must see first what was passed on; and what is
+ * taken in a round is taken from its begin on, as others see it, so nothing else may come before.
+ */
 static inline bool passing_ends_round(const struct lcore *lcore)
 {
-	return lcore->handover.n_passed > 0;
+	return unlikely(lcore->handover.holds);
 }
 
 #endif
