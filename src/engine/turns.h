@@ -52,6 +52,13 @@ static inline bool turns_has_reserved(const struct turns *turns)
 	return turns->n_handings > 0 || turns->n_claims > 0;
 }
 
+/* True if a driver has ended a round early: what was received is to be run, or what has been handed
+ * over is to be copied. */
+static inline bool turns_have_parts(const struct turns *turns)
+{
+	return turns->n_received > 0 || turns_has_reserved(turns);
+}
+
 /* True if nothing is left to be done. When a mode by owner has begun, something may be: batches
  * whose packets have ended pass their numbers on, and what the main lcore has made is sent. */
 static inline bool turns_are_over(const struct turns *turns)

@@ -63,12 +63,19 @@ static uint64_t take_steered(struct virtual_lcore *current)
 	return steered;
 }
 
-/* A round's end is paid for once: housekeeping may read the clock again. */
+static bool goes_on(const struct lcore *lcore)
+{
+	return lcore->plan->by_right &&
+	       (turns_have_parts(lcore->turns) || lcore->handover.n_passed == 0);
+}
+
+/* A round's end is paid for once: housekeeping may read the clock again. One that has ended only
+ * for others to see what it passed on goes on in the next. */
 static uint64_t cost_of_end(struct virtual_driver *driver)
 {
 	const struct costs *costs = driver->config.costs;
 
-	if (driver->ended)
+	if (driver->ended || (driver->worked && goes_on(driver->current->lcore)))
 		return 0;
 	return driver->worked ? costs->busy : costs->idle;
 }
@@ -214,6 +221,11 @@ uint16_t virtual_current(const struct virtual_driver *driver)
 {
 	assert(driver->current != NULL);
 	return driver->current->lcore->index;
+}
+
+bool virtual_is_in_round(const struct virtual_driver *driver)
+{
+	return driver->current != NULL;
 }
 
 void virtual_pause(struct virtual_driver *driver)

@@ -221,6 +221,16 @@ static int insert_size(struct port_cost *cost, uint16_t bytes, uint32_t packet, 
 	return 0;
 }
 
+/* Where a key of the section goes that is no frame size, or NULL. */
+static uint32_t *find_part(struct port_cost *cost, const char *key)
+{
+	if (strcmp(key, "burst") == 0)
+		return &cost->burst;
+	if (strcmp(key, "alone-burst") == 0)
+		return &cost->alone.burst;
+	return strcmp(key, "alone") == 0 ? &cost->alone.packet : NULL;
+}
+
 static int read_size(struct port_cost *cost, const struct ini_entry *entry, struct error *error)
 {
 	uint64_t bytes;
@@ -228,7 +238,8 @@ static int read_size(struct port_cost *cost, const struct ini_entry *entry, stru
 
 	if (parse_number(entry->key, FRAME_MIN, FRAME_MAX, &bytes) != 0)
 		return error_set(error,
-			"no such key; there are 'burst' and frame sizes with FCS from %d to %d",
+			"no such key; there are 'burst', 'alone-burst', 'alone' and frame sizes "
+			"with FCS from %d to %d",
 			FRAME_MIN, FRAME_MAX);
 	if (value_cost(NULL, entry->value, &packet, error) != 0)
 		return -1;
@@ -242,16 +253,17 @@ static void read_port_keys(
 		return;
 	for (unsigned int i = 0; i < section->n; i++) {
 		const struct ini_entry *entry = &section->entries[i];
-		bool is_burst = strcmp(entry->key, "burst") == 0;
+		uint32_t *part = find_part(cost, entry->key);
 		struct error error;
 
-		if ((is_burst ? value_cost(NULL, entry->value, &cost->burst, &error)
-			      : read_size(cost, entry, &error)) != 0)
+		if ((part != NULL ? value_cost(NULL, entry->value, part, &error)
+				  : read_size(cost, entry, &error)) != 0)
 			ini_wrong_entry(errors, section, entry, "%s", error.text);
 	}
 	if (!keys_given(section, "burst"))
 		ini_wrong(errors, section, "burst", NULL, "is missing, and required");
-	if (section->n == keys_given(section, "burst"))
+	if (section->n == 0u + keys_given(section, "burst") + keys_given(section, "alone-burst") +
+				  keys_given(section, "alone"))
 		ini_wrong(errors, section, "64", NULL,
 			"is missing; at least one frame size is required");
 }
@@ -267,6 +279,7 @@ static void read_port(struct port_cost *costs, uint16_t *n_costs, const struct i
 		ini_wrong(errors, section, NULL, NULL, "%s", error.text);
 		return;
 	}
+	cost->alone = (struct step_cost){UINT32_MAX, UINT32_MAX};
 	snprintf(cost->type, sizeof(cost->type), "%s", section->name);
 	(*n_costs)++;
 	read_port_keys(cost, section, errors);
@@ -392,4 +405,9 @@ uint32_t port_cost_of_packet(const struct port_cost *cost, uint32_t bytes)
 	if (last == 0 || cost->packet[last] < cost->packet[last - 1])
 		return cost->packet[last];
 	return on_line(cost, last - 1, size);
+}
+
+uint32_t port_cost_alone(const struct port_cost *cost, uint32_t bytes)
+{
+	return RTE_MIN(cost->alone.packet, port_cost_of_packet(cost, bytes));
 }

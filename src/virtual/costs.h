@@ -29,6 +29,9 @@ struct step_cost {
 struct port_cost {
 	char type[16]; /* "vhost-user", "memif", "tap", "ring", "uplink" */
 	uint32_t burst;
+	/* Of burst and packet: what an lcore does alone where others copy beside it, such as to
+	 * read what the peer offers. UINT32_MAX: all. */
+	struct step_cost alone;
 	uint16_t n;
 	uint16_t bytes[COST_SIZES_MAX]; /* of the frame with FCS, ascending */
 	uint32_t packet[COST_SIZES_MAX];
@@ -75,5 +78,7 @@ const struct port_cost *costs_of_receive(const struct costs *costs, const char *
 
 /* Of one packet whose frame has `bytes` without FCS. */
 uint32_t port_cost_of_packet(const struct port_cost *cost, uint32_t bytes);
+/* The part of it that is done alone. */
+uint32_t port_cost_alone(const struct port_cost *cost, uint32_t bytes);
 
 #endif

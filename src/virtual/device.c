@@ -87,6 +87,11 @@ static int find_costs(struct device *device, const struct costs *costs, struct e
 		device->receive == NULL ? "receive" : "send", type);
 }
 
+static bool has_own_rings(const char *type)
+{
+	return strcmp(type, "vhost-user") == 0 || strcmp(type, "memif") == 0;
+}
+
 static int add_device(struct devices *devices, const struct port_config *config, bool uplink,
 	const struct costs *costs, struct error *error)
 {
@@ -100,6 +105,7 @@ static int add_device(struct devices *devices, const struct port_config *config,
 	*device = (struct device){
 		.config = config, .uplink = uplink, .n_queues = config->queues, .devices = devices};
 	device->copies = !uplink && strcmp(config->type, "ring") != 0;
+	device->own_rings = !uplink && has_own_rings(config->type);
 	device->mac = own_mac(device);
 	if (find_costs(device, costs, error) != 0)
 		return -1;
@@ -165,7 +171,8 @@ bool device_has_room(const struct device *device, uint16_t queue)
 
 	/* What a round takes is there until the round ends. */
 	return device->port != NULL &&
-	       rte_ring_count(own->to_weft) + own->received < rte_ring_get_capacity(own->to_weft);
+	       rte_ring_count(own->to_weft) + own->received + device_side_open(&own->receiving) <
+		       rte_ring_get_capacity(own->to_weft);
 }
 
 bool device_give(struct device *device, uint16_t queue, struct rte_mbuf *mbuf, uint64_t now)
@@ -213,6 +220,8 @@ struct device_use *devices_take_used(struct devices *devices, uint16_t lcore)
 	for (struct device_use *use = first; use != NULL; use = use->next) {
 		use->queue->received -= use->received;
 		use->queue->sent -= use->sent;
+		if (use->queue->reserver == lcore + 1)
+			use->queue->reserver = 0;
 		use->received = use->sent = 0;
 		use->listed = false;
 	}

@@ -31,6 +31,20 @@ struct device_use {
 	struct device_use *next;
 };
 
+/* What lcores copy out of a queue, or into it, side by side: ports/reservation.h. */
+struct device_side {
+	struct device_queue *queue;
+	struct reservations reservations;
+	uint32_t next;	    /* so many packets were claimed, or buffers reserved, */
+	uint32_t published; /* and so many of them published */
+};
+
+/* Those that are not published yet. */
+static inline uint32_t device_side_open(const struct device_side *side)
+{
+	return side->next - side->published;
+}
+
 struct device_queue {
 	struct device *device;
 	uint16_t index;
@@ -40,12 +54,17 @@ struct device_queue {
 	unsigned int receiver, sender;
 	struct device_use uses[LCORES_MAX];
 	uint32_t received, sent; /* by all of them */
+	/* Of types whose rings are weft's own: */
+	struct device_side receiving, sending;
+	uint16_t reserver;	   /* lcore + 1 whose round, which has reserved, has not ended */
+	struct rte_mbuf **buffers; /* reserved ones, by place in the ring */
 };
 
 struct device {
 	const struct port_config *config;
 	bool uplink;
-	bool copies; /* what is sent is read whole */
+	bool copies;	/* what is sent is read whole */
+	bool own_rings; /* as the type has them, so that lcores copy side by side: copying.c */
 	uint16_t ethdev;
 	struct rte_ether_addr mac;
 	const struct port_cost *receive, *send;
@@ -63,6 +82,16 @@ struct devices {
 	struct device list[RTE_MAX_ETHPORTS];
 	struct device_use *used[LCORES_MAX]; /* of each lcore, since it was last asked for */
 };
+
+/* Of weft's ports, of whatever type. */
+bool device_is_up(const struct port *port);
+void device_detach(struct port *port);
+
+/* Where the type has rings of weft's own: the functions of the data path, and what they need while
+ * weft has the port. -1 if memory is short; copying_detach() in that case, too. */
+extern const struct port_ops copying_port_ops;
+int copying_attach(struct device *device);
+void copying_detach(struct device *device);
 
 struct config;
 

@@ -98,8 +98,9 @@ void virtual_wake_receivers(
 
 /* ---- for ports, within a round ---- */
 
-/* Index of the lcore whose round it is. */
+/* Index of the lcore whose round it is; between two rounds there is none. */
 uint16_t virtual_current(const struct virtual_driver *driver);
+bool virtual_is_in_round(const struct virtual_driver *driver);
 
 /* What follows up to virtual_resume() is not weft's work: it costs nothing. */
 void virtual_pause(struct virtual_driver *driver);

@@ -68,7 +68,7 @@ static uint16_t virtual_send(struct port *port, uint16_t queue, struct rte_mbuf 
 	return n;
 }
 
-static bool virtual_is_up(const struct port *port)
+bool device_is_up(const struct port *port)
 {
 	(void)port;
 	return true;
@@ -110,6 +110,14 @@ static int virtual_attach(struct port *port, struct error *error)
 	for (uint16_t i = 0; i < device->n_queues; i++)
 		device->queues[i].receiver = device->queues[i].sender =
 			virtual_lcore_id(port->queues[i].owner);
+	if (device->own_rings) {
+		port->ops = &copying_port_ops;
+		if (copying_attach(device) != 0) {
+			copying_detach(device);
+			rte_eth_dev_stop(device->ethdev);
+			return error_set(error, "not enough memory");
+		}
+	}
 	port->driver = device;
 	device->port = port;
 	return 0;
@@ -132,13 +140,15 @@ static void empty_queue(struct device *device, struct device_queue *queue)
 	device->taken += empty(queue->from_weft);
 }
 
-static void virtual_detach(struct port *port)
+void device_detach(struct port *port)
 {
 	struct device *device = port->driver;
 
 	rte_eth_dev_stop(device->ethdev);
 	for (uint16_t i = 0; i < device->n_queues; i++)
 		empty_queue(device, &device->queues[i]);
+	if (device->own_rings)
+		copying_detach(device);
 	device->port = NULL;
 	port->driver = NULL;
 }
@@ -146,10 +156,10 @@ static void virtual_detach(struct port *port)
 static const struct port_ops ring_port_ops = {
 	.type = PORT_TYPE_IN_PROCESS,
 	.attach = virtual_attach,
-	.detach = virtual_detach,
+	.detach = device_detach,
 	.receive = virtual_receive,
 	.send = virtual_send,
-	.is_up = virtual_is_up,
+	.is_up = device_is_up,
 };
 
 void devices_replace_ports(void)

@@ -94,6 +94,22 @@ static void every_section_is_read_in_hundredths(void **state)
 	assert_int_equal(costs.send[0].burst, 1);
 }
 
+static void what_is_done_alone_is_a_part_of_the_cost(void **state)
+{
+	struct costs costs = read_good("[send memif]\nburst = 10\nalone-burst = 4.5\n"
+				       "alone = 30\n64 = 20\n1000 = 40\n" SEND);
+	const struct port_cost *memif = costs_of_send(&costs, "memif");
+	const struct port_cost *tap = costs_of_send(&costs, "tap");
+
+	(void)state;
+	assert_int_equal(memif->alone.burst, 450);
+	assert_int_equal(port_cost_alone(memif, 60), 2000);
+	assert_int_equal(port_cost_alone(memif, 996), 3000);
+	/* All of it, if the file does not say. */
+	assert_int_equal(port_cost_alone(tap, 60), 200000);
+	assert_true(tap->alone.burst >= tap->burst);
+}
+
 static void ports_are_found_by_type_and_direction(void **state)
 {
 	struct costs costs = read_good(RECEIVE SEND);
@@ -198,6 +214,9 @@ static const struct wrong wrongs[] = {
 	{"[send ]\nburst = 1\n64 = 1\n", {"no such"}},
 	{"[send tap]\n64 = 1\n", {"[send tap]", "burst:", "missing"}},
 	{"[send tap]\nburst = 1\n", {"[send tap]", "missing", "frame size"}},
+	{"[send tap]\nburst = 1\nalone = 1\nalone-burst = 1\n",
+		{"[send tap]", "missing", "frame size"}},
+	{"[send tap]\nburst = 1\nalone = -1\n64 = 1\n", {"[send tap]", "alone:", "'-1'"}},
 	{"[send tap]\nburst = 1\nburst = 2\n64 = 1\n", {"[send tap]", "burst:", "twice"}},
 	{"[send tap]\nburst = 1\n64 = 1\n64 = 2\n", {"[send tap]", "64:", "twice"}},
 	{"[send tap]\nburst = 1\n64 = 1\n064 = 2\n", {"[send tap]", "064:", "twice"}},
@@ -358,6 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(every_section_is_read_in_hundredths),
+		TEST(what_is_done_alone_is_a_part_of_the_cost),
 		TEST(ports_are_found_by_type_and_direction),
 		TEST(sizes_may_come_in_any_order),
 		TEST(a_size_of_the_file_costs_what_the_file_says),
