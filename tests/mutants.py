@@ -42,6 +42,7 @@ UNIT = "unit-virtual"
 UNIT_MERGE = "unit-merge"
 UNIT_RESERVATION = "unit-reservation"
 UNIT_TURN = "unit-turn"
+UNIT_VIRTQUEUE = "unit-virtqueue"
 PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000}
 CREDITS = "src/engine/credits.c"
 DROP = "src/engine/drop.c"
@@ -60,6 +61,7 @@ RUN = "src/engine/run.c"
 STEERING = "src/engine/steering.c"
 TURN = "src/ports/turn.h"
 DRIVER = "src/virtual/driver.c"
+VIRTQUEUE = "src/ports/virtqueue.c"
 
 
 class Bug(typing.NamedTuple):
@@ -420,6 +422,23 @@ __ATOMIC_ACQUIRE) <=
         "write_header(mbuf, front, remote, "
         "packet->flow_hash + ((uint32_t)packet->origin.door << 18));",
         "The outer source port depends on the lcore that received the packet."),
+
+    # rings shared with containers
+    Bug("seen-before-published", "order", VIRTQUEUE,
+        "if (likely(position != (uint16_t)reservation->begin)) {", "if (true) {",
+        "A container sees packets before those in front of them are copied.", UNIT_VIRTQUEUE),
+    Bug("beyond-the-region", "isolation", "src/ports/guest_memory.h",
+        "offset < region->size && *length <= region->size - offset", "offset < region->size",
+        "A buffer may reach beyond what the container shares.", UNIT_VIRTQUEUE),
+    Bug("any-number", "isolation", "src/ports/virtqueue_split.c",
+        "if (own.split.next >= queue->size)", "if (false)",
+        "A chain may lead to a descriptor that the ring does not have.", UNIT_VIRTQUEUE),
+    Bug("chains-of-one", "equivalence", VIRTQUEUE,
+        "n += buffer->slots > 0;", "n = 1;",
+        "A container is not told that a packet goes on in other buffers.", UNIT_VIRTQUEUE),
+    Bug("called-too-late", "progress", "src/ports/virtqueue_split.c",
+        "after, before);", "after, after);",
+        "A container that waits for an interrupt gets none.", UNIT_VIRTQUEUE),
 ]
 
 

@@ -183,6 +183,25 @@ int virtqueue_add(struct virtqueue *queue, uint64_t address, uint32_t length, bo
 	return 1;
 }
 
+bool virtqueue_read_entry(
+	struct virtqueue *queue, uint64_t table, uint32_t index, union virtqueue_descriptor *own)
+{
+	uint32_t length = sizeof(*own);
+	const void *entry =
+		guest_memory_at(&queue->memory, table + index * (uint64_t)sizeof(*own), &length);
+
+	if (entry == NULL || length < sizeof(*own)) {
+		virtqueue_break(queue, VIRTQUEUE_ADDRESS);
+		return false;
+	}
+	if ((uintptr_t)entry % sizeof(own->words[0]) != 0) {
+		virtqueue_break(queue, VIRTQUEUE_TABLE);
+		return false;
+	}
+	*own = virtqueue_read(entry);
+	return true;
+}
+
 int virtqueue_end_chain(struct virtqueue *queue, struct reservation *reservation, uint16_t first,
 	uint16_t id, uint16_t slots)
 {
@@ -222,10 +241,13 @@ static inline bool add_single(struct virtqueue *queue, uint16_t flags, uint64_t 
 	data = guest_memory_at(&queue->memory, address, &part);
 	if (unlikely(data == NULL || part < length))
 		return false;
-	if (queue->to_driver)
+	if (queue->to_driver) {
 		__builtin_prefetch(data, 1);
-	else
+	} else {
+		/* Headers often stand before a line's end, and the frame in the next one. */
 		rte_prefetch0(data);
+		rte_prefetch0(data + queue->header);
+	}
 	*buffer = (struct peer_buffer){.data = data, .length = length, .id = id, .slots = 1};
 	reservation->n_buffers++;
 	return true;
@@ -460,11 +482,17 @@ static inline void give_back(struct virtqueue *queue, const struct reservation *
 	if (packed) {
 		union virtqueue_descriptor *shared = &queue->descriptors[packed_index(position)];
 
-		__atomic_store_n(&shared->packed.len, length, __ATOMIC_RELAXED);
-		__atomic_store_n(&shared->packed.id, id, __ATOMIC_RELAXED);
-		if (position != (uint16_t)reservation->begin)
-			__atomic_store_n(&shared->packed.flags, packed_used_flags(queue, position),
-				__ATOMIC_RELEASE);
+		union virtqueue_descriptor own = {
+			.packed = {.len = length,
+				.id = id,
+				.flags = packed_used_flags(queue, position)}};
+
+		if (likely(position != (uint16_t)reservation->begin)) {
+			__atomic_store_n(&shared->words[1], own.words[1], __ATOMIC_RELEASE);
+		} else {
+			__atomic_store_n(&shared->packed.len, length, __ATOMIC_RELAXED);
+			__atomic_store_n(&shared->packed.id, id, __ATOMIC_RELAXED);
+		}
 	} else {
 		struct vring_used_elem *shared = &queue->used->ring[position & (queue->size - 1)];
 

@@ -135,6 +135,11 @@ int virtqueue_packed_chain(struct virtqueue *queue, uint16_t position,
 int virtqueue_add(struct virtqueue *queue, uint64_t address, uint32_t length, bool writable,
 	struct reservation *reservation);
 
+/* Reads a descriptor of a table of indirect ones. False: the queue is broken, as it is not there.
+ */
+bool virtqueue_read_entry(
+	struct virtqueue *queue, uint64_t table, uint32_t index, union virtqueue_descriptor *own);
+
 /* Marks the end of a chain whose buffers began at `first`. Returns `slots`, or CHAIN_BROKEN. */
 int virtqueue_end_chain(struct virtqueue *queue, struct reservation *reservation, uint16_t first,
 	uint16_t id, uint16_t slots);

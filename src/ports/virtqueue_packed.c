@@ -16,15 +16,11 @@ static int read_table(
 	if (n == 0 || n > CHAIN_MAX)
 		return virtqueue_break(queue, VIRTQUEUE_TABLE);
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t length = sizeof(struct vring_packed_desc);
-		const void *entry = guest_memory_at(&queue->memory,
-			table.packed.addr + i * sizeof(struct vring_packed_desc), &length);
 		union virtqueue_descriptor own;
 		int status;
 
-		if (entry == NULL || length < sizeof(struct vring_packed_desc))
-			return virtqueue_break(queue, VIRTQUEUE_ADDRESS);
-		own = virtqueue_read(entry);
+		if (!virtqueue_read_entry(queue, table.packed.addr, i, &own))
+			return CHAIN_BROKEN;
 		status = virtqueue_add(queue, own.packed.addr, own.packed.len,
 			own.packed.flags & VRING_DESC_F_WRITE, reservation);
 		if (status != 1)

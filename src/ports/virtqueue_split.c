@@ -15,15 +15,11 @@ static int read_table(struct virtqueue *queue, uint16_t head, union virtqueue_de
 	uint32_t index = 0;
 
 	for (uint32_t i = 0; i < RTE_MIN(n, (uint32_t)CHAIN_MAX); i++) {
-		uint32_t length = sizeof(struct vring_desc);
-		const void *entry = guest_memory_at(&queue->memory,
-			table.split.addr + index * sizeof(struct vring_desc), &length);
 		union virtqueue_descriptor own;
 		int status;
 
-		if (entry == NULL || length < sizeof(struct vring_desc))
-			return virtqueue_break(queue, VIRTQUEUE_ADDRESS);
-		own = virtqueue_read(entry);
+		if (!virtqueue_read_entry(queue, table.split.addr, index, &own))
+			return CHAIN_BROKEN;
 		if (own.split.flags & VRING_DESC_F_INDIRECT)
 			return virtqueue_break(queue, VIRTQUEUE_TABLE);
 		status = virtqueue_add(queue, own.split.addr, own.split.len,
