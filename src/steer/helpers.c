@@ -8,9 +8,9 @@
 #define PLENTY 750		 /* of the time that the others have: then one can be let go, */
 #define MAYBE 1050		 /* or perhaps */
 #define REST 4			 /* windows: loads are smoothed over as many */
-#define PROOF 16		 /* windows in which a try shows to be wrong */
 #define PATIENCE 64		 /* windows, at first, */
 #define PATIENCE_MAX (16 * 1024) /* and at most: four seconds */
+#define PROOF PATIENCE_MAX	 /* windows in which a try may show to be wrong */
 
 void helpers_init(struct helpers *helpers)
 {

@@ -11,8 +11,9 @@
  * shall help. One is let go when the others have time enough for all.
  *
  * How much time that takes is known roughly only: fewer lcores receive larger batches, and then a
- * packet costs less. So where it is not clear, the owner tries to do with one helper less; if it
- * has to call it back soon, the next try comes twice as late, after some seconds at last.
+ * packet costs less. So where it is not clear, the owner tries to do with one helper less. If it
+ * has to call it back within some seconds, the next try comes twice as late, and at last after as
+ * many seconds: a load at the edge brings no swinging.
  */
 #define HELPERS_NO_TIME                                                                            \
 	950 /* permille of an lcore's time: its queues fall behind, or soon will                   \
