@@ -18,7 +18,7 @@ static uint32_t count_all(const struct control *control)
 
 static int check_mode(const struct control *control, uint16_t network, struct error *error)
 {
-	const struct mode *mode = control->dataplane->plan->mode;
+	const struct mode *mode = dataplane_last_plan(control->dataplane)->mode;
 
 	if (mode->overlay == OVERLAY_NONE && count_all(control) > 0)
 		return error_set(error,

@@ -15,22 +15,27 @@
 
 static void set_mode(struct control *control, struct request *request)
 {
-	const char *was = control->dataplane->plan->mode->name;
+	const struct dataplane *dataplane = control->dataplane;
+	const char *was = dataplane_last_plan(dataplane)->mode->name;
 	struct error error;
 
 	if (control_set_mode(control, request->parameters, &error) != 0)
 		return answer_error(request, &error);
 	rte_tel_data_start_dict(request->data);
-	answer_add_text(request->data, "mode", control->dataplane->plan->mode->name);
+	answer_add_text(request->data, "mode", dataplane_last_plan(dataplane)->mode->name);
 	answer_add_text(request->data, "was", was);
 }
 
 static void show_mode(struct control *control, struct request *request)
 {
+	const struct dataplane *dataplane = control->dataplane;
+
 	if (request->parameters[0] != '\0')
 		return set_mode(control, request);
 	rte_tel_data_start_dict(request->data);
-	answer_add_text(request->data, "mode", control->dataplane->plan->mode->name);
+	answer_add_text(request->data, "mode", dataplane->plan->mode->name);
+	if (dataplane->next_plan != NULL)
+		answer_add_text(request->data, "coming", dataplane->next_plan->mode->name);
 	answer_add_text(request->data, "version", WEFT_VERSION);
 	rte_tel_data_add_dict_u64(request->data, "uptime_ms", control_now_ms(control));
 	rte_tel_data_add_dict_u64(request->data, "hz", control->dataplane->clock.hz);

@@ -131,7 +131,8 @@ static void add_moves(struct rte_tel_data *data, const struct dataplane *datapla
 		const struct moves *moves = &door->moves;
 
 		ended += counter_read(&moves->ended);
-		moving += number_read16(&moves->n_moving) + is_behind(door, dataplane->plan);
+		moving += number_read16(&moves->n_moving) +
+			  is_behind(door, dataplane_last_plan(dataplane));
 		held += number_read32(&moves->n_held);
 		most_held = RTE_MAX(most_held, number_read32(&moves->most_held));
 	}

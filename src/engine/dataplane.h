@@ -92,6 +92,12 @@ struct tables *dataplane_publish(struct dataplane *dataplane, struct tables *tab
 int dataplane_set_plan(struct dataplane *dataplane, const struct plan *plan, struct plan **old);
 bool dataplane_change_plan(struct dataplane *dataplane, struct plan **old);
 
+/* The plan that was set last, whether it has to wait or is there. Main lcore. */
+static inline const struct plan *dataplane_last_plan(const struct dataplane *dataplane)
+{
+	return dataplane->next_plan != NULL ? dataplane->next_plan : dataplane->plan;
+}
+
 /* Hands a packet made by the main lcore to the lcore that sends for uplink `uplink` (port index).
  * Main lcore. Takes the mbuf, or frees it and returns -1 when there is no room just now. */
 int dataplane_inject(struct dataplane *dataplane, struct rte_mbuf *mbuf, uint16_t uplink);

@@ -13,7 +13,7 @@ from weft_config import Config
 SECONDS = 120
 MAC = "02:00:00:00:00:01"
 OTHER_MAC = "02:00:00:00:00:02"
-STEPS = "rx gro vxlan vtep veth_rx bridge wire veth encap tx deliver send merge".split()
+STEPS = "rx gro vxlan vtep veth_rx bridge wire veth encap tx deliver send merge copy".split()
 ROW = {"scenario", "system", "mode", "lcores", "clock", "frame_bytes", "flows", "port", "pps",
        "cycles_per_packet", "reordered", "lost", "p50_us", "p99_us", "p999_us", "offered_pps",
        "drops", "limit", "core_load_stddev"}

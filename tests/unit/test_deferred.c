@@ -112,6 +112,69 @@ static void a_later_publication_delays_nothing(void **state)
 	assert_string_equal(done, "ab");
 }
 
+static bool is_set(const void *argument)
+{
+	return *(const char *)argument != '\0';
+}
+
+static void work_waits_for_its_condition(void **state)
+{
+	char flag[2] = "";
+
+	(void)state;
+	deferred_add_when(&list, is_set, note, flag);
+	deferred_begin(&list, rcu);
+	end_turns();
+	run();
+	assert_string_equal(done, "");
+	flag[0] = 'a';
+	run();
+	assert_string_equal(done, "a");
+}
+
+static void a_condition_does_not_stand_for_the_grace_period(void **state)
+{
+	char flag[2] = "a";
+
+	(void)state;
+	deferred_add_when(&list, is_set, note, flag);
+	run();
+	deferred_begin(&list, rcu);
+	run();
+	assert_string_equal(done, "");
+	end_turns();
+	run();
+	assert_string_equal(done, "a");
+}
+
+static void what_is_added_later_waits_for_the_condition(void **state)
+{
+	char flag[2] = "";
+
+	(void)state;
+	deferred_add_when(&list, is_set, note, flag);
+	deferred_add(&list, note, "b");
+	deferred_begin(&list, rcu);
+	end_turns();
+	run();
+	assert_string_equal(done, "");
+	flag[0] = 'a';
+	run();
+	assert_string_equal(done, "ab");
+}
+
+/* It may never hold when nobody runs who would bring it about. */
+static void when_no_lcore_runs_no_condition_counts(void **state)
+{
+	char flag[2] = "";
+
+	(void)state;
+	deferred_add_when(&list, is_set, note, flag);
+	deferred_add(&list, note, "b");
+	deferred_run_all(&list);
+	assert_string_equal(done, "b");
+}
+
 static void when_no_lcore_runs_all_is_done(void **state)
 {
 	(void)state;
@@ -131,6 +194,10 @@ int main(void)
 		TEST(work_waits_for_the_tables_to_be_published),
 		TEST(work_is_done_in_order_and_once),
 		TEST(a_later_publication_delays_nothing),
+		TEST(work_waits_for_its_condition),
+		TEST(a_condition_does_not_stand_for_the_grace_period),
+		TEST(what_is_added_later_waits_for_the_condition),
+		TEST(when_no_lcore_runs_no_condition_counts),
 		TEST(when_no_lcore_runs_all_is_done),
 	};
 

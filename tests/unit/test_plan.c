@@ -33,6 +33,24 @@ static void vanilla_runs_every_stage_where_the_one_before_ran(void **state)
 	assert_false(plan.gated || plan.balances || plan.splits);
 }
 
+/* Rows of their own only in who receives and who delivers. */
+static void in_turns_nothing_leaves_the_lcore_that_received_it(void **state)
+{
+	static const char *const names[] = {"turns", "auto"};
+	struct plan vanilla = plan_of("vanilla");
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(names); i++) {
+		struct plan plan = plan_of(names[i]);
+
+		assert_int_equal(plan.mode->receive, RECEIVE_BY_RIGHT);
+		assert_int_equal(plan.mode->deliver, DELIVER_BY_TICKET);
+		assert_int_equal(plan.mode->adapts, i == 1);
+		plan.mode = vanilla.mode;
+		assert_memory_equal(&plan, &vanilla, sizeof(plan));
+	}
+}
+
 static void linux_overlay_has_a_wire_for_a_bridge(void **state)
 {
 	struct plan plan = plan_of("linux-overlay");
@@ -310,6 +328,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vanilla_runs_every_stage_where_the_one_before_ran),
+		cmocka_unit_test(in_turns_nothing_leaves_the_lcore_that_received_it),
 		cmocka_unit_test(linux_overlay_has_a_wire_for_a_bridge),
 		cmocka_unit_test(native_leaves_the_tunnel_out),
 		cmocka_unit_test(rps_steers_by_flow_once),

@@ -420,14 +420,15 @@ def test_top(serve, weftctl):
     later = {**PORT, "rx_packets": PORT["rx_packets"] + 5000000, "up": 0}
     new = {**PORT, "name": "new"}
     lcore = {**LCORE, "idle": 26, "working": 76}
-    serve({"/weft/mode": {"mode": "vanilla", "version": "0.1.0", "uptime_ms": 3723000},
+    serve({"/weft/mode": {"mode": "vanilla", "coming": "auto", "version": "0.1.0",
+                         "uptime_ms": 3723000},
            "/weft/ports": [{"ports": [PORT]}, {"ports": [later, new]}],
            "/weft/stages": [{"stages": STAGES}, {"stages": STAGES}],
            "/weft/lcores": [{"lcores": [LCORE]}, {"lcores": [lcore]}],
            "/weft/steer/groups": [{"groups": []}, {"groups": []}],
            "/weft/elephants": {"elephants": []}})
     output = weftctl("top", "--once")
-    assert output.startswith("weft 0.1.0  mode vanilla  up 1:02:03\n")
+    assert output.startswith("weft 0.1.0  mode vanilla (auto is coming)  up 1:02:03\n")
     web = next(row for row in cells(output) if row[:1] == ["web"])
     assert web[1:3] == ["down", "5,000,000"]
     assert ["1", "25.0", "75.0", "0.0", "0.0", "5", "30.5"] in cells(output)
