@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/mode.h"
+#include "control/sections/pipeline.h"
 
 /* ---- modes ---- */
 
@@ -34,13 +35,29 @@ static void check_one_port_in_each(
 		}
 }
 
+/* Its lcores run all stages of what they receive. */
+static void check_nothing_is_placed(
+	const struct config *config, const struct mode *mode, struct error_list *errors)
+{
+	int stage = config_placed_stage(config);
+
+	if (stage >= 0)
+		config_wrong(config, errors, "pipeline", "", stage_table[stage]->name, NULL,
+			"in mode %s an lcore runs all stages of what it receives, so that "
+			"[pipeline] has to be empty; or choose a mode that receives by owner, such "
+			"as vanilla (mode of [weft], --mode)",
+			mode->name);
+}
+
 static void check_mode(const struct config *config, struct error_list *errors)
 {
 	struct error error;
-	const struct mode *mode = config_mode(config, config->weft.mode, &error);
+	const struct mode *mode = config_find_first_mode(config, &error);
 
 	if (mode == NULL)
 		config_wrong(config, errors, "weft", "", "mode", NULL, "%s", error.text);
+	else if (mode->receive == RECEIVE_BY_RIGHT)
+		check_nothing_is_placed(config, mode, errors);
 	else if (mode->overlay == OVERLAY_NONE)
 		check_one_port(config, mode, errors);
 	else if (mode->overlay == OVERLAY_POINT_TO_POINT)

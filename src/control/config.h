@@ -26,7 +26,7 @@
 #define CONFIG_NONE UINT32_MAX /* an lcore id that was not given */
 
 struct weft_config {
-	char mode[MODE_NAME_SIZE];
+	char mode[MODE_NAME_SIZE]; /* or empty: config_first_mode() */
 	uint32_t mbufs;
 	uint32_t mbuf_size;
 	uint32_t credits;

@@ -175,6 +175,11 @@ static int check_change(const struct control *control, const struct mode *from,
 			"mode %s has another MTU and other headers than mode %s; "
 			"choose it when weft starts (--mode)",
 			bare->name, bare == to ? from->name : to->name);
+	if (to->receive == RECEIVE_BY_RIGHT && places_stages(control->dataplane->plan))
+		return error_set(error,
+			"in mode %s an lcore runs all stages of what it receives, and [pipeline] "
+			"places stages; start weft without [pipeline]",
+			to->name);
 	if ((from->overlay != OVERLAY_BRIDGED || to->overlay != OVERLAY_BRIDGED) &&
 		places_stages(control->dataplane->plan))
 		return error_set(error,
@@ -208,7 +213,7 @@ static int set_plan(struct control *control, const struct mode *mode, struct err
 
 int control_set_mode(struct control *control, const char *name, struct error *error)
 {
-	const struct mode *from = control->dataplane->plan->mode;
+	const struct mode *from = dataplane_last_plan(control->dataplane)->mode;
 	const struct mode *to = config_mode(control->config, name, error);
 
 	if (to == NULL || check_change(control, from, to, error) != 0)

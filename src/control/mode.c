@@ -12,6 +12,7 @@
 #include "base/array.h"
 #include "control/config.h"
 #include "control/keys.h"
+#include "control/sections/pipeline.h"
 #include "control/sections/sections.h"
 #include "control/value.h"
 
@@ -77,8 +78,9 @@ static int value_transition(const struct key *key, const char *value, void *to, 
 
 /* ---- the first and the last column ---- */
 
-static const char *const receivers[] = {[RECEIVE_BY_OWNER] = "owner"};
-static const char *const deliverers[] = {[DELIVER_BY_OWNER] = "owner"};
+static const char *const receivers[] = {[RECEIVE_BY_OWNER] = "owner", [RECEIVE_BY_RIGHT] = "right"};
+static const char *const deliverers[] = {
+	[DELIVER_BY_OWNER] = "owner", [DELIVER_BY_TICKET] = "ticket"};
 
 const char *mode_receive(const struct mode *mode)
 {
@@ -242,6 +244,40 @@ static void check_split(const struct row_check *check)
 		check_ways(check, split, merge);
 }
 
+/* ---- rows by right ---- */
+
+/* An lcore that has the right keeps what it receives until it delivers it. */
+static void check_inline(const struct row_check *check)
+{
+	const struct transition *row = check->mode->row;
+	char way[MODE_WAY_SIZE];
+
+	for (int stage = 0; stage < STAGE_COUNT; stage++) {
+		mode_way(&row[stage], way);
+		if (row[stage].kind != TRANSITION_INLINE)
+			WRONG(check, stage,
+				"'%s': with receive = right every stage is inline, on the lcore "
+				"that received the packet",
+				way);
+	}
+}
+
+/* Packets are received in turn if they are delivered in turn. */
+static void check_right(struct mode *mode, const struct row_check *check)
+{
+	bool by_right = mode->receive == RECEIVE_BY_RIGHT;
+	enum deliver_by deliver = by_right ? DELIVER_BY_TICKET : DELIVER_BY_OWNER;
+
+	if (!keys_given(check->section, "deliver"))
+		mode->deliver = deliver;
+	if (mode->deliver != deliver)
+		ini_wrong(check->errors, check->section, "deliver", NULL,
+			"'%s': with receive = %s it is %s", deliverers[mode->deliver],
+			receivers[mode->receive], deliverers[deliver]);
+	if (by_right)
+		check_inline(check);
+}
+
 /* ---- the section ---- */
 
 static bool has_transition(const struct mode *mode, enum transition_kind kind)
@@ -294,6 +330,7 @@ static void read_row(
 	if (keys_read(keys, section, mode, errors) != 0)
 		return;
 	check_split(&check);
+	check_right(mode, &check);
 	set_gate(mode, section, errors);
 }
 
@@ -346,11 +383,23 @@ const struct mode *config_mode(const struct config *config, const char *name, st
 	return mode;
 }
 
+static const char *default_mode(const struct config *config)
+{
+	return config_placed_stage(config) < 0 ? "auto" : "vanilla";
+}
+
+const struct mode *config_find_first_mode(const struct config *config, struct error *error)
+{
+	const char *given = config->weft.mode;
+
+	return config_mode(config, given[0] == '\0' ? default_mode(config) : given, error);
+}
+
 const struct mode *config_first_mode(const struct config *config)
 {
 	struct error error;
 
-	return config_mode(config, config->weft.mode, &error);
+	return config_find_first_mode(config, &error);
 }
 
 static void free_modes(struct config *config)

@@ -16,8 +16,11 @@ struct config;
  */
 const struct mode *config_mode(const struct config *config, const char *name, struct error *error);
 
-/* The one that [weft] or --mode names; NULL if there is none of that name. */
+/* The one that [weft] or --mode names. If neither does: `auto`, or `vanilla` where [pipeline]
+ * places stages, as in `auto` none has a place. NULL if there is none of that name; and *error, as
+ * above. */
 const struct mode *config_first_mode(const struct config *config);
+const struct mode *config_find_first_mode(const struct config *config, struct error *error);
 
 /* Its first and last column: who receives, and who delivers. */
 const char *mode_receive(const struct mode *mode);

@@ -19,7 +19,7 @@ FLOWS = 8
 ROUNDS = 5  # of all modes
 OWN = {"gro": "flow+stage", "vxlan": "with gro", "bridge": "flow+stage", "veth": "with rx",
        "gate": "off"}
-WAY = ("vanilla", "rps", "falcon-dev", "falcon-func", "own", "linux-overlay")
+WAY = ("vanilla", "turns", "rps", "auto", "falcon-dev", "falcon-func", "own", "linux-overlay")
 
 
 def overlay_of(lab, **keys):
@@ -168,7 +168,8 @@ def test_modes_that_cannot_be_gone_to(lab, binary):
     text = refusal(weft, "mode", "warp")
     assert "'warp'" in text and "falcon-dev" in text and "own" in text
     assert "native" in refusal(weft, "mode", "native")
-    assert "[pipeline]" in refusal(weft, "mode", "linux-overlay")
+    for mode in ("linux-overlay", "turns", "auto"):
+        assert "[pipeline]" in refusal(weft, "mode", mode)
     assert weft.mode() == "vanilla"
     assert weftctl(weft, "mode", "own") == "mode own\nwas vanilla\n"
     assert weft.mode() == "own"

@@ -313,6 +313,7 @@ def independent(lcores):
     """Each lcore with a container and a queue of the uplink of its own."""
     config = (Config()
               .section("virtual", lcores=lcores, seconds=0.01, costs="costs.txt")
+              .section("weft", mode="vanilla")
               .uplink(device="none", queues=lcores)
               .network("blue", 100, ["192.0.2.2"]))
     for i in range(1, lcores + 1):

@@ -52,7 +52,7 @@ static void what_is_left_out_has_its_default(void **state)
 	const struct network_config *network = &config->networks[0];
 
 	(void)state;
-	assert_string_equal(config->weft.mode, "vanilla");
+	assert_ptr_equal(config_first_mode(config), plan_mode_find("auto"));
 	assert_int_equal(config->weft.mbufs, 65536);
 	assert_int_equal(config->weft.mbuf_size, 2176);
 	assert_int_equal(config->weft.credits, 1024);
@@ -214,6 +214,23 @@ static void owners_receive_and_deliver(void **state)
 	config_free(config);
 }
 
+static void a_mode_by_right_delivers_by_ticket(void **state)
+{
+	struct config *config = read_good(GOOD "[mode one]\nreceive = right\n"
+					       "[mode two]\ndeliver = ticket\nreceive = right\n"
+					       "veth = inline\n");
+
+	(void)state;
+	for (uint32_t i = 0; i < config->n_modes; i++) {
+		assert_int_equal(config->modes[i].receive, RECEIVE_BY_RIGHT);
+		assert_int_equal(config->modes[i].deliver, DELIVER_BY_TICKET);
+		assert_string_equal(mode_receive(&config->modes[i]), "right");
+		assert_string_equal(mode_deliver(&config->modes[i]), "ticket");
+		assert_false(config->modes[i].adapts || config->modes[i].gated);
+	}
+	config_free(config);
+}
+
 static void a_stage_that_a_mode_does_not_name_is_inline(void **state)
 {
 	struct config *config = read_good(GOOD "[mode mine]\nveth = flow\nbridge = inline\n");
@@ -295,6 +312,28 @@ static void a_row_may_steer_around_what_it_splits(void **state)
 	assert_int_equal(config->n_modes, 2);
 	assert_false(config->modes[0].gated || config->modes[1].gated);
 	config_free(config);
+}
+
+/* By right no stage has an lcore of its own. */
+static void who_places_stages_and_names_no_mode_has_vanilla(void **state)
+{
+	static const struct {
+		const char *text, *mode;
+	} files[] = {
+		{GOOD, "auto"},
+		{GOOD "[pipeline]\n", "auto"},
+		{GOOD "[pipeline]\nbridge = 1\n", "vanilla"},
+		{"[weft]\nmode = rps\n" GOOD "[pipeline]\nbridge = 1\n", "rps"},
+		{"[weft]\nmode = turns\n" GOOD, "turns"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(files); i++) {
+		struct config *config = read_good(files[i].text);
+
+		assert_string_equal(config_first_mode(config)->name, files[i].mode);
+		config_free(config);
+	}
 }
 
 static void modes_are_found_by_name(void **state)
@@ -433,8 +472,17 @@ static const struct wrong wrongs[] = {
 	{GOOD "[mode a]\nvxlan = with bridge\n", {"[mode a]", "'with bridge'", "rx, gro"}},
 	{GOOD "[mode a]\nvxlan = with vxlan\n", {"[mode a]", "vxlan:", "rx, gro"}},
 	{GOOD "[mode a]\nveth = with veth_rx\n", {"[mode a]", "veth:", "vxlan, bridge"}},
-	{GOOD "[mode a]\nreceive = turn\n", {"[mode a]", "receive: 'turn'", "owner"}},
-	{GOOD "[mode a]\ndeliver = everybody\n", {"[mode a]", "deliver: 'everybody'", "owner"}},
+	{GOOD "[mode a]\nreceive = turn\n", {"[mode a]", "receive: 'turn'", "owner, right"}},
+	{GOOD "[mode a]\ndeliver = everybody\n",
+		{"[mode a]", "deliver: 'everybody'", "owner, ticket"}},
+	{GOOD "[mode a]\nreceive = right\nbridge = flow\n",
+		{":8: [mode a]: bridge: 'flow'", "right", "inline"}},
+	{GOOD "[mode a]\nreceive = right\nvxlan = split\nveth = merge\n",
+		{"[mode a]", "vxlan: 'split'", "inline"}},
+	{GOOD "[mode a]\nreceive = right\ndeliver = owner\n",
+		{":8: [mode a]: deliver: 'owner'", "right", "ticket"}},
+	{GOOD "[mode a]\ndeliver = ticket\n", {"[mode a]", "deliver: 'ticket'", "owner"}},
+	{GOOD "[mode a]\nreceive = right\ngate = on\n", {"[mode a]", "gate:", "nothing"}},
 	{GOOD "[mode a]\nreceive = owner\nreceive = owner\n", {"[mode a]", "receive:", "twice"}},
 	{GOOD "[mode a]\ngate = ajar\n", {"[mode a]", "gate:", "'ajar'"}},
 	{GOOD "[mode a]\nvxlan = with rx\ngate = on\n", {"[mode a]", "gate:", "nothing"}},
@@ -497,6 +545,12 @@ static const struct wrong wrongs[] = {
 	{"[weft]\nmode = linux-overlay\n" GOOD SOCKET("web", "1", "/tmp/x")
 			SOCKET("db", "2", "/tmp/y"),
 		{"[port db]", "linux-overlay", "blue"}},
+	{"[weft]\nmode = turns\n" GOOD "[pipeline]\nbridge = 1\nveth = 2\n",
+		{":9: [pipeline]: bridge: ", "mode turns", "[weft]"}},
+	{"[weft]\nmode = auto\n" GOOD "[pipeline]\nveth = 1\n",
+		{":9: [pipeline]: veth: ", "mode auto", "--mode"}},
+	{"[weft]\nmode = mine\n" GOOD "[pipeline]\nveth = 1\n[mode mine]\nreceive = right\n",
+		{"[pipeline]: veth: ", "mode mine", "--mode"}},
 };
 
 static void errors_name_file_section_and_key(void **state)
@@ -1018,11 +1072,13 @@ int main(void)
 		TEST(a_pci_device_has_its_whole_address),
 		TEST(a_mode_of_ones_own_is_a_row),
 		TEST(owners_receive_and_deliver),
+		TEST(a_mode_by_right_delivers_by_ticket),
 		TEST(a_stage_that_a_mode_does_not_name_is_inline),
 		TEST(steering_by_stage_has_a_gate),
 		TEST(a_mode_may_split_and_merge),
 		TEST(every_merge_is_behind_its_split),
 		TEST(a_row_may_steer_around_what_it_splits),
+		TEST(who_places_stages_and_names_no_mode_has_vanilla),
 		TEST(modes_are_found_by_name),
 		TEST(errors_name_file_section_and_key),
 		TEST(a_file_that_is_not_there_is_named),

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "control/sections/sections.h"
+#include "control/sections/pipeline.h"
 
 #include "control/config.h"
 #include "control/keys.h"
 #include "control/sections/lcores.h"
+#include "control/sections/sections.h"
+
+int config_placed_stage(const struct config *config)
+{
+	for (int stage = 0; stage < STAGE_COUNT; stage++)
+		if (config->pipeline[stage] != CONFIG_NONE)
+			return stage;
+	return -1;
+}
 
 static void init_pipeline(struct config *config)
 {

@@ -31,8 +31,7 @@ static const struct key weft_keys[] = {
 
 static void init_weft(struct config *config)
 {
-	config->weft = (struct weft_config){.mode = "vanilla",
-		.mbufs = 65536,
+	config->weft = (struct weft_config){.mbufs = 65536,
 		.mbuf_size = 2176,
 		.credits = 1024,
 		.fdb_size = 65536,
