@@ -17,7 +17,7 @@
  *   memif.c             port_ops: listening, accepting, teardown    main lcore
  *   memif_control.c     one client's messages                       main lcore
  *   memif_connection.c  the client's memory and rings               main lcore
- *   memif_data.c        receive and send                            the queue's owner
+ *   memif_data.c        receive and send                            lcores
  */
 
 #define MEMIF_REGIONS_MAX 32
@@ -30,12 +30,12 @@ struct memif_region {
 	size_t mapped; /* size, rounded up to the file's page */
 };
 
-/* One ring, seen by the lcore that owns the queue; it alone writes here once connected. */
+/* One ring. The ends of its reservations are indices of descriptors, unmasked. */
 struct memif_queue {
 	struct memif_ring *ring; /* NULL: the client has not added it (yet) */
-	uint16_t next; /* the first descriptor not yet ours to publish: its index, unmasked */
 	uint16_t size;
 	int event_fd; /* of to_client rings; else -1 */
+	struct reservations reservations;
 } __rte_cache_aligned;
 
 /* All that one client shares with us. Made by main, read-only once lcores see it, `broken` and
@@ -46,8 +46,9 @@ struct memif_connection {
 	uint16_t n_from_client;
 	uint16_t n_to_client;
 	struct memif_region regions[MEMIF_REGIONS_MAX];
-	/* Of each of the port's queues: which of its rings from the client is next; its owner's. */
-	uint16_t turns[PORT_QUEUES_MAX] __rte_cache_aligned;
+	/* Of each of the port's queues: which of its rings from the client is next. By who may
+	 * receive from it. */
+	uint16_t next_ring[PORT_QUEUES_MAX] __rte_cache_aligned;
 	struct memif_queue from_client[PORT_QUEUES_MAX];
 	struct memif_queue to_client[PORT_QUEUES_MAX];
 };
@@ -110,7 +111,14 @@ void memif_session_end(struct port *port, const char *reason);
 /* Sends DISCONNECT. */
 void memif_refuse(int socket, const char *reason);
 
-uint16_t memif_receive(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
-uint16_t memif_send(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
+/* Of struct port_ops. */
+int memif_reserve(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n,
+	struct reservation *reservation);
+void memif_fill(const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs);
+uint16_t memif_claim(
+	struct port *port, uint16_t queue, uint16_t n, struct reservation *reservation);
+void memif_collect(
+	const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs);
+void memif_publish(struct port *port, struct reservation *reservation);
 
 #endif

@@ -17,7 +17,7 @@ bool reservations_take(struct reservations *reservations)
 static bool is_complete(const struct reservations *reservations, uint32_t number)
 {
 	return __atomic_load_n(&reservations->slots[number % RESERVATIONS_MAX].completed,
-		       __ATOMIC_SEQ_CST) == number + 1;
+		       __ATOMIC_ACQUIRE) == number + 1;
 }
 
 /* Those that are complete, the oldest first. By who may publish. */
@@ -40,16 +40,18 @@ static bool oldest_is_complete(const struct reservations *reservations)
 		reservations, __atomic_load_n(&reservations->published, __ATOMIC_RELAXED));
 }
 
+/* The right to publish is taken and given by exchanges only: so who gives it sees all that was
+ * complete before somebody tried to take it in vain. */
 void reservations_complete(struct reservations *reservations, uint32_t number,
 	reservations_publish_t publish, void *ring)
 {
 	__atomic_store_n(&reservations->slots[number % RESERVATIONS_MAX].completed, number + 1,
-		__ATOMIC_SEQ_CST);
+		__ATOMIC_RELEASE);
 	do {
 		/* Who has it will look again: after it has let go. */
-		if (__atomic_exchange_n(&reservations->publishing, 1, __ATOMIC_SEQ_CST) != 0)
+		if (__atomic_exchange_n(&reservations->publishing, 1, __ATOMIC_ACQ_REL) != 0)
 			return;
 		publish_all(reservations, publish, ring);
-		__atomic_store_n(&reservations->publishing, 0, __ATOMIC_SEQ_CST);
+		__atomic_exchange_n(&reservations->publishing, 0, __ATOMIC_ACQ_REL);
 	} while (oldest_is_complete(reservations));
 }

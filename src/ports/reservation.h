@@ -67,6 +67,12 @@ static inline bool reservations_are_pending(const struct reservations *reservati
 	return reservations->next != __atomic_load_n(&reservations->published, __ATOMIC_ACQUIRE);
 }
 
+/* Where the next one begins: where the last one ended, 0 at first. While the ring is taken. */
+static inline uint32_t reservations_begin(const struct reservations *reservations)
+{
+	return reservations_end(reservations, reservations->next - 1);
+}
+
 /* All that is to be done with its buffers is done. */
 void reservations_complete(struct reservations *reservations, uint32_t number,
 	reservations_publish_t publish, void *ring);
