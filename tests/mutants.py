@@ -32,7 +32,7 @@ RUN_SECONDS = 120  # of a CPU's time, however busy the machine is,
 FINE_SECONDS = 900  # and without a bug
 ASLEEP_SECONDS = 1800  # in which what sleeps for ever has not come so far
 REPORT = re.compile(r"FAILED: (.*)")  # as the simulation prints it
-FAILED_TEST = re.compile(r"\[  FAILED  \] (\w+_\w+)$", re.MULTILINE)  # as a unit test does
+FAILED_TEST = re.compile(r"\[  (?:FAILED|ERROR  ) \] (\w+_\w+)$", re.MULTILINE)  # as a unit test does
 SEED = 1
 PIPELINE = "sim-pipeline"
 THREADS = "sim-lcores"
@@ -40,6 +40,7 @@ MICRO_FLOWS = "sim-micro_flows"
 FLOODS = "sim-floods"
 UNIT = "unit-virtual"
 UNIT_MERGE = "unit-merge"
+UNIT_MEMIF = "unit-memif"
 UNIT_RESERVATION = "unit-reservation"
 UNIT_TURN = "unit-turn"
 UNIT_VIRTQUEUE = "unit-virtqueue"
@@ -50,6 +51,7 @@ FLOOD = "src/engine/flood.c"
 INBOX = "src/engine/inbox.c"
 LABELS = "src/engine/labels.c"
 LEDGER = "src/engine/ledger.c"
+MEMIF = "src/ports/memif_data.c"
 MERGING = "src/engine/merging.c"
 MERGE = "src/reorder/merge.c"
 MOVES = "src/steer/moves.c"
@@ -199,7 +201,7 @@ BUGS = [
         "	} while (oldest_is_complete(reservations));", "	} while (false);",
         "What is completed while another lcore publishes stays unpublished.", UNIT_RESERVATION),
     Bug("published-by-two", "order", RESERVATION,
-        "		if (__atomic_exchange_n(&reservations->publishing, 1, __ATOMIC_SEQ_CST) != 0)",
+        "		if (__atomic_exchange_n(&reservations->publishing, 1, __ATOMIC_ACQ_REL) != 0)",
         "		if (false)",
         "Two lcores publish at once.", UNIT_RESERVATION),
     Bug("slot-of-unpublished", "order", RESERVATION,
@@ -372,6 +374,19 @@ __ATOMIC_ACQUIRE) <=
     Bug("credits-unnoticed", "progress", "src/virtual/wires.c",
         "virtual_wake(driver, door, sender->time);", "",
         "A door that waits for credits is not woken when they are there.", UNIT),
+
+    # side by side
+    Bug("published-too-early", "order", RESERVATION,
+        "	while (end - first < RESERVATIONS_MAX && is_complete(reservations, end))",
+        "	while (end != reservations->next)",
+        "The peer is told of buffers that nobody has copied into yet.", UNIT_MEMIF),
+    Bug("busy-is-full", "conservation", MEMIF,
+        "		return -1;\n	frames_place", "		return 0;\n	frames_place",
+        "Packets are dropped because another lcore reserves just now.", UNIT_MEMIF),
+    Bug("descriptors-of-others", "isolation", MEMIF,
+        "	uint32_t at = reservation->begin;", "	uint32_t at = 0;",
+        "Descriptors are written from the ring's first one on, whoever has reserved it.",
+        UNIT_MEMIF),
 
     # isolation
     Bug("last-verdict-ignored", "isolation", RUN,

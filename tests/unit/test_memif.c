@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -1465,6 +1467,368 @@ static void not_connected(void **state)
 	housekeep();
 }
 
+/* ---- side by side ---- */
+
+/* Buffers for packets `seed` and so on. Returns for how many; the others are freed. */
+static int reserve(
+	uint16_t queue, struct reservation *reservation, uint32_t seed, uint16_t n, uint32_t length)
+{
+	struct rte_mbuf *mbufs[RING];
+	int reserved;
+
+	for (uint16_t i = 0; i < n; i++)
+		mbufs[i] = mbuf_make(seed + i, length, length);
+	reserved = memif_port_ops.reserve(&port, queue, mbufs, n, reservation);
+	for (uint16_t i = 0; i < n; i++) {
+		if (i < reserved)
+			reservation->mbufs[i] = mbufs[i];
+		else
+			rte_pktmbuf_free(mbufs[i]);
+	}
+	return reserved;
+}
+
+static void fill_and_publish(struct reservation *reservation)
+{
+	memif_port_ops.fill(&port, reservation, reservation->mbufs);
+	rte_pktmbuf_free_bulk(reservation->mbufs, reservation->n);
+	memif_port_ops.publish(&port, reservation);
+}
+
+static void the_client_sees_packets_in_the_order_of_reservations(void **state)
+{
+	struct reservation first, second, third;
+	struct client client;
+	uint16_t at = 0;
+
+	(void)state;
+	client_connect(&client);
+	for (int round = 0; round < 20; round++, at += 5) { /* around the ring, too */
+		buffers_offer(&client, 5, 100);
+		assert_int_equal(reserve(0, &first, 10, 1, 64), 1);
+		assert_int_equal(reserve(0, &second, 20, 2, 64), 2);
+		assert_int_equal(reserve(0, &third, 30, 2, 150), 1); /* two buffers each */
+		fill_and_publish(&third);
+		fill_and_publish(&second);
+		assert_int_equal(client.to->tail, at);
+		fill_and_publish(&first);
+		assert_int_equal(client.to->tail, (uint16_t)(at + 5));
+		assert_int_equal(client_check(&client, at, 10, 64), 1);
+		assert_int_equal(client_check(&client, at + 1, 20, 64), 1);
+		assert_int_equal(client_check(&client, at + 2, 21, 64), 1);
+		assert_int_equal(client_check(&client, at + 3, 30, 150), 2);
+	}
+	client_close(&client);
+}
+
+static void collect_and_publish(struct reservation *reservation, uint32_t seed, uint32_t length)
+{
+	struct rte_mbuf *mbufs[RING];
+
+	memif_port_ops.collect(&port, reservation, mbufs);
+	memif_port_ops.publish(&port, reservation);
+	for (uint16_t i = 0; i < reservation->n; i++)
+		mbuf_check(mbufs[i], seed + i, length);
+}
+
+static void the_client_gets_buffers_back_in_the_order_of_claims(void **state)
+{
+	struct reservation first, second, third;
+	struct client client;
+	uint16_t at = 0;
+
+	(void)state;
+	client_connect(&client);
+	for (int round = 0; round < 20; round++, at += 6) {
+		for (uint32_t i = 0; i < 3; i++)
+			client_send(&client, 10 + i, 64);
+		client_send_chain(&client, 20, 2500, 1000);
+		assert_int_equal(memif_port_ops.claim(&port, 0, 1, &first), 1);
+		assert_int_equal(memif_port_ops.claim(&port, 0, 2, &second), 2);
+		assert_int_equal(memif_port_ops.claim(&port, 0, RING, &third), 1);
+		collect_and_publish(&third, 20, 2500);
+		collect_and_publish(&second, 11, 64);
+		assert_int_equal(client.from->tail, at);
+		collect_and_publish(&first, 10, 64);
+		assert_int_equal(client.from->tail, (uint16_t)(at + 6));
+	}
+	client_close(&client);
+}
+
+static void what_is_reserved_is_reserved_once(void **state)
+{
+	struct reservation first, second;
+	struct client client;
+
+	(void)state;
+	client_connect(&client);
+	buffers_offer(&client, RING, BUFFER);
+	assert_int_equal(reserve(0, &first, 1, RING, 64), RING);
+	assert_int_equal(reserve(0, &second, 1, 1, 64), -1); /* the client has not seen it */
+	fill_and_publish(&first);
+	assert_int_equal(reserve(0, &second, 1, 1, 64), 0);
+	buffers_offer(&client, 1, BUFFER);
+	assert_int_equal(reserve(0, &second, 9, 2, 64), 1);
+	fill_and_publish(&second);
+	assert_int_equal(client_check(&client, RING, 9, 64), 1);
+	client_send(&client, 1, 64);
+	assert_int_equal(memif_port_ops.claim(&port, 0, RING, &first), 1);
+	assert_int_equal(memif_port_ops.claim(&port, 0, RING, &second), 0);
+	collect_and_publish(&first, 1, 64);
+	client_close(&client);
+}
+
+/* The port has two queues, the client one ring. */
+static void another_lcore_is_at_the_ring(void **state)
+{
+	const struct memif_port *memif = port.driver;
+	struct reservation reservation;
+	struct reservations *ring;
+	struct client client;
+
+	(void)state;
+	client_connect(&client);
+	ring = &memif->connection->to_client[0].reservations;
+	buffers_offer(&client, 2, BUFFER);
+	assert_true(reservations_take(ring));
+	assert_int_equal(reserve(0, &reservation, 1, 1, 64), -1);
+	assert_int_equal(reserve(1, &reservation, 1, 1, 64), -1);
+	reservations_leave(ring);
+	assert_int_equal(reserve(1, &reservation, 1, 1, 64), 1);
+	fill_and_publish(&reservation);
+	assert_int_equal(client.to->tail, 1);
+	client_close(&client);
+}
+
+static void broken_descriptors_in_the_middle(void **state)
+{
+	struct reservation reservation;
+	struct client client;
+
+	(void)state;
+	client_connect(&client);
+	buffers_offer(&client, 4, BUFFER);
+	client.to->descriptors[2].offset = REGION - 63;
+	assert_int_equal(reserve(0, &reservation, 1, 4, 64), 2);
+	fill_and_publish(&reservation);
+	assert_int_equal(client.to->tail, 2);
+	assert_int_equal(client_check(&client, 1, 2, 64), 1);
+	expect_thrown_out(&client, "a ring holds");
+	housekeep();
+	client_connect(&client);
+	for (uint32_t i = 0; i < 4; i++)
+		client_send(&client, i, 64);
+	client.from->descriptors[2].region = 1;
+	assert_int_equal(memif_port_ops.claim(&port, 0, RING, &reservation), 2);
+	collect_and_publish(&reservation, 0, 64);
+	assert_int_equal(client.from->tail, 2);
+	expect_thrown_out(&client, "a ring holds");
+	housekeep();
+}
+
+/* Its memory stays until the lcore that has reserved is quiescent. */
+static void a_client_goes_while_lcores_copy(void **state)
+{
+	struct reservation reservation, claim;
+	struct client client;
+
+	(void)state;
+	rte_rcu_qsbr_thread_register(rcu, 0);
+	rte_rcu_qsbr_thread_online(rcu, 0);
+	client_connect(&client);
+	buffers_offer(&client, 2, BUFFER);
+	client_send(&client, 5, 64);
+	assert_int_equal(reserve(0, &reservation, 1, 2, 64), 2);
+	assert_int_equal(memif_port_ops.claim(&port, 0, RING, &claim), 1);
+	client_close(&client);
+	housekeep();
+	housekeep();
+	assert_false(memif_port_ops.is_up(&port));
+	fill_and_publish(&reservation);
+	collect_and_publish(&claim, 5, 64);
+	rte_rcu_qsbr_quiescent(rcu, 0);
+	housekeep();
+	rte_rcu_qsbr_thread_offline(rcu, 0);
+	rte_rcu_qsbr_thread_unregister(rcu, 0);
+	client_connect(&client);
+	client_close(&client);
+}
+
+/* Threads that copy side by side. Who reserves has the turn: packets are numbered by it. */
+#define THREADS 3
+#define NUMBERED 3000
+
+static struct copiers {
+	pthread_mutex_t turn;
+	uint32_t next;	 /* number of the packet that is reserved or claimed next */
+	uint32_t errors; /* packets that are not what they should be */
+	uint32_t ended;	 /* threads */
+} copiers;
+
+static uint32_t number_length(uint32_t number)
+{
+	return 64 + number % 5 * 700; /* some take two buffers, or segments */
+}
+
+/* Lets others overtake, at places that differ. */
+static void dawdle(uint32_t number)
+{
+	for (uint32_t i = number * 2654435761u >> 30; i > 0; i--)
+		sched_yield();
+}
+
+static bool reserve_numbered(struct reservation *reservation)
+{
+	struct rte_mbuf *mbufs[3] = {0};
+	int n = 0, reserved;
+
+	pthread_mutex_lock(&copiers.turn);
+	for (; n < 3 && copiers.next + n < NUMBERED; n++)
+		mbufs[n] = mbuf_make(copiers.next + n, number_length(copiers.next + n), 1000);
+	reserved = n == 0 ? 0 : memif_port_ops.reserve(&port, 0, mbufs, n, reservation);
+	copiers.next += RTE_MAX(reserved, 0);
+	pthread_mutex_unlock(&copiers.turn);
+	memcpy(reservation->mbufs, mbufs, sizeof(mbufs));
+	for (int i = RTE_MAX(reserved, 0); i < n; i++)
+		rte_pktmbuf_free(mbufs[i]);
+	return reserved > 0;
+}
+
+static void *send_numbered(void *argument)
+{
+	struct reservation reservation;
+
+	while (__atomic_load_n(&copiers.next, __ATOMIC_RELAXED) < NUMBERED) {
+		if (reserve_numbered(&reservation)) {
+			dawdle(reservation.begin);
+			fill_and_publish(&reservation);
+		} else {
+			sched_yield();
+		}
+	}
+	__atomic_fetch_add(&copiers.ended, 1, __ATOMIC_RELEASE);
+	return argument;
+}
+
+static bool has_pattern(const uint8_t *data, uint32_t length, uint32_t seed, uint32_t from)
+{
+	for (uint32_t i = 0; i < length; i++)
+		if (data[i] != pattern(seed, from + i))
+			return false;
+	return true;
+}
+
+static void *receive_numbered(void *argument)
+{
+	struct rte_mbuf *mbufs[3];
+	struct reservation claim;
+	uint8_t copy[BUFFER * 2];
+	uint32_t number;
+	uint16_t n;
+
+	while (__atomic_load_n(&copiers.next, __ATOMIC_RELAXED) < NUMBERED) {
+		pthread_mutex_lock(&copiers.turn);
+		n = memif_port_ops.claim(&port, 0, RTE_DIM(mbufs), &claim);
+		number = copiers.next;
+		copiers.next += n;
+		pthread_mutex_unlock(&copiers.turn);
+		if (n == 0) {
+			sched_yield();
+			continue;
+		}
+		dawdle(number);
+		memif_port_ops.collect(&port, &claim, mbufs);
+		memif_port_ops.publish(&port, &claim);
+		for (uint16_t i = 0; i < n; i++, number++) {
+			uint32_t length = number_length(number);
+			const uint8_t *data = rte_pktmbuf_read(mbufs[i], 0, length, copy);
+
+			if (mbufs[i]->pkt_len != length || !has_pattern(data, length, number, 0))
+				__atomic_fetch_add(&copiers.errors, 1, __ATOMIC_RELAXED);
+			rte_pktmbuf_free(mbufs[i]);
+		}
+	}
+	__atomic_fetch_add(&copiers.ended, 1, __ATOMIC_RELEASE);
+	return argument;
+}
+
+static void copiers_start(pthread_t *threads, void *(*function)(void *))
+{
+	copiers = (struct copiers){.turn = PTHREAD_MUTEX_INITIALIZER};
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, function, NULL), 0);
+}
+
+static void copiers_join(const pthread_t *threads)
+{
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static bool copiers_have_ended(void)
+{
+	return __atomic_load_n(&copiers.ended, __ATOMIC_ACQUIRE) == THREADS;
+}
+
+static void threads_send_side_by_side(void **state)
+{
+	uint32_t number = 0, done = 0, errors = 0;
+	pthread_t threads[THREADS];
+	struct client client;
+	uint16_t at = 0, tail;
+	bool ended;
+
+	(void)state;
+	client_connect(&client);
+	buffers_offer(&client, RING, BUFFER);
+	copiers_start(threads, send_numbered);
+	do {
+		ended = copiers_have_ended();
+		tail = __atomic_load_n(&client.to->tail, __ATOMIC_ACQUIRE);
+		for (; at != tail; at++) {
+			const union memif_descriptor *d = &client.to->descriptors[at % RING];
+
+			errors += !has_pattern(client.memory + d->offset, d->length, number, done);
+			done += d->length;
+			if (d->flags & MEMIF_DESCRIPTOR_NEXT)
+				continue;
+			errors += done != number_length(number++);
+			done = 0;
+		}
+		buffers_offer(&client, (uint16_t)(at + RING - client.to->head), BUFFER);
+		sched_yield();
+	} while (!ended);
+	copiers_join(threads);
+	assert_int_equal(number, NUMBERED);
+	assert_int_equal(errors, 0);
+	client_close(&client);
+}
+
+static void threads_receive_side_by_side(void **state)
+{
+	pthread_t threads[THREADS];
+	struct client client;
+	uint32_t number = 0;
+
+	(void)state;
+	client_connect(&client);
+	copiers_start(threads, receive_numbered);
+	while (!copiers_have_ended()) {
+		uint16_t tail = __atomic_load_n(&client.from->tail, __ATOMIC_ACQUIRE);
+
+		while (number < NUMBERED && (uint16_t)(client.from->head - tail) < RING - 1) {
+			client_send_chain(&client, number, number_length(number), 2000);
+			number++;
+		}
+		sched_yield();
+	}
+	copiers_join(threads);
+	assert_int_equal(copiers.errors, 0);
+	assert_int_equal(copiers.next, NUMBERED);
+	assert_int_equal(client.from->tail, client.from->head);
+	client_close(&client);
+}
+
 /* The socket's path. */
 
 static void claim_refused(const char *path, const char *reason)
@@ -1640,6 +2004,14 @@ int main(void)
 		TEST(more_rings_than_the_port_has_queues),
 		TEST_TWO(a_gap_between_rings),
 		TEST(not_connected),
+		TEST(the_client_sees_packets_in_the_order_of_reservations),
+		TEST(the_client_gets_buffers_back_in_the_order_of_claims),
+		TEST(what_is_reserved_is_reserved_once),
+		TEST_TWO(another_lcore_is_at_the_ring),
+		TEST(broken_descriptors_in_the_middle),
+		TEST(a_client_goes_while_lcores_copy),
+		TEST(threads_send_side_by_side),
+		TEST(threads_receive_side_by_side),
 		TEST(paths_that_are_refused),
 		TEST(its_directory_is_made),
 		TEST(a_stale_socket_is_removed),
