@@ -109,10 +109,13 @@ class Guest:
         until(lambda: self._hear(PROMPT), BOOT_SECONDS,
               lambda: self.process.tail() + self.heard[-2000:])
         self.run("dmesg -n 1")
+        self.configure(*addresses, mtu=mtu)
+        return self
+
+    def configure(self, *addresses, mtu=1450):
         self.run(f"ip link set eth0 mtu {mtu} up")
         for address in addresses:
             self.run(f"ip address add {address} dev eth0")
-        return self
 
     def _say(self, line):
         self.console.send(f"{line}\n".encode())

@@ -15,6 +15,9 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 MAC = "02:00:00:00:00:09"
 ADDRESSES = [f"10.1.0.{number}" for number in range(21, 29)]  # flows for every queue
 LEGACY = ",disable-modern=on,disable-legacy=off"
+RINGS = {"modern": "", "packed": ",packed=on", "legacy": LEGACY,
+         "not mergeable": ",mrg_rxbuf=off", "no events": ",event_idx=off,indirect_desc=off",
+         "small segments": ",guest_tso4=off,guest_tso6=off"}
 MEGABYTES = 8
 TCP_PORT = 7000
 
@@ -28,9 +31,12 @@ class Visit:
         self.overlay.config.port("guest", "blue", "vhost-user", MAC, path=path, queues=2)
         self.overlay.start()
         self.guest = Guest(lab, path, MAC, **keywords).start().ready()
+        self.add_addresses()
+        traffic.reachable(self.overlay.db, ADDRESSES[0])
+
+    def add_addresses(self):
         for address in ADDRESSES:
             self.guest.run(f"ip address add {address}/24 dev eth0")
-        traffic.reachable(self.overlay.db, ADDRESSES[0])
 
     def port(self):
         return self.overlay.weft.ports()["guest"]
@@ -52,6 +58,26 @@ class Visit:
         assert self.port()["tx_refused"] == refused
 
 
+def tcp_into(visit):
+    """A stream to the guest, in segments as large as it takes them."""
+    visit.guest.run(f"(nc -l -p {TCP_PORT} | wc -c >/got) >/log 2>&1 & true")
+    data = bytes(range(256)) * (MEGABYTES << 12)
+
+    def connected():
+        try:
+            connection.connect((ADDRESSES[0], TCP_PORT))
+        except OSError:
+            return False
+        return True
+
+    with visit.overlay.db.namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
+        connection.settimeout(PATIENCE)
+        until(connected, PATIENCE, lambda: "the guest does not listen")
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        visit.guest.run(f"while ! grep -q {len(data)} /got; do sleep 0.1; done; rm /got")
+
+
 def test_a_guest_with_one_cpu_uses_one_pair(lab, binary):
     """Its device has two, and Linux enables as many as there are CPUs."""
     visit = Visit(lab, pairs=2, cpus=1)
@@ -68,7 +94,23 @@ def test_a_guest_changes_its_pairs(lab, binary):
         visit.answers()
 
 
-@pytest.mark.parametrize("settings", ["", LEGACY], ids=["modern", "legacy"])
+@pytest.mark.parametrize("settings", RINGS.values(), ids=RINGS.keys())
+def test_a_guest_has_rings_of_any_form(lab, binary, settings):
+    """Frames of each size come through, in both directions, also after its driver came anew."""
+    visit = Visit(lab, pairs=2, cpus=2, settings=settings)
+    for _ in range(2):
+        visit.has_pairs(2, 2)
+        visit.answers()
+        for size in (1, 200, 1400):
+            visit.guest.run(f"ping -c 3 -i 0.1 -s {size} {visit.overlay.db.address()}")
+        tcp_into(visit)
+        visit.guest.run("rmmod virtio_net && insmod /modules/virtio_net.ko")
+        visit.guest.configure()
+        visit.add_addresses()
+
+
+@pytest.mark.parametrize("settings", [RINGS["modern"], RINGS["legacy"], RINGS["packed"]],
+                         ids=["modern", "legacy", "packed"])
 def test_tcp_out_of_a_guest(lab, binary, settings):
     """No segment is larger than the MTU, also where the guest knows virtio 0.9 only."""
     visit = Visit(lab, settings=settings)
