@@ -51,7 +51,8 @@ static const struct command {
 	{"/weft/ports", telemetry_show_ports,
 		"Ports and their counters. Parameter: first port index"},
 	{"/weft/lcores", telemetry_show_lcores,
-		"Where each lcore's cycles go, and its load, permille"},
+		"Where each lcore's cycles go, its load, permille, and which queues it serves. "
+		"Parameter: first lcore"},
 	{"/weft/stages", telemetry_show_stages, "Packets, cycles and drops of each stage"},
 	{"/weft/drops", telemetry_show_drops,
 		"Drops by name. Parameter: all (those that are 0 too)"},

@@ -7,6 +7,9 @@
 #include "control/telemetry_steer.h"
 #include "engine/lcore.h"
 
+/* An answer holds 16 KB of JSON; these many rows fit. */
+#define LCORES_PAGE 20
+
 static int64_t in_flight(const struct dataplane *dataplane, const struct lcore *lcore)
 {
 	int64_t n = counter_read(&lcore->counters.admitted);
@@ -30,24 +33,101 @@ static void add_time(struct rte_tel_data *row, const struct time_counters *count
 	rte_tel_data_add_dict_u64(row, "total", idle + working + back_pressured + housekeeping);
 }
 
+/* ---- who serves which queue ---- */
+
+#define NAME_MAX_SIZE (PORT_NAME_SIZE + sizeof(" .64 ..."))
+
+static void name_queue(char *text, const struct port *port, uint16_t queue)
+{
+	size_t length = strlen(text), room = RTE_TEL_MAX_STRING_LEN - length;
+
+	if (length > 3 && strcmp(text + length - 3, "...") == 0)
+		return;
+	if (room < NAME_MAX_SIZE)
+		snprintf(text + length, room, " ...");
+	else
+		snprintf(text + length, room, "%s%s.%u", length ? " " : "", port->config.name,
+			queue);
+}
+
+/* Whether lcore `index` takes turns at a queue beside its owner. */
+static bool helps_at(const struct control *control, uint16_t index, const struct port *port,
+	const struct port_queue *queue)
+{
+	const struct plan *plan = control->dataplane->plan;
+
+	return plan->by_right && queue->owner != index &&
+	       turns_may_help(control->dataplane, plan->mode, index, port, queue->owner);
+}
+
+struct service {
+	char home[RTE_TEL_MAX_STRING_LEN]; /* the queues that the lcore owns: "phys.0 web.0" */
+	uint64_t helps;			   /* the owners at whose queues it takes turns now */
+};
+
+static void find_service(const struct control *control, uint16_t index, struct service *service)
+{
+	*service = (struct service){.helps = 0};
+	for (uint16_t i = 0; i < PORTS_MAX; i++) {
+		const struct port *port = control->ports.list[i];
+
+		for (uint16_t j = 0; port != NULL && j < port->n_queues; j++) {
+			const struct port_queue *queue = &port->queues[j];
+
+			if (queue->owner == index)
+				name_queue(service->home, port, j);
+			else if (helps_at(control, index, port, queue))
+				service->helps |= 1ULL << queue->owner;
+		}
+	}
+}
+
+static void add_service(
+	const struct control *control, struct rte_tel_data *row, const struct lcore *lcore)
+{
+	const struct plan *plan = control->dataplane->plan;
+	const struct turns *turns = lcore->turns;
+	bool adapts = plan->by_right && plan->mode->adapts;
+	struct service service;
+
+	find_service(control, lcore->index, &service);
+	answer_add_text(row, "home", service.home);
+	answer_add_lcores(row, "helps", control->dataplane, service.helps);
+	rte_tel_data_add_dict_u64(row, "helpers", adapts ? number_read16(&lcore->helpers) : 0);
+	rte_tel_data_add_dict_u64(row, "batches", turns ? counter_read(&turns->now.batches) : 0);
+	rte_tel_data_add_dict_u64(
+		row, "own_batches", turns ? counter_read(&turns->now.own_batches) : 0);
+}
+
+/* ---- lcores ---- */
+
+static void add_lcore(const struct control *control, struct answer_list *list, uint16_t index)
+{
+	const struct dataplane *dataplane = control->dataplane;
+	const struct lcore *lcore = dataplane->lcores[index];
+	struct rte_tel_data *row = answer_add_row(list);
+
+	rte_tel_data_add_dict_u64(row, "lcore", lcore->id);
+	add_time(row, &lcore->counters.time);
+	rte_tel_data_add_dict_u64(row, "asleep", counter_read(&lcore->idle.time));
+	rte_tel_data_add_dict_u64(row, "sleeps", number_read32(&lcore->idle.asleep));
+	rte_tel_data_add_dict_u64(row, "in_flight", in_flight(dataplane, lcore));
+	rte_tel_data_add_dict_u64(row, "notices_lost", counter_read(&lcore->counters.notices_lost));
+	rte_tel_data_add_dict_u64(row, "load", load_read(&lcore->load));
+	rte_tel_data_add_dict_u64(row, "steering", steer_lcores(&dataplane->steering) >> index & 1);
+	add_service(control, row, lcore);
+}
+
+/* Page by page. */
 void telemetry_show_lcores(struct control *control, struct request *request)
 {
 	struct answer_list list = answer_start_list(request);
-	uint64_t steering = steer_lcores(&control->dataplane->steering);
+	uint32_t end = control->dataplane->n_lcores;
 
-	for (uint16_t i = 0; i < control->dataplane->n_lcores; i++) {
-		const struct lcore *lcore = control->dataplane->lcores[i];
-		struct rte_tel_data *row = answer_add_row(&list);
-
-		rte_tel_data_add_dict_u64(row, "lcore", lcore->id);
-		add_time(row, &lcore->counters.time);
-		rte_tel_data_add_dict_u64(row, "asleep", counter_read(&lcore->idle.time));
-		rte_tel_data_add_dict_u64(row, "sleeps", number_read32(&lcore->idle.asleep));
-		rte_tel_data_add_dict_u64(row, "in_flight", in_flight(control->dataplane, lcore));
-		rte_tel_data_add_dict_u64(
-			row, "notices_lost", counter_read(&lcore->counters.notices_lost));
-		rte_tel_data_add_dict_u64(row, "load", load_read(&lcore->load));
-		rte_tel_data_add_dict_u64(row, "steering", steering >> i & 1);
+	for (uint32_t i = answer_first_row(request->parameters, end); i < end; i++) {
+		if (answer_is_full(&list, LCORES_PAGE, request, i))
+			return;
+		add_lcore(control, &list, i);
 	}
 }
 

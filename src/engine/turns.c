@@ -110,9 +110,9 @@ static bool is_own(const struct lcore *lcore, const struct owned_queue *source)
 
 static void note_batch(struct lcore *lcore, const struct owned_queue *source)
 {
-	lcore->turns->now.batches++;
+	counter_add(&lcore->turns->now.batches, 1);
 	if (is_own(lcore, source)) {
-		lcore->turns->now.own_batches++;
+		counter_add(&lcore->turns->now.own_batches, 1);
 		lcore->turns->found = true;
 	}
 }
@@ -138,17 +138,21 @@ static uint16_t receive_from(
 	return n;
 }
 
-/* Whether it is wanted at the queue of another. */
+bool turns_may_help(const struct dataplane *dataplane, const struct mode *mode, uint16_t index,
+	const struct port *port, uint16_t owner)
+{
+	uint16_t n = dataplane->n_lcores;
+
+	if (!(port->lcores >> index & 1))
+		return false;
+	return !mode->adapts ||
+	       (index + n - owner - 1) % n < number_read16(&dataplane->lcores[owner]->helpers);
+}
+
 static bool helps(const struct lcore *lcore, const struct owned_queue *source)
 {
-	const struct dataplane *dataplane = lcore->dataplane;
-	uint16_t owner = source->port->queues[source->queue].owner, n = dataplane->n_lcores;
-
-	if (!(source->port->lcores >> lcore->index & 1))
-		return false;
-	return !lcore->plan->mode->adapts ||
-	       (lcore->index + n - owner - 1) % n <
-		       number_read16(&dataplane->lcores[owner]->helpers);
+	return turns_may_help(lcore->dataplane, lcore->plan->mode, lcore->index, source->port,
+		source->port->queues[source->queue].owner);
 }
 
 /* The queues that an lcore may look into, its own ones first; NULL: it has seen all of them in this

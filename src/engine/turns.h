@@ -9,6 +9,7 @@
 
 #include "engine/handing.h"
 #include "steer/helpers.h"
+#include "steer/plan.h"
 
 struct lcore;
 struct dataplane;
@@ -70,6 +71,11 @@ static inline bool turns_are_over(const struct turns *turns)
  * ones. Returns how much it did, and sets *refused if credits kept it from receiving. For the lcore
  * loop. */
 uint16_t turns_poll(struct lcore *lcore, bool receives, bool *refused);
+
+/* Whether lcore `index` may take turns at a queue of the port that `owner` owns, where the mode
+ * lets it: all may, or as many behind the owner as that wants. Any thread. */
+bool turns_may_help(const struct dataplane *dataplane, const struct mode *mode, uint16_t index,
+	const struct port *port, uint16_t owner);
 
 /* A look at loads, now and then: how many others shall help at its queues. For the lcore loop. */
 void turns_look_around(struct lcore *lcore);

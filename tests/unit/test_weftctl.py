@@ -31,7 +31,8 @@ PORT = {"name": "web", "role": "container", "type": "tap", "network": "blue",
         "rx_packets": 1234567, "rx_bytes": 98765432, "tx_packets": 0, "tx_bytes": 0,
         "tx_refused": 3, "nic_missed": 0, "status": "running"}
 LCORE = {"lcore": 1, "idle": 1, "working": 1, "back_pressured": 1, "housekeeping": 0, "total": 3,
-         "in_flight": 5, "notices_lost": 0, "load": 305, "steering": 1}
+         "in_flight": 5, "notices_lost": 0, "load": 305, "steering": 1, "asleep": 0, "sleeps": 0,
+         "home": "phys.0 web.0", "helps": "2", "helpers": 1, "batches": 7000, "own_batches": 5000}
 STAGES = [{"name": "rx", "lcores": [1], "bursts": 100, "packets": 3200, "cycles": 64000,
            "drops": 1},
           {"name": "gro", "lcores": [1, 2], "bursts": 0, "packets": 0, "cycles": 0, "drops": 1500,
@@ -180,7 +181,8 @@ def test_percentages_add_up(serve, weftctl):
     serve({"/weft/lcores": {"lcores": [LCORE]}})
     row = cells(weftctl("show", "lcores"))[1]
     assert sum(round(float(cell) * 10) for cell in row[1:5]) == 1000
-    assert row[5:] == ["5", "0", "30.5"]
+    assert row[5:] == ["5", "0", "30.5", "0.0", "awake", "5,000", "2,000", "1", "2", "phys.0",
+                       "web.0"]
 
 
 def test_an_lcore_without_cycles_yet(serve, weftctl):
@@ -259,7 +261,7 @@ def test_steer(serve, weftctl):
     rows = cells(weftctl("show", "steer"))
     assert rows[0] == ["mode", "falcon-dev", "receive", "owner", "deliver", "owner",
                        "policy", "two-choice", "threshold", "85%"]
-    assert ["1", "30.5", "yes"] in rows
+    assert ["1", "30.5", "yes", "1", "2"] in rows
     assert ["1", "closed", "1", "123,456", "91.2"] in rows
     assert ["vxlan", "groups", "flow+stage", "2", "3", "1", "2"] in rows
     assert ["256", "2", "0", "64", "0"] in rows
@@ -279,7 +281,8 @@ def test_steer_as_one_object(serve, weftctl):
     assert answer["gated"] is True and answer["moves"] == STEER["moves"]
     assert answer["gates"] == [{"lcore": 1, "open": False, "changes": 1, "arrived": 123456,
                                 "average": 91.2}]
-    assert answer["lcores"] == [{"lcore": 1, "load": 30.5, "steering": True}]
+    assert answer["lcores"] == [{"lcore": 1, "load": 30.5, "steering": True, "helpers": 1,
+                                 "helps": "2"}]
     assert answer["groups"] == [{**GROUP, "rate": 0}]
 
 
@@ -419,7 +422,7 @@ def test_a_command_that_is_too_long(serve, weftctl):
 def test_top(serve, weftctl):
     later = {**PORT, "rx_packets": PORT["rx_packets"] + 5000000, "up": 0}
     new = {**PORT, "name": "new"}
-    lcore = {**LCORE, "idle": 26, "working": 76}
+    lcore = {**LCORE, "idle": 26, "working": 76, "batches": 8000, "own_batches": 6000}
     serve({"/weft/mode": {"mode": "vanilla", "coming": "auto", "version": "0.1.0",
                          "uptime_ms": 3723000},
            "/weft/ports": [{"ports": [PORT]}, {"ports": [later, new]}],
@@ -431,7 +434,8 @@ def test_top(serve, weftctl):
     assert output.startswith("weft 0.1.0  mode vanilla (auto is coming)  up 1:02:03\n")
     web = next(row for row in cells(output) if row[:1] == ["web"])
     assert web[1:3] == ["down", "5,000,000"]
-    assert ["1", "25.0", "75.0", "0.0", "0.0", "5", "30.5"] in cells(output)
+    assert ["1", "25.0", "75.0", "0.0", "0.0", "5", "30.5"] in [row[:7] for row in cells(output)]
+    assert ["1,000", "0", "1", "2", "phys.0", "web.0"] in [row[-6:] for row in cells(output)]
     assert "new" not in output.split()
     assert "PATH" not in output
 
