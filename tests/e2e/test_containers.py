@@ -16,6 +16,7 @@ from weft_config import Config
 VHOST_MAC, VHOST_ADDRESS = "02:00:00:00:00:11", "10.1.0.11"
 CLIENT_MAC, CLIENT_ADDRESS = "02:00:00:00:00:12", "10.1.0.12"
 MEMIF_MAC, MEMIF_ADDRESS = "02:00:00:00:00:13", "10.1.0.13"
+LCORES = "0@0,1@1,2@1,3@1"
 FILE_MEGABYTES = 20
 WINDOW = 64 << 10  # bytes of the file on their way at a time, so that there is room for pings
 
@@ -46,9 +47,10 @@ class Sockets:
                                        f"dev {container.interface}")
 
 
-def test_containers_of_every_kind_at_once(lab, binary):
+@pytest.mark.parametrize("mode", ["vanilla", "turns", "auto"])
+def test_containers_of_every_kind_at_once(lab, binary, mode):
     """runc's nginx over TAP, testpmd over vhost-user (either side listening) and over memif."""
-    overlay = Overlay(lab)
+    overlay = Overlay(lab, options=("--mode", mode), lcores=LCORES)
     sockets = Sockets(lab, overlay)
     overlay.start()
     db, web = overlay.db, overlay.web
