@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tries all that can happen in moves.pml and split.pml with spin, as they are and with bugs put in.
+"""Tries all that can happen in the models here with spin, as they are and with bugs put in.
 
 Called by run_tests.py; by itself: /usr/bin/python3 tests/model/check.py [NAME...]
 
@@ -39,6 +39,13 @@ OVERTAKEN = r"assertion violated +!\(first_inside"
 OVERFLOW = r"assertion violated .*words\[.*<"  # more words than credits
 STRANDED = r"assertion violated .*words\[.*in_flight"  # held, though there is nothing to wait for
 UNBEGUN = r"assertion violated .*open\[.*>0"  # a micro-flow ended that has not begun
+
+BEFORE = r"assertion violated .*\|\| +!\(first_inside"  # a packet came out before its first
+LEFT = r"assertion violated .*inside==0"  # when nobody can do anything any more
+UNCOPIED = r"assertion violated .*\.copied"  # published, or what was published already
+OVERWRITTEN = r"assertion violated .*\.n==0"  # what is not yet published
+UNMAPPED = r"assertion violated .*\|\| +!\(unmapped"  # and used
+BESIDE = r"assertion violated .*polled|assertion violated +\(\(\(published"  # who must be alone
 
 
 class Case(typing.NamedTuple):
@@ -88,6 +95,34 @@ CASES = [
     Case("split", "bug-merge-stale", "MOVES MERGE_STALE", STRANDED),
     Case("split", "bug-queue-shared", "FLOWS=2 QUEUE_SHARED", STRANDED),
     Case("split", "bug-held-behind", "HELD_BEHIND", OVERTAKEN),
+
+    Case("turns", "port-sent-to", "SENDS=1"),
+    Case("turns", "two-rings", "RINGS=2 SLOTS=1"),
+    Case("turns", "two-sources", "SOURCES=2"),
+    Case("turns", "three-lcores", "LCORES=3 SLOTS=1"),
+    Case("turns", "two-batches", "HELD=2 SLOTS=1"),
+    Case("turns", "two-packets", "BATCH=2"),
+    Case("turns", "two-packets-port-sent-to", "BATCH=2 SENDS=1 SLOTS=1"),
+    Case("turns", "port-goes", "GOES"),
+    Case("turns", "modes", "MODES SLOTS=1"),
+    Case("turns", "progress", "PROGRESS SENDS=1"),
+    Case("turns", "progress-port-goes", "PROGRESS GOES SLOTS=1"),
+    Case("turns", "progress-modes", "PROGRESS MODES SLOTS=1"),
+    Case("turns", "bug-right-early", "RIGHT_EARLY", BEFORE),
+    Case("turns", "bug-number-early", "NUMBER_EARLY", BEFORE),
+    Case("turns", "bug-failed-passes", "FAILED_PASSES", BEFORE),
+    Case("turns", "bug-empty-forgotten", "PROGRESS EMPTY_FORGOTTEN", STUCK),
+    Case("turns", "bug-no-second-look", "NO_SECOND_LOOK", LEFT),
+    Case("turns", "bug-no-exchange", "NO_EXCHANGE", UNCOPIED),
+    Case("turns", "bug-mark-early", "MARK_EARLY", UNCOPIED),
+    Case("turns", "bug-full-ignored", "FULL_IGNORED", OVERWRITTEN),
+    Case("turns", "bug-unseen-by-left", "GOES UNSEEN_BY_LEFT", UNMAPPED),
+    Case("turns", "bug-quiet-reserved", "GOES QUIET_RESERVED", UNMAPPED),
+    Case("turns", "bug-rest-unawaited", "GOES REST_UNAWAITED", UNMAPPED),
+    Case("turns", "bug-pause-unseen", "MODES SLOTS=1 PAUSE_UNSEEN", BESIDE),
+    Case("turns", "bug-plan-early", "MODES SLOTS=1 PLAN_EARLY", BESIDE),
+    Case("turns", "bug-left-unfinished", "MODES SLOTS=1 LEFT_UNFINISHED", LEFT),
+    Case("turns", "bug-resume-early", "MODES SLOTS=1 RESUME_EARLY", BESIDE),
 ]
 
 
