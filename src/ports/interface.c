@@ -56,6 +56,17 @@ static uint16_t interface_receive(
 	return own == NULL ? 0 : packet_queue_receive(own, mbufs, n);
 }
 
+/* The kernel wakes whoever waits for the socket, always. */
+static int interface_watch(struct port *port, uint16_t queue, bool on)
+{
+	const struct interface *interface = port->driver;
+	const struct packet_queue *own =
+		__atomic_load_n(&interface->queues[queue], __ATOMIC_ACQUIRE);
+
+	(void)on;
+	return own == NULL ? PORT_HAS_NO_PEER : packet_queue_descriptor(own);
+}
+
 static uint16_t interface_send(
 	struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
@@ -374,6 +385,7 @@ const struct port_ops interface_port_ops = {
 	.attach = interface_attach,
 	.detach = interface_detach,
 	.receive = interface_receive,
+	.watch = interface_watch,
 	.send = interface_send,
 	.too_big = interface_too_big,
 	.is_up = interface_is_up,

@@ -220,6 +220,7 @@ const struct port_ops memif_port_ops = {
 	.reserve = memif_reserve,
 	.fill = memif_fill,
 	.claim = memif_claim,
+	.watch = memif_watch,
 	.collect = memif_collect,
 	.publish = memif_publish,
 	.is_up = memif_is_up,

@@ -26,6 +26,12 @@ struct memif_connection *memif_connection_create(int socket_id)
 	return connection;
 }
 
+static void close_event(const struct memif_queue *queue)
+{
+	if (queue->event_fd >= 0)
+		close(queue->event_fd);
+}
+
 void memif_connection_free(struct memif_connection *connection)
 {
 	if (connection == NULL)
@@ -34,9 +40,10 @@ void memif_connection_free(struct memif_connection *connection)
 		peer_memory_remove(connection->regions[i].base);
 		munmap(connection->regions[i].base, connection->regions[i].mapped);
 	}
-	for (uint16_t i = 0; i < PORT_QUEUES_MAX; i++)
-		if (connection->to_client[i].event_fd >= 0)
-			close(connection->to_client[i].event_fd);
+	for (uint16_t i = 0; i < PORT_QUEUES_MAX; i++) {
+		close_event(&connection->from_client[i]);
+		close_event(&connection->to_client[i]);
+	}
 	rte_free(connection);
 }
 
@@ -142,13 +149,11 @@ const char *memif_connection_add_ring(struct memif_connection *connection,
 	refusal = ring_place(connection, message, memif->log2_ring_size_max, queue);
 	if (refusal != NULL)
 		return refusal;
-	if (from_client) {
-		connection->n_from_client++;
-		return NULL; /* weft polls: the eventfd is of no use */
-	}
-	if (*fd < 0 || kick(*fd) != 0)
+	/* Of its own rings it is written by the client, and waited for; it may be anything. */
+	if (!from_client && (*fd < 0 || kick(*fd) != 0))
 		return "a ring comes with an eventfd";
-	connection->n_to_client++;
+	connection->n_from_client += from_client;
+	connection->n_to_client += !from_client;
 	queue->event_fd = *fd;
 	*fd = -1;
 	return NULL;

@@ -239,6 +239,31 @@ uint16_t memif_claim(struct port *port, uint16_t index, uint16_t n, struct reser
 	return claimed;
 }
 
+static void want_interrupts(struct memif_queue *queue, bool wanted)
+{
+	__atomic_store_n(
+		&queue->ring->flags, wanted ? 0 : MEMIF_RING_NO_INTERRUPT, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* More rings than one have more descriptors than one. */
+int memif_watch(struct port *port, uint16_t index, bool on)
+{
+	struct memif_connection *connection = connection_get(port->driver);
+	int fd = PORT_HAS_NO_PEER;
+
+	if (connection == NULL)
+		return fd;
+	for (uint16_t i = index; i < connection->n_from_client; i += port->n_queues) {
+		struct memif_queue *queue = &connection->from_client[i];
+
+		want_interrupts(queue, on);
+		fd = fd == PORT_HAS_NO_PEER && queue->event_fd >= 0 ? queue->event_fd
+								    : PORT_MUST_BE_POLLED;
+	}
+	return fd;
+}
+
 /* Appends a buffer to a frame. *last is its last segment; those behind it there are not of it yet.
  * Returns where its last one is then. */
 static struct rte_mbuf **frame_append(

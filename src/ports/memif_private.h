@@ -34,7 +34,8 @@ struct memif_region {
 struct memif_queue {
 	struct memif_ring *ring; /* NULL: the client has not added it (yet) */
 	uint16_t size;
-	int event_fd; /* of to_client rings; else -1 */
+	int event_fd; /* by which who writes it tells who reads it; from_client: -1 if it has none
+		       */
 	struct reservations reservations;
 } __rte_cache_aligned;
 
@@ -115,6 +116,7 @@ void memif_refuse(int socket, const char *reason);
 int memif_reserve(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n,
 	struct reservation *reservation);
 void memif_fill(const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs);
+int memif_watch(struct port *port, uint16_t queue, bool on);
 uint16_t memif_claim(
 	struct port *port, uint16_t queue, uint16_t n, struct reservation *reservation);
 void memif_collect(

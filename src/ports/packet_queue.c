@@ -396,3 +396,8 @@ uint64_t packet_queue_missed(struct packet_queue *queue)
 		missed += stats.tp_drops;
 	return missed;
 }
+
+int packet_queue_descriptor(const struct packet_queue *queue)
+{
+	return queue->receive_fd;
+}

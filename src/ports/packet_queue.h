@@ -50,4 +50,7 @@ uint16_t packet_queue_receive(struct packet_queue *queue, struct rte_mbuf **mbuf
 uint16_t packet_queue_send(struct packet_queue *queue, struct rte_mbuf **mbufs, uint16_t n);
 bool packet_queue_too_big(const struct packet_queue *queue);
 
+/* What can be read when packets have come; the queue's. */
+int packet_queue_descriptor(const struct packet_queue *queue);
+
 #endif

@@ -178,6 +178,18 @@ static uint16_t tap_receive(struct port *port, uint16_t queue, struct rte_mbuf *
 	return received;
 }
 
+/* Who goes to sleep, or wakes, looks at once. */
+static int tap_watch(struct port *port, uint16_t queue, bool on)
+{
+	struct tap *tap = port->driver;
+	const struct tap_device *device = device_of(tap);
+
+	(void)on;
+	tap->queues[queue].look_again = 0;
+	tap->queues[queue].pause = tap->pause_min;
+	return device == NULL ? PORT_HAS_NO_PEER : device->fds[queue];
+}
+
 /* ---- to the kernel ---- */
 
 /* Says to the kernel what a large segment is (virtio 1.2, 5.1.6). */
@@ -535,6 +547,7 @@ const struct port_ops tap_port_ops = {
 	.attach = tap_attach,
 	.detach = tap_detach,
 	.receive = tap_receive,
+	.watch = tap_watch,
 	.send = tap_send,
 	.too_big = tap_too_big,
 	.is_up = tap_is_up,
