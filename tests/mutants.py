@@ -39,6 +39,7 @@ THREADS = "sim-lcores"
 MICRO_FLOWS = "sim-micro_flows"
 FLOODS = "sim-floods"
 UNIT = "unit-virtual"
+UNIT_HELPERS = "unit-helpers"
 UNIT_MERGE = "unit-merge"
 UNIT_MEMIF = "unit-memif"
 UNIT_RESERVATION = "unit-reservation"
@@ -48,6 +49,7 @@ PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000}
 CREDITS = "src/engine/credits.c"
 DROP = "src/engine/drop.c"
 FLOOD = "src/engine/flood.c"
+HELPERS = "src/steer/helpers.c"
 INBOX = "src/engine/inbox.c"
 LABELS = "src/engine/labels.c"
 LEDGER = "src/engine/ledger.c"
@@ -454,6 +456,16 @@ __ATOMIC_ACQUIRE) <=
     Bug("called-too-late", "progress", "src/ports/virtqueue_split.c",
         "after, before);", "after, after);",
         "A container that waits for an interrupt gets none.", UNIT_VIRTQUEUE),
+
+    # who helps
+    Bug("no-patience", "progress", HELPERS,
+        "RTE_MIN(2 * helpers->patience, PATIENCE_MAX)", "helpers->patience",
+        "A helper that had to be called back is let go again as soon.", UNIT_HELPERS),
+    Bug("no-rest", "progress", HELPERS, "	helpers->rest = REST;", "",
+        "Helpers are called and let go before loads show the last change.", UNIT_HELPERS),
+    Bug("others-work-forgotten", "progress", HELPERS,
+        "view->load * LOAD_FULL / RTE_MAX(view->share, 1u)", "view->load",
+        "What helpers receive is no work that somebody else would have.", UNIT_HELPERS),
 ]
 
 
