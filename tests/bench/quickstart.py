@@ -19,6 +19,8 @@ CONFIG_DIRECTORY = "/run/weft-quickstart"
 # One row a mode: its name, and whether its packets come without VXLAN.
 MODES = (
     ("vanilla", False),
+    ("turns", False),
+    ("auto", False),
     ("native", True),
     ("linux-overlay", False),
 )
