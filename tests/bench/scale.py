@@ -18,7 +18,7 @@ FLOWS = [1, 64]
 PORTS = {1: ["vhost-user", "ring"], 64: ["vhost-user"]}
 FRAME_BYTES = [64, 1450]
 # Virtual. Windows, gates and helpers have settled after the half; only the rest counts.
-SECONDS = 0.01
+SECONDS = 0.024
 WINDOW = 768  # packets on their way for each lcore that receives
 CREDITS = 4096  # three eighths of which one flow may have
 BOUND = 0.8  # share of the time from which on the right, or the number, is what bounds
