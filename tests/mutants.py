@@ -32,7 +32,8 @@ RUN_SECONDS = 120  # of a CPU's time, however busy the machine is,
 FINE_SECONDS = 900  # and without a bug
 ASLEEP_SECONDS = 1800  # in which what sleeps for ever has not come so far
 REPORT = re.compile(r"FAILED: (.*)")  # as the simulation prints it
-FAILED_TEST = re.compile(r"\[  (?:FAILED|ERROR  ) \] (\w+_\w+)$", re.MULTILINE)  # as a unit test does
+# As a unit test does, or its teardown.
+FAILED_TEST = re.compile(r"\[  (?:FAILED  |ERROR   )\] (\w+_\w+)$", re.MULTILINE)
 SEED = 1
 PIPELINE = "sim-pipeline"
 THREADS = "sim-lcores"
