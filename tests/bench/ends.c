@@ -31,6 +31,50 @@ static struct fixture_frame frame;
 
 static uint64_t right_cycles __rte_cache_aligned;
 
+/* Packets that come at their times. */
+static struct {
+	double interval; /* cycles; 0: there always are some */
+	uint64_t start;
+	uint64_t given; /* who has the right: rw */
+} schedule __rte_cache_aligned;
+static struct histogram latency __rte_cache_aligned; /* who sends to the sink: rw */
+
+#define STAMP_OFFSET sizeof(uint32_t) /* behind the number */
+
+static uint16_t take_due(uint16_t n)
+{
+	uint64_t due;
+
+	if (schedule.interval == 0)
+		return n;
+	due = (rte_rdtsc() - schedule.start) / schedule.interval - schedule.given;
+	n = RTE_MIN(due, (uint64_t)n);
+	schedule.given += n;
+	return n;
+}
+
+/* Numbers are drawn from 0 on, in the order of the schedule. */
+static void stamp(struct rte_mbuf **mbufs, uint16_t n, uint32_t first, uint16_t offset)
+{
+	for (uint16_t i = 0; i < n && schedule.interval > 0; i++) {
+		uint64_t time = schedule.start + (first + i) * schedule.interval;
+
+		memcpy(rte_pktmbuf_mtod_offset(mbufs[i], char *, offset + STAMP_OFFSET), &time,
+			sizeof(time));
+	}
+}
+
+static void note_latency(struct rte_mbuf **mbufs, uint16_t n, uint16_t offset)
+{
+	uint64_t now = rte_rdtsc(), time;
+
+	for (uint16_t i = 0; i < n; i++) {
+		memcpy(&time, rte_pktmbuf_mtod_offset(mbufs[i], char *, offset + STAMP_OFFSET),
+			sizeof(time));
+		histogram_add(&latency, now - time);
+	}
+}
+
 static uint16_t nic_claim(
 	struct port *port, uint16_t queue, uint16_t n, struct reservation *reservation)
 {
@@ -38,7 +82,8 @@ static uint16_t nic_claim(
 
 	(void)port;
 	(void)queue;
-	if (rte_mempool_get_bulk(fixture_pool, (void **)reservation->mbufs, n) != 0)
+	n = take_due(n);
+	if (n == 0 || rte_mempool_get_bulk(fixture_pool, (void **)reservation->mbufs, n) != 0)
 		return 0;
 	reservation->n = n;
 	reservation->begin = numbers_draw(n);
@@ -62,6 +107,7 @@ static void nic_collect(
 	memcpy(mbufs, reservation->mbufs, n * sizeof(mbufs[0]));
 	fill_frames(mbufs, n);
 	numbers_write(mbufs, n, reservation->begin, numbers_offset(port));
+	stamp(mbufs, n, reservation->begin, numbers_offset(port));
 	if (driver != NULL) {
 		virtual_pause(driver);
 		virtual_filled(driver, mbufs, n, true);
@@ -89,6 +135,8 @@ static void tell_freed(struct rte_mbuf **mbufs, uint16_t n, bool copied)
 static uint16_t sink_send(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	tell_freed(mbufs, n, false);
+	if (schedule.interval > 0)
+		note_latency(mbufs, n, numbers_offset(port));
 	return numbers_sink(port, queue, mbufs, n);
 }
 
@@ -346,6 +394,7 @@ void ends_set(struct tables *tables, enum container which, enum direction toward
 	struct port *port;
 
 	driver = virtual;
+	schedule.interval = 0;
 	direction = towards;
 	end = which == SINK ? NULL : &ends[which];
 	if (direction == TO_CONTAINER)
@@ -379,6 +428,19 @@ void ends_drain(void)
 	end->peer.port.ops = end->own;
 	while ((direction == TO_CONTAINER ? take_burst() : take_back()) > 0)
 		;
+}
+
+void ends_schedule(double packets_per_second)
+{
+	latency = (struct histogram){.total = 0};
+	schedule.interval = rte_get_tsc_hz() / packets_per_second;
+	schedule.start = rte_rdtsc();
+	schedule.given = 0;
+}
+
+const struct histogram *ends_latency(void)
+{
+	return &latency;
 }
 
 struct ends_cycles ends_cycles(void)

@@ -3,6 +3,7 @@
 #define WEFT_BENCH_ENDS_H
 
 #include "fixture.h"
+#include "traffic/histogram.h"
 #include "virtual/driver.h"
 
 /*
@@ -41,6 +42,13 @@ void ends_free(void);
  * driver of virtual lcores, or NULL. Inner frames have `bytes` without FCS. */
 void ends_set(struct tables *tables, enum container container, enum direction direction,
 	uint16_t bytes, struct virtual_driver *driver);
+
+/* From now on, until ends_set(), the uplink's packets come at these times: so many a second,
+ * evenly. Each carries its time, by the TSC, and the sink notes how much later it takes it, in
+ * cycles. */
+void ends_schedule(double packets_per_second);
+/* What the sink has noted since then; to be read when no lcore runs. */
+const struct histogram *ends_latency(void);
 
 /* When no lcore runs any more, once: the container takes what is left, or takes it back. */
 void ends_drain(void);

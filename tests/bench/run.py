@@ -23,6 +23,7 @@ BENCHES = {
     "heavy": "which structure finds the heavy flows of a door, and what it costs a packet",
     "hop": "what a hop between two lcores costs, before each stage of the receive path",
     "hotspot": "what the policies make of a flow whose rate jumps, on eight virtual lcores",
+    "latency": "how long a packet takes at half load and at little, auto beside vanilla",
     "reorder": "split and merge of micro-flows beside rte_reorder, rte_distributor and event_sw",
     "rings": "which rte_ring between two lcores: one or many producers, 8 or 16 bytes, in place",
     "scale": "every mode on 1 to 16 virtual lcores, one flow and many, and what bounds each",
@@ -51,12 +52,14 @@ COLUMNS = [("scenario", "scenario", "<"), ("system", "system", "<"), ("mode", "m
            ("hop_cycles", "hop, cycles", ">"), ("times", "times", ">"),
            ("before", "carried before", ">"), ("after", "carried after", ">"),
            ("recovered", "recovered", ">"), ("recovery_ms", "after, ms", ">"), ("moves", "moves", ">"),
-           ("clock", "clock", "<"), ("pairs", "pairs", ">"), ("ratio_to_real", "to real", ">"),
+           ("clock", "clock", "<"), ("pairs", "pairs", ">"), ("p50_us", "p50, us", ">"), ("p99_us", "p99, us", ">"),
+           ("p50_to_vanilla", "p50 to vanilla", ">"), ("p99_to_vanilla", "p99 to vanilla", ">"),
+           ("ratio_to_real", "to real", ">"),
            ("ratio_to_vanilla", "to vanilla", ">"), ("ratio_to_rps", "to rps", ">"),
            ("ratio_to_static", "to static", ">"), ("ratio_to_rte_reorder", "to rte_reorder", ">"),
            ("ratio_to_event_sw", "to event_sw", ">"),
            ("interval", "95 % interval", ">"), ("simulated_pps", "simulated packets/s", ">")]
-FRACTIONS = {"times", "before", "after", "missed", "mice_reported", "out_of_order", "ratio_to_real",
+FRACTIONS = {"p50_us", "p99_us", "p50_to_vanilla", "p99_to_vanilla", "times", "before", "after", "missed", "mice_reported", "out_of_order", "ratio_to_real",
              "ratio_to_vanilla", "ratio_to_rps", "ratio_to_static",
              "ratio_to_rte_reorder", "ratio_to_event_sw"}
 # Said only where they differ.

@@ -119,7 +119,7 @@ static struct moment moment_of(const struct dataplane *dataplane, uint64_t time)
 
 static struct result between(const struct moment *begin, const struct moment *end)
 {
-	double cycles = end->time - begin->time;
+	double cycles = RTE_MAX(end->time - begin->time, UINT64_C(1));
 	double delivered = end->sum.delivered - begin->sum.delivered;
 	double packets = RTE_MAX(delivered, 1.0);
 	double container = end->ends.container - begin->ends.container;
