@@ -96,22 +96,24 @@ static bool may_sleep(const struct lcore *lcore)
 	       !__atomic_load_n(&lcore->dataplane->stop, __ATOMIC_RELAXED);
 }
 
-/* Where others take turns at it, with the right; if another has that, the queue must be polled. */
-static int ask(const struct owned_queue *own, bool on)
+/* Where others take turns at it, with the right; false if another has that. */
+static bool ask(const struct owned_queue *own, bool on, int *fd)
 {
 	struct turn *turn = &own->port->queues[own->queue].turn;
-	int fd;
 
-	if (own->port->ops->watch == NULL || !turn_take(turn))
-		return PORT_MUST_BE_POLLED;
-	fd = own->port->ops->watch(own->port, own->queue, on);
+	*fd = PORT_MUST_BE_POLLED;
+	if (own->port->ops->watch == NULL)
+		return true;
+	if (!turn_take(turn))
+		return false;
+	*fd = own->port->ops->watch(own->port, own->queue, on);
 	turn_pass_on(turn);
-	return fd;
+	return true;
 }
 
 /* Asks the peers of the queues that the lcore owns to wake it, or no more to. False if one must be
- * polled. Others may receive from them, too, but only the owner sleeps at them: so who asks is
- * one. */
+ * polled, or could not be asked. Others may receive from them, too, but only the owner sleeps at
+ * them: so who asks is one. */
 static bool watch_queues(struct lcore *lcore, bool on)
 {
 	const struct tables *tables = lcore->context.tables;
@@ -119,10 +121,12 @@ static bool watch_queues(struct lcore *lcore, bool on)
 
 	for (uint16_t i = tables->owned_begin[lcore->index];
 		i < tables->owned_begin[lcore->index + 1]; i++) {
-		int fd = ask(&tables->owned[i], on);
+		int fd;
 
-		if (fd != PORT_HAS_NO_PEER)
-			all &= fd >= 0 && (!on || watch(&lcore->idle, fd) == 0);
+		if (!ask(&tables->owned[i], on, &fd))
+			all = false;
+		else if (on && fd != PORT_HAS_NO_PEER)
+			all &= fd >= 0 && watch(&lcore->idle, fd) == 0;
 	}
 	return all;
 }
@@ -182,13 +186,15 @@ static void fall_asleep(struct lcore *lcore)
 	else if (may_sleep(lcore))
 		sleep_now(lcore, is_watched);
 	set_asleep(&lcore->idle, false);
-	watch_queues(lcore, false);
+	lcore->idle.asks = !watch_queues(lcore, false);
 }
 
 void idle_round(struct lcore *lcore, bool moved)
 {
 	uint64_t awake = AWAKE_US * (lcore->dataplane->clock.hz / 1000000);
 
+	if (unlikely(lcore->idle.asks))
+		lcore->idle.asks = !watch_queues(lcore, false);
 	if (moved) {
 		lcore->idle.found_at = lcore->mark;
 		lcore->idle.nap_ns = NAP_MIN_NS;

@@ -29,6 +29,7 @@ struct idle {
 	uint64_t time;	   /* relaxed: cycles slept, which are part of its idle time */
 	uint64_t found_at; /* clock: when a round has found something last */
 	uint32_t nap_ns;
+	bool asks;    /* awake, and not all peers could be told so */
 	int wake_fd;  /* eventfd */
 	int epoll_fd; /* with it, and with the descriptors of the queues */
 };
