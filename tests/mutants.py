@@ -390,6 +390,12 @@ __ATOMIC_ACQUIRE) <=
         "	uint32_t at = reservation->begin;", "	uint32_t at = 0;",
         "Descriptors are written from the ring's first one on, whoever has reserved it.",
         UNIT_MEMIF),
+    Bug("wakes-itself", "progress", MEMIF,
+        "	if (queue->to_client)\n		client_notify", "	client_notify",
+        "Weft wakes itself by the eventfd that is the client's to write to.", UNIT_MEMIF),
+    Bug("woken-for-ever", "isolation", "src/ports/wake.c",
+        "		close(*wake);\n", "		(void)0;\n",
+        "A client that is gone goes on waking lcores.", UNIT_MEMIF),
 
     # isolation
     Bug("last-verdict-ignored", "isolation", RUN,

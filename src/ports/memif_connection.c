@@ -20,6 +20,7 @@ struct memif_connection *memif_connection_create(int socket_id)
 	if (connection == NULL)
 		return NULL;
 	for (int i = 0; i < PORT_QUEUES_MAX; i++) {
+		connection->wakes[i] = -1;
 		connection->from_client[i].event_fd = -1;
 		connection->to_client[i].event_fd = -1;
 	}
@@ -41,6 +42,7 @@ void memif_connection_free(struct memif_connection *connection)
 		munmap(connection->regions[i].base, connection->regions[i].mapped);
 	}
 	for (uint16_t i = 0; i < PORT_QUEUES_MAX; i++) {
+		wake_close(&connection->wakes[i]);
 		close_event(&connection->from_client[i]);
 		close_event(&connection->to_client[i]);
 	}
@@ -149,9 +151,10 @@ const char *memif_connection_add_ring(struct memif_connection *connection,
 	refusal = ring_place(connection, message, memif->log2_ring_size_max, queue);
 	if (refusal != NULL)
 		return refusal;
-	/* Of its own rings it is written by the client, and waited for; it may be anything. */
-	if (!from_client && (*fd < 0 || kick(*fd) != 0))
+	if (from_client ? wake_add(&connection->wakes[message->index % port->n_queues], *fd) != 0
+			: *fd < 0 || kick(*fd) != 0)
 		return "a ring comes with an eventfd";
+	queue->to_client = !from_client;
 	connection->n_from_client += from_client;
 	connection->n_to_client += !from_client;
 	queue->event_fd = *fd;

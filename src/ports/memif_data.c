@@ -239,29 +239,18 @@ uint16_t memif_claim(struct port *port, uint16_t index, uint16_t n, struct reser
 	return claimed;
 }
 
-static void want_interrupts(struct memif_queue *queue, bool wanted)
-{
-	__atomic_store_n(
-		&queue->ring->flags, wanted ? 0 : MEMIF_RING_NO_INTERRUPT, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
-/* More rings than one have more descriptors than one. */
+/* The client looks at the flags after `head`, and we at `head` after the flags. */
 int memif_watch(struct port *port, uint16_t index, bool on)
 {
 	struct memif_connection *connection = connection_get(port->driver);
-	int fd = PORT_HAS_NO_PEER;
 
-	if (connection == NULL)
-		return fd;
-	for (uint16_t i = index; i < connection->n_from_client; i += port->n_queues) {
-		struct memif_queue *queue = &connection->from_client[i];
-
-		want_interrupts(queue, on);
-		fd = fd == PORT_HAS_NO_PEER && queue->event_fd >= 0 ? queue->event_fd
-								    : PORT_MUST_BE_POLLED;
-	}
-	return fd;
+	if (connection == NULL || index >= connection->n_from_client)
+		return PORT_HAS_NO_PEER;
+	for (uint16_t i = index; i < connection->n_from_client; i += port->n_queues)
+		__atomic_store_n(&connection->from_client[i].ring->flags,
+			on ? 0 : MEMIF_RING_NO_INTERRUPT, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return connection->wakes[index];
 }
 
 /* Appends a buffer to a frame. *last is its last segment; those behind it there are not of it yet.
@@ -493,7 +482,7 @@ static void tail_publish(void *ring, uint32_t first, uint32_t n)
 
 	__atomic_store_n(&queue->ring->tail,
 		(uint16_t)reservations_end(&queue->reservations, first + n - 1), __ATOMIC_RELEASE);
-	if (queue->event_fd >= 0)
+	if (queue->to_client)
 		client_notify(queue);
 }
 

@@ -11,6 +11,7 @@
 #include "ports/kick.h"
 #include "ports/memif_protocol.h"
 #include "ports/port.h"
+#include "ports/wake.h"
 
 /*
  * Shared by the files of the memif port only.
@@ -34,8 +35,8 @@ struct memif_region {
 struct memif_queue {
 	struct memif_ring *ring; /* NULL: the client has not added it (yet) */
 	uint16_t size;
-	int event_fd; /* by which who writes it tells who reads it; from_client: -1 if it has none
-		       */
+	bool to_client;
+	int event_fd; /* by which who writes it tells who reads it */
 	struct reservations reservations;
 } __rte_cache_aligned;
 
@@ -50,6 +51,7 @@ struct memif_connection {
 	/* Of each of the port's queues: which of its rings from the client is next. By who may
 	 * receive from it. */
 	uint16_t next_ring[PORT_QUEUES_MAX] __rte_cache_aligned;
+	int wakes[PORT_QUEUES_MAX]; /* of the port's queues: tell of rings from the client; or -1 */
 	struct memif_queue from_client[PORT_QUEUES_MAX];
 	struct memif_queue to_client[PORT_QUEUES_MAX];
 };

@@ -36,6 +36,7 @@
 #include "ports/port.h"
 #include "ports/unix_socket.h"
 #include "ports/virtqueue.h"
+#include "ports/wake.h"
 
 #define NO_DEVICE (-1)
 
@@ -122,6 +123,9 @@ struct vhost {
 	/* The same, lent or not; stays until the port ends; control threads: rw, main: their faults
 	 * alone. */
 	struct virtqueue *made[RINGS_MAX];
+	/* Of rings that are lent: tell of what the container sends; -1: nothing does. Control
+	 * threads: wo, who has the right to receive: ro. */
+	int wakes[RINGS_MAX];
 	struct vhost_queue queues[];
 };
 
@@ -199,8 +203,11 @@ static void lend(struct port *port, int device, uint16_t ring)
 	if (queue == NULL || rte_vhost_get_negotiated_features(device, &setup.features) != 0)
 		return;
 	setup.large_segments = takes_large_segments(setup.features);
-	if (virtqueue_init(queue, &setup) == 0)
-		__atomic_store_n(&vhost->lent[ring], queue, __ATOMIC_RELEASE);
+	if (virtqueue_init(queue, &setup) != 0)
+		return;
+	if (!queue->to_driver)
+		wake_add(&vhost->wakes[ring], queue->kick_fd);
+	__atomic_store_n(&vhost->lent[ring], queue, __ATOMIC_RELEASE);
 }
 
 /* All that are ready, but `except`. */
@@ -231,8 +238,10 @@ static void take_back(struct port *port, int device, uint16_t first, uint16_t en
 	if (any)
 		port_quiesce(port);
 	for (uint16_t ring = first; any && ring < end; ring++)
-		if (has_ring(&taken, ring))
+		if (has_ring(&taken, ring)) {
 			virtqueue_save(vhost->made[ring], device, ring);
+			wake_close(&vhost->wakes[ring]);
+		}
 }
 
 /* ---- the library's control thread: messages and events ---- */
@@ -675,6 +684,8 @@ static int vhost_attach(struct port *port, struct error *error)
 		return error_set(error, "cannot use asynchronous requests: %s", strerror(errno));
 	}
 	vhost->ready = NO_DEVICE;
+	for (uint16_t ring = 0; ring < RINGS_MAX; ring++)
+		vhost->wakes[ring] = -1;
 	port->driver = vhost;
 	port->n_pairs = 0;
 	port_report(port, port->config.client ? "waiting for the container's socket"
@@ -694,8 +705,10 @@ static void vhost_detach(struct port *port)
 
 	rte_vhost_driver_unregister(port->config.path);
 	forget(port);
-	for (uint16_t ring = 0; ring < RINGS_MAX; ring++)
+	for (uint16_t ring = 0; ring < RINGS_MAX; ring++) {
 		rte_free(vhost->made[ring]);
+		wake_close(&vhost->wakes[ring]);
+	}
 	rte_free(vhost);
 	port->driver = NULL;
 }
@@ -715,8 +728,7 @@ static int vhost_watch(struct port *port, uint16_t queue, bool on)
 		if (ring == NULL)
 			continue;
 		virtqueue_want_kicks(ring, on);
-		fd = fd == PORT_HAS_NO_PEER && ring->kick_fd >= 0 ? ring->kick_fd
-								  : PORT_MUST_BE_POLLED;
+		fd = fd == PORT_HAS_NO_PEER ? vhost->wakes[index] : PORT_MUST_BE_POLLED;
 	}
 	return fd;
 }

@@ -29,6 +29,7 @@
 #include "bytes.h"
 #include "file.h"
 #include "ports/port.h"
+#include "sleeper.h"
 
 /*
  * An uplink at one end of a cable between two interfaces of the kernel's, in a network namespace of
@@ -390,6 +391,29 @@ static void frames_pass_both_ways(void **state)
 		assert_passes(pool, lengths[round % RTE_DIM(lengths)], round);
 	assert_null(receive_now(0));
 	assert_int_equal(interface_port_ops.missed(&port), 0);
+}
+
+static void frames_wake_who_sleeps(void **state)
+{
+	int sleeper;
+
+	(void)state;
+	NEEDS_DEVICES();
+	port_open(1, pool);
+	sleeper = sleeper_open(interface_port_ops.watch(&port, 0, true));
+	assert_true(sleeper >= 0);
+	make_frame(100, 0);
+	for (int i = 0; i < 3; i++) {
+		while (sleeper_is_woken(sleeper, 0))
+			;
+		peer_sends(100);
+		assert_true(sleeper_is_woken(sleeper, PATIENCE_S * 1000));
+		assert_received(receive(), 100);
+	}
+	close(sleeper);
+	run("ip link del " NEAR);
+	assert_status(false, "there is no interface");
+	assert_int_equal(interface_port_ops.watch(&port, 0, true), PORT_HAS_NO_PEER);
 }
 
 static void bursts_keep_their_order(void **state)
@@ -993,6 +1017,7 @@ int main(void)
 		TEST(they_can_be_given),
 		TEST(frames_pass_both_ways),
 		TEST(bursts_keep_their_order),
+		TEST(frames_wake_who_sleeps),
 		TEST(long_frames_take_several_mbufs),
 		TEST(a_larger_mtu_than_can_be_configured),
 		TEST(a_full_ring_is_counted),

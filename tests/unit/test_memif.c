@@ -29,6 +29,7 @@
 #include "ports/memif_private.h"
 #include "ports/peer_memory.h"
 #include "ports/unix_socket.h"
+#include "sleeper.h"
 
 /*
  * A memif client played by hand against the port. Its one region:
@@ -522,6 +523,14 @@ static void bad_ring_fd(struct handshake *h)
 {
 	h->steps[RING_TO].fds[0] = h->steps[REGION_0].fds[0];
 }
+static void bad_ring_from_no_fd(struct handshake *h)
+{
+	h->steps[RING_FROM].n_fds = 0;
+}
+static void bad_ring_from_fd(struct handshake *h)
+{
+	h->steps[RING_FROM].fds[0] = h->steps[REGION_0].fds[0];
+}
 static void bad_no_rings(struct handshake *h)
 {
 	h->steps[RING_FROM] = h->steps[CONNECT];
@@ -576,6 +585,8 @@ static const struct bad {
 	{bad_ring_region, "in no region"},
 	{bad_ring_no_fd, "eventfd"},
 	{bad_ring_fd, "eventfd"},
+	{bad_ring_from_no_fd, "eventfd"},
+	{bad_ring_from_fd, "eventfd"},
 	{bad_no_rings, "each direction"},
 	{bad_one_direction, "each direction"},
 	{bad_cookie, "no cookie"},
@@ -1337,6 +1348,89 @@ static void interrupts_never_block(void **state)
 	client_close(&client);
 }
 
+/* ---- who sleeps ---- */
+
+static int watch(bool on)
+{
+	return memif_port_ops.watch(&port, 0, on);
+}
+
+static void kick_weft(const struct client *client)
+{
+	assert_int_equal(write(client->event_from, &(uint64_t){1}, 8), 8);
+}
+
+static uint64_t kicks_read(const struct client *client)
+{
+	uint64_t n = 0;
+
+	return read(client->event_from, &n, sizeof(n)) == sizeof(n) ? n : 0;
+}
+
+static void a_client_wakes_who_sleeps(void **state)
+{
+	struct client client;
+	int sleeper;
+
+	(void)state;
+	assert_int_equal(watch(true), PORT_HAS_NO_PEER);
+	client_connect(&client);
+	sleeper = sleeper_open(watch(true));
+	assert_true(sleeper >= 0);
+	assert_int_equal(client.from->flags & MEMIF_RING_NO_INTERRUPT, 0);
+	sleeper_is_woken(sleeper, 0); /* perhaps by the try at ADD_RING */
+	for (int i = 0; i < 3; i++) { /* nobody reads what the client wrote */
+		assert_false(sleeper_is_woken(sleeper, 0));
+		kick_weft(&client);
+		assert_true(sleeper_is_woken(sleeper, 0));
+	}
+	assert_true(watch(false) >= 0);
+	assert_int_equal(client.from->flags & MEMIF_RING_NO_INTERRUPT, MEMIF_RING_NO_INTERRUPT);
+	close(sleeper);
+	client_close(&client);
+}
+
+/* A ring from the client is read with interrupts wanted, too: at the last look before sleep. */
+static void weft_does_not_wake_itself(void **state)
+{
+	struct rte_mbuf *mbuf;
+	struct client client;
+
+	(void)state;
+	client_connect(&client);
+	kicks_read(&client);
+	watch(true);
+	client_send(&client, 1, 64);
+	assert_int_equal(receive(&mbuf, 1), 1);
+	mbuf_check(mbuf, 1, 64);
+	assert_int_equal(kicks_read(&client), 0);
+	client_close(&client);
+}
+
+/* It may keep its end of the eventfd for as long as it likes. */
+static void a_client_that_is_gone_wakes_nobody(void **state)
+{
+	struct client client, next;
+	int sleeper;
+
+	(void)state;
+	client_connect(&client);
+	sleeper = sleeper_open(watch(true));
+	shutdown(client.socket, SHUT_RDWR);
+	housekeep();
+	housekeep();
+	assert_int_equal(watch(true), PORT_HAS_NO_PEER);
+	sleeper_is_woken(sleeper, 0);
+	kick_weft(&client);
+	assert_false(sleeper_is_woken(sleeper, 0));
+	client_connect(&next);
+	kick_weft(&client);
+	assert_false(sleeper_is_woken(sleeper, 0));
+	close(sleeper);
+	client_close(&client);
+	client_close(&next);
+}
+
 static void fewer_queues_than_the_port(void **state)
 {
 	struct rte_mbuf *mbufs[1] = {mbuf_make(1, 64, 64)};
@@ -1361,6 +1455,7 @@ static struct memif_ring *client_connect_two(struct client *client, bool one_to_
 	handshake_good(&handshake, client);
 	handshake.steps[6] = handshake.steps[CONNECT];
 	handshake.steps[4] = handshake.steps[RING_FROM];
+	handshake.steps[4].fds[0] = client->event_to; /* another one than the first ring's */
 	handshake.steps[5] = handshake.steps[one_to_client ? 6 : RING_TO];
 	for (int i = 4; i < (one_to_client ? 5 : 6); i++) {
 		handshake.steps[i].message.add_ring.index = 1;
@@ -1418,6 +1513,28 @@ static void more_rings_than_the_port_has_queues(void **state)
 		assert_int_equal(second->tail, (i + 1) / 2);
 	}
 	assert_int_equal(memif_port_ops.receive(&port, 0, &mbuf, 1), 0);
+	client_close(&client);
+}
+
+static void each_ring_of_a_queue_wakes(void **state)
+{
+	struct memif_ring *second;
+	struct client client;
+	int sleeper;
+
+	(void)state;
+	second = client_connect_two(&client, false);
+	sleeper = sleeper_open(watch(true));
+	assert_true(sleeper >= 0);
+	assert_int_equal(client.from->flags & MEMIF_RING_NO_INTERRUPT, 0);
+	assert_int_equal(second->flags & MEMIF_RING_NO_INTERRUPT, 0);
+	sleeper_is_woken(sleeper, 0);
+	kick_weft(&client);
+	assert_true(sleeper_is_woken(sleeper, 0));
+	assert_false(sleeper_is_woken(sleeper, 0));
+	assert_int_equal(write(client.event_to, &(uint64_t){1}, 8), 8);
+	assert_true(sleeper_is_woken(sleeper, 0));
+	close(sleeper);
 	client_close(&client);
 }
 
@@ -1998,6 +2115,10 @@ int main(void)
 		TEST(memory_cut_behind_the_rings),
 		TEST(interrupts_when_asked_for),
 		TEST(interrupts_never_block),
+		TEST(a_client_wakes_who_sleeps),
+		TEST(weft_does_not_wake_itself),
+		TEST(a_client_that_is_gone_wakes_nobody),
+		TEST(each_ring_of_a_queue_wakes),
 		TEST_TWO(fewer_queues_than_the_port),
 		TEST_TWO(two_queues),
 		TEST_TWO(more_rings_from_the_client_than_to_it),

@@ -36,6 +36,7 @@
 #include "file.h"
 #include "ports/netns_watch.h"
 #include "ports/port.h"
+#include "sleeper.h"
 
 /*
  * A port of type tap, and behind it a packet socket at the kernel's device, which is in a network
@@ -812,6 +813,35 @@ static void a_queue_that_stays_empty_is_left_alone(void **state)
 	rte_pktmbuf_free(mbuf);
 }
 
+/* Who goes to sleep at a queue looks into it at once, however long it has been empty; and who is
+ * woken, too. */
+static void frames_wake_who_sleeps(void **state)
+{
+	struct rte_mbuf *mbuf;
+	int sleeper;
+
+	(void)state;
+	NEEDS_DEVICES();
+	port_open(1, MTU, pool);
+	sleeper = sleeper_open(tap_port_ops.watch(&port, 0, true));
+	assert_true(sleeper >= 0);
+	make_frame(100, 0);
+	while (tap_port_ops.receive(&port, 0, &mbuf, 1) == 1) /* the kernel's own */
+		rte_pktmbuf_free(mbuf);
+	for (int i = 0; i < 3; i++) {
+		while (sleeper_is_woken(sleeper, 0))
+			;
+		kernel_sends(100);
+		assert_true(sleeper_is_woken(sleeper, PATIENCE_MS));
+		tap_port_ops.watch(&port, 0, false);
+		assert_int_equal(tap_port_ops.receive(&port, 0, &mbuf, 1), 1);
+		rte_pktmbuf_free(mbuf);
+		assert_int_equal(tap_port_ops.receive(&port, 0, &mbuf, 1), 0);
+		tap_port_ops.watch(&port, 0, true);
+	}
+	close(sleeper);
+}
+
 static void assert_refused(const char *word)
 {
 	struct error error = {""};
@@ -1221,6 +1251,7 @@ int main(void)
 		TEST(no_mbufs_leave_frames_waiting),
 		TEST(several_queues),
 		TEST(a_queue_that_stays_empty_is_left_alone),
+		TEST(frames_wake_who_sleeps),
 		TEST(attach_leaves_nothing_on_failure),
 		TEST(a_name_that_is_taken_is_waited_for), /* while nothing else is heard */
 		TEST(a_refused_device_is_not_made_each_round),
