@@ -354,6 +354,18 @@ static bool is_empty(const struct dataplane *dataplane)
 	return inside == 0;
 }
 
+/* While no lcore receives: all numbers were passed on, so nobody counts for a queue any more. */
+static bool is_at_rest(const struct dataplane *dataplane)
+{
+	const struct tables *tables = dataplane->tables;
+	uint16_t n = tables == NULL ? 0 : tables->owned_begin[dataplane->n_lcores];
+
+	for (uint16_t i = 0; i < n; i++)
+		if (!turn_is_at_rest(&tables->owned[i].port->queues[tables->owned[i].queue].turn))
+			return false;
+	return true;
+}
+
 static void pause_lcores(struct dataplane *dataplane)
 {
 	__atomic_store_n(&dataplane->pausing, true, __ATOMIC_RELEASE);
@@ -386,7 +398,7 @@ bool dataplane_change_plan(struct dataplane *dataplane, struct plan **old)
 		return dataplane->pausing;
 	if (dataplane->next_plan == NULL) {
 		__atomic_store_n(&dataplane->pausing, false, __ATOMIC_RELEASE);
-	} else if (is_empty(dataplane)) {
+	} else if (is_empty(dataplane) && is_at_rest(dataplane)) {
 		*old = publish_plan(dataplane, dataplane->next_plan);
 		dataplane->next_plan = NULL;
 		dataplane->change_token = rte_rcu_qsbr_start(dataplane->rcu);
