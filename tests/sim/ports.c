@@ -252,10 +252,8 @@ static const struct flow *check_frame(struct world *world, uint16_t place,
 
 /* A container that reads its queues on several cores would see a flow out of order otherwise. */
 static void check_queue(
-	struct world *world, const struct flow *flow, uint16_t place, uint16_t queue)
+	struct world *world, const struct flow *flow, uint8_t *known, uint16_t queue)
 {
-	uint8_t *known = &world->outcomes[flow->id].queues[place];
-
 	if (*known != 0 && *known != 1 + queue)
 		world_fail(
 			world, "flow %u came by queue %u, and before by another", flow->id, queue);
@@ -269,7 +267,8 @@ static void check_container(
 		peer->world, sim_place(peer->network, peer->place), frame, length, NULL);
 
 	if (flow != NULL)
-		check_queue(peer->world, flow, peer->place, queue);
+		check_queue(peer->world, flow, &peer->world->outcomes[flow->id].queues[peer->place],
+			queue);
 }
 
 /* What is wrong with the outer headers of a packet to VTEP `vtep`, or NULL. */
@@ -327,7 +326,16 @@ static void check_flow_port(struct world *world, const struct flow *flow, uint16
 	*known = port;
 }
 
-static void check_vxlan(struct sim_peer *peer, const struct rte_mbuf *mbuf)
+/* A NIC's queues do not wait for each other. A flow may leave by another one only when nothing of
+ * it is on its way. */
+static void check_uplink_queue(
+	struct world *world, const struct flow *flow, uint16_t vtep, uint16_t queue)
+{
+	if (!world->config.steering && !world->config.churning)
+		check_queue(world, flow, &world->outcomes[flow->id].uplink_queues[vtep - 1], queue);
+}
+
+static void check_vxlan(struct sim_peer *peer, uint16_t queue, const struct rte_mbuf *mbuf)
 {
 	struct world *world = peer->world;
 	const struct frame_outer *outer = rte_pktmbuf_mtod(mbuf, const struct frame_outer *);
@@ -344,8 +352,10 @@ static void check_vxlan(struct sim_peer *peer, const struct rte_mbuf *mbuf)
 	place = sim_place(network_of(peer, outer), SIM_CONTAINERS + vtep - 1);
 	flow = check_frame(world, place, (const struct frame_inner *)(outer + 1),
 		mbuf->pkt_len - sizeof(*outer), outer);
-	if (flow != NULL)
-		check_flow_port(world, flow, vtep, outer);
+	if (flow == NULL)
+		return;
+	check_flow_port(world, flow, vtep, outer);
+	check_uplink_queue(world, flow, vtep, queue);
 }
 
 /* Takes the mbuf. Under the virtual clock it is there when the round has ended: run.c. */
@@ -396,7 +406,7 @@ static void send_one(
 	else if (mbuf->pkt_len < sizeof(struct frame_outer))
 		world_fail(peer->world, "a frame of %u bytes at an uplink", mbuf->pkt_len);
 	else
-		check_vxlan(peer, mbuf);
+		check_vxlan(peer, queue - peer->queues, mbuf);
 	take(queue, mbuf);
 }
 
@@ -543,6 +553,7 @@ static void sim_publish(struct port *port, struct reservation *reservation)
 {
 	struct sim_peer *peer = port->driver;
 
+	assert(peer != NULL); /* it is not detached */
 	for (uint16_t i = 0; i < port->n_queues; i++) {
 		struct sim_queue *queue = &peer->queues[i];
 
@@ -582,17 +593,24 @@ static bool is_published(const struct reservations *reservations)
 	return reservations->next == reservations->published;
 }
 
-void sim_free_rings(struct sim_peer *peer)
+/* Before the last port goes all that was claimed or reserved is published. */
+static void check_published(const struct sim_peer *peer)
 {
 	for (uint16_t i = 0; i < SIM_QUEUES_MAX; i++) {
-		struct sim_queue *queue = &peer->queues[i];
+		const struct sim_queue *queue = &peer->queues[i];
 
-		if (queue->ring == NULL)
-			continue;
-		if (!is_published(&queue->claims) || !is_published(&queue->ring->reservations))
+		if (queue->ring != NULL && (!is_published(&queue->claims) ||
+						   !is_published(&queue->ring->reservations)))
 			world_fail(peer->world, "reservations were left in a ring");
-		free(queue->ring);
-		queue->ring = NULL;
+	}
+}
+
+void sim_free_rings(struct sim_peer *peer)
+{
+	check_published(peer);
+	for (uint16_t i = 0; i < SIM_QUEUES_MAX; i++) {
+		free(peer->queues[i].ring);
+		peer->queues[i].ring = NULL;
 	}
 }
 
@@ -627,6 +645,8 @@ static void sim_detach(struct port *port)
 	for (uint16_t i = 0; i < port->n_queues; i++)
 		peer->queues[i].n_ready = 0;
 	number_set16(&peer->n_ports, peer->n_ports - 1);
+	if (peer->n_ports == 0)
+		check_published(peer);
 	port->driver = NULL;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Floods to hundreds of ports with few credits, on one lcore and on several: each packet comes to
- * every port once, and in its order among those that the same sender sends to one port alone.
+ * Floods to hundreds of ports with few credits, on one lcore and on several, where each queue has
+ * an owner and where lcores take turns at them: each packet comes to every port once, and in its
+ * order among those that the same sender sends to one port alone.
  *
  *   WEFT_SIM_SEED=N   begin with another seed
  */
@@ -23,9 +24,10 @@
 #define VISITORS 20 /* of these come and go, */
 #define SENDERS 6   /* and these send */
 #define PACKETS 100 /* of a sender */
+#define BURST_MOST 8
 #define LCORES_MOST 4
 #define SEEDS 40	      /* worlds of each test */
-#define MBUFS 4095	      /* more than ever are inside */
+#define MBUFS 16383	      /* more than ever are inside */
 #define ROUNDS_MOST 400000    /* until all is out */
 #define TYPE RTE_BE16(0x88b5) /* for local experiments (IEEE 802) */
 
@@ -98,7 +100,7 @@ static bool has_more(uint16_t sender)
 	return sender == floods.storm || floods.next[sender] < PACKETS;
 }
 
-/* In bursts. */
+/* In bursts, small ones, so that each sender's packets are many batches. */
 static uint16_t receive(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	uint16_t i;
@@ -107,6 +109,7 @@ static uint16_t receive(struct port *port, uint16_t queue, struct rte_mbuf **mbu
 	if (port->index >= SENDERS ||
 		(port->index != floods.storm && random_one_in(&floods.random, 2)))
 		return 0;
+	n = RTE_MIN(n, 1 + random_below(&floods.random, BURST_MOST));
 	for (i = 0; i < n && has_more(port->index); i++)
 		mbufs[i] = make_packet(port->index);
 	return i;
@@ -199,11 +202,13 @@ static void free_tables(struct tables *tables)
 	free(tables);
 }
 
-/* Each stage where the one before it ran, or on any lcore. */
-static void place_stages(struct plan *plan, uint16_t n_lcores)
+/* In turns; or each stage where the one before it ran, or on any lcore. */
+static void choose_plan(struct plan *plan, uint16_t n_lcores)
 {
 	static const enum step stages[] = {STAGE_VETH_RX, STAGE_BRIDGE, STAGE_VETH};
 
+	if (random_one_in(&floods.random, 2))
+		return plan_set(plan, plan_mode_find("turns"));
 	plan_set(plan, plan_mode_find("vanilla"));
 	for (size_t i = 0; i < RTE_DIM(stages); i++)
 		if (random_one_in(&floods.random, 2))
@@ -224,13 +229,15 @@ static void make_dataplane(uint16_t n_lcores, uint32_t credits)
 		.credits = credits};
 	struct error error;
 
-	place_stages(&config.plan, n_lcores);
+	choose_plan(&config.plan, n_lcores);
 	for (uint16_t i = 0; i < n_lcores; i++)
 		config.lcore_ids[i] = rte_get_main_lcore();
 	floods.dataplane = dataplane_create(&config, &error);
 	assert_non_null(floods.dataplane);
-	for (uint16_t i = 0; i < n_lcores; i++)
+	for (uint16_t i = 0; i < n_lcores; i++) {
+		floods.dataplane->lcores[i]->handover.holds = true;
 		lcore_begin(floods.dataplane->lcores[i]);
+	}
 }
 
 static void begin(uint64_t seed, uint16_t n_lcores, uint32_t credits)
@@ -271,11 +278,22 @@ static bool is_over(void)
 	return conservation_in_flight(&all) == 0;
 }
 
+/* Others see what a round passes on when the lcore's next one begins. */
+static void pass_on(struct lcore *lcore)
+{
+	for (uint16_t i = 0; i < lcore->handover.n_passed; i++)
+		passing_do(&lcore->handover.passed[i]);
+	lcore->handover.n_passed = 0;
+}
+
 /* Whether the lcore is busy is what it says, and no round is longer than others by floods. */
 static void poll(struct lcore *lcore)
 {
 	struct conservation before = dataplane_conservation(floods.dataplane), after;
-	bool moved = lcore_poll(lcore);
+	bool moved;
+
+	pass_on(lcore);
+	moved = lcore_poll(lcore);
 
 	after = dataplane_conservation(floods.dataplane);
 	assert_true(moved || memcmp(&before, &after, sizeof(before)) == 0);
@@ -324,7 +342,7 @@ static void everybody_gets_everything(void **state)
 {
 	(void)state;
 	for (unsigned int i = 0; i < SEEDS; i++) {
-		begin(sim_seed() + i, 1 + i % LCORES_MOST, 64 << i % 3);
+		begin(sim_seed() + i, 1 + i % LCORES_MOST, 64 << 3 * (i % 3));
 		run(false);
 		check_received(PORTS);
 		end();

@@ -403,6 +403,16 @@ static void add_container(struct world *world, struct sim_peer *peer)
 		world_fail(world, "containers_add: %s", error.text);
 }
 
+/* Lcores that take turns at an uplink's queues: all, or all but one. An owner always may. */
+static void set_turns(struct world *world, struct port *port)
+{
+	if (random_one_in(&world->random, 4))
+		port->lcores =
+			~(UINT64_C(1) << random_below(&world->random, world->config.n_lcores));
+	else
+		port->lcores = UINT64_MAX;
+}
+
 static void add_uplink(struct world *world, uint16_t index)
 {
 	struct uplink_config *config = &world->settings.uplinks[index];
@@ -415,6 +425,8 @@ static void add_uplink(struct world *world, uint16_t index)
 	sim_attach_to(peer);
 	if (ports_add_uplink(&world->control->ports, config, &error) != 0)
 		world_fail(world, "ports_add_uplink: %s", error.text);
+	else
+		set_turns(world, peer->port);
 }
 
 static void set_up_ports(struct world *world)

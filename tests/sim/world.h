@@ -138,6 +138,7 @@ struct sim_peer {
 struct outcome {
 	uint16_t source_ports[SIM_REMOTES]; /* 0: not known yet */
 	uint8_t queues[SIM_CONTAINERS];	    /* that it came by, + 1; 0: none yet */
+	uint8_t uplink_queues[SIM_REMOTES]; /* the same */
 };
 
 struct world {
