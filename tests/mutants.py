@@ -39,6 +39,7 @@ PIPELINE = "sim-pipeline"
 THREADS = "sim-lcores"
 MICRO_FLOWS = "sim-micro_flows"
 FLOODS = "sim-floods"
+TURNS = "sim-turns"
 UNIT = "unit-virtual"
 UNIT_HELPERS = "unit-helpers"
 UNIT_MERGE = "unit-merge"
@@ -46,13 +47,16 @@ UNIT_MEMIF = "unit-memif"
 UNIT_RESERVATION = "unit-reservation"
 UNIT_TURN = "unit-turn"
 UNIT_VIRTQUEUE = "unit-virtqueue"
-PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000}
+PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000, TURNS: 4000000}
 CREDITS = "src/engine/credits.c"
+DATAPLANE = "src/engine/dataplane.c"
 DROP = "src/engine/drop.c"
 FLOOD = "src/engine/flood.c"
+HANDING = "src/engine/handing.c"
 HELPERS = "src/steer/helpers.c"
 INBOX = "src/engine/inbox.c"
 LABELS = "src/engine/labels.c"
+LCORE = "src/engine/lcore.c"
 LEDGER = "src/engine/ledger.c"
 MEMIF = "src/ports/memif_data.c"
 MERGING = "src/engine/merging.c"
@@ -65,6 +69,7 @@ ROUTE = "src/engine/route.c"
 RUN = "src/engine/run.c"
 STEERING = "src/engine/steering.c"
 TURN = "src/ports/turn.h"
+TURN_TAKING = "src/engine/turns.c"
 DRIVER = "src/virtual/driver.c"
 VIRTQUEUE = "src/ports/virtqueue.c"
 
@@ -216,6 +221,64 @@ __ATOMIC_ACQUIRE) <=
 		RESERVATIONS_MAX)""",
         "A reservation gets the slot of one that is not published yet.", UNIT_RESERVATION),
 
+    Bug("number-not-awaited", "order", TURN_TAKING,
+        "	if (!turn_is_up(&batch->source.port->queues[batch->source.queue].turn, "
+        "batch->ticket))\n		return 0;\n", "",
+        "A batch is handed over before its number is up.", TURNS),
+    Bug("number-while-packets-are-left", "conservation", TURN_TAKING,
+        "	if (!batch_is_out(batch) || batch == turns->current)",
+        "	if (batch == turns->current)",
+        "The number is passed on where another lcore is at a port.", TURNS),
+    Bug("number-of-open-batch", "order", TURN_TAKING,
+        "	if (!batch_is_out(batch) || batch == turns->current)",
+        "	if (!batch_is_out(batch))",
+        "The number is passed on while some of the batch waits behind a flood.", TURNS),
+    Bug("right-before-poll", "order", TURN_TAKING,
+        "	n = poll_source(turns, source, RTE_MIN(credits, (uint32_t)BATCH_PACKETS));",
+        "	turn_pass_on(turn);\n"
+        "	n = poll_source(turns, source, RTE_MIN(credits, (uint32_t)BATCH_PACKETS));",
+        "The right is passed on before the queue is polled.", THREADS),
+    Bug("busy-port-skipped", "conservation", HANDING,
+        "		if (departure->n > 0)\n			break;\n", "",
+        "What is for a port where another lcore is gets forgotten.", TURNS),
+    Bug("published-before-the-copy", "order", HANDING,
+        "		handing->port->ops->fill(handing->port, reservation, reservation->mbufs);",
+        "		handing->port->ops->publish(handing->port, reservation);\n"
+        "		handing->port->ops->fill(handing->port, reservation, reservation->mbufs);",
+        "The peer hears of packets that are not yet in its buffers.", TURNS),
+    Bug("sorted-in-reverse", "order", "src/engine/batch.c",
+        "		departure->mbufs[departure->n++] = unsorted[i];",
+        "		departure->mbufs[departure->n++] = unsorted[n - 1 - i];",
+        "What leaves by one port is put in reverse, where a batch leaves by several.", TURNS),
+    Bug("uplink-queue-by-ticket", "order", "src/engine/batch.c",
+        "(source->port->index + source->queue) % port->n_queues;",
+        "batch->ticket % port->n_queues;",
+        "What came through one queue leaves by several of an uplink's.", TURNS),
+    Bug("reserved-and-quiescent", "conservation", LCORE,
+        "	if (likely(lcore->turns == NULL || !turns_has_reserved(lcore->turns)))",
+        "	if (true)",
+        "A port is detached while an lcore has buffers of it that it has not published.", TURNS),
+    Bug("detached-with-batches", "conservation", "src/control/containers.c",
+        "deferred_add_when(&control->deferred, ports_is_at_rest, ports_detach, port);",
+        "deferred_add(&control->deferred, ports_detach, port);",
+        "A port is detached while batches of it wait for their numbers.", TURNS),
+    Bug("plan-before-all-is-out", "order", DATAPLANE,
+        "	} else if (is_empty(dataplane) && is_at_rest(dataplane)) {", "	} else {",
+        "A mode by right begins while packets are inside, or the other way round.", TURNS),
+    Bug("receives-before-all-have-the-plan", "order", DATAPLANE,
+        """\
+		dataplane->next_plan = NULL;
+		dataplane->change_token""",
+        """\
+		dataplane->next_plan = NULL;
+		__atomic_store_n(&dataplane->pausing, false, __ATOMIC_RELEASE);
+		dataplane->change_token""",
+        "Some lcores receive by right while others do so as owners.", TURNS),
+    Bug("number-unnoticed", "progress", "src/virtual/wires.c",
+        "	for (uint16_t i = 0; n > 0 && i < driver->dataplane->n_lcores; i++)",
+        "	for (uint16_t i = 0; false; i++)",
+        "An lcore that waits for its number is not woken when it is up.", TURNS),
+
     # micro-flows
     Bug("mark-forgotten", "progress", LABELS,
         """\
@@ -344,7 +407,8 @@ __ATOMIC_ACQUIRE) <=
         ".first = main, .door = main}", ".first = 0, .door = 0}",
         "The control side's packets give credits to an lcore that has not admitted them."),
     Bug("detach-without-grace", "conservation", "src/control/containers.c",
-        "deferred_add(&control->deferred, ports_detach, port);", "ports_detach(port);",
+        "deferred_add_when(&control->deferred, ports_is_at_rest, ports_detach, port);",
+        "ports_detach(port);",
         "A removed port is freed while lcores still poll it."),
     Bug("publish-without-grace", "conservation", "src/control/publish.c",
         "deferred_add(&control->deferred, publish_free, old);", "publish_free(old);",
