@@ -30,6 +30,8 @@ def costs():
     for port in ["uplink", "vhost-user", "memif", "ring"]:
         for way in ["receive", "send"]:
             sections[f"{way} {port}"] = {"burst": 60, 64: 50, 1518: "150.5"}
+            if port in ("vhost-user", "memif"):
+                sections[f"{way} {port}"].update({"alone-burst": 10, "alone": 10})
     return "\n".join(f"[{name}]\n" + "\n".join(f"{key} = {value}" for key, value in keys.items())
                      for name, keys in sections.items())
 
@@ -136,6 +138,31 @@ def test_any_order_of_turns(lab, binary, order):
     found = rows(run(lab, mixed(order=order, seconds=0.01)))
     assert_sound(found["all"])
     assert found["local"]["delivered"] > 1000
+
+
+@pytest.mark.parametrize("order", ["random", "adversarial"])
+@pytest.mark.parametrize("mode", ["turns", "auto"])
+def test_any_order_of_turns_at_queues(lab, binary, mode, order):
+    found = rows(run(lab, mixed(order=order, seconds=0.01), "--mode", mode))
+    assert_sound(found["all"])
+    assert found["local"]["delivered"] > 1000
+
+
+@pytest.mark.parametrize("port_type", ["vhost-user", "memif"])
+def test_lcores_that_take_turns_carry_one_flow_faster(lab, binary, port_type):
+    def rate(mode, lcores):
+        config = overlay(lcores=lcores)
+        config.sections["uplink phys"].pop("lcores")
+        config.section("port web", type=port_type)
+        traffic(config, "in", 20000000, flows=1)
+        row = rows(run(lab, config, "--mode", mode))["all"]
+        assert row["reordered"] == row["lost"] == 0
+        return row["pps"]
+
+    one = rate("vanilla", 1)
+    assert rate("turns", 1) == one
+    assert rate("turns", 2) > 1.7 * one
+    assert rate("turns", 4) > 2.5 * one
 
 
 def test_measured_steps(lab, binary):
