@@ -125,7 +125,7 @@ static void drain(struct dataplane *dataplane)
 	token = rte_rcu_qsbr_start(dataplane->rcu);
 	while (!rte_rcu_qsbr_check(dataplane->rcu, token, false))
 		usleep(1000);
-	while (dataplane_drains(dataplane, &drain) && conservation_in_flight(&drain.sum) != 0)
+	while (dataplane_drains(dataplane, &drain) && !dataplane_is_drained(dataplane))
 		usleep(1000);
 	__atomic_store_n(&dataplane->stop, true, __ATOMIC_RELAXED);
 	rte_eal_mp_wait_lcore();

@@ -476,6 +476,13 @@ bool dataplane_drains(const struct dataplane *dataplane, struct drain *drain)
 	return drain->rounds < DRAIN_ROUNDS;
 }
 
+bool dataplane_is_drained(const struct dataplane *dataplane)
+{
+	struct conservation sum = dataplane_conservation(dataplane);
+
+	return conservation_in_flight(&sum) == 0 && is_at_rest(dataplane);
+}
+
 uint64_t dataplane_drops(const struct dataplane *dataplane, unsigned int slot)
 {
 	uint64_t sum = 0;

@@ -129,6 +129,10 @@ struct drain {
  * DRAIN_ROUNDS: what still is inside will not come out. */
 bool dataplane_drains(const struct dataplane *dataplane, struct drain *drain);
 
+/* Nothing is inside, and all that came out is counted at its port. While no lcore receives; main
+ * lcore. */
+bool dataplane_is_drained(const struct dataplane *dataplane);
+
 /* Drops of one reason, over all lcores. */
 uint64_t dataplane_drops(const struct dataplane *dataplane, unsigned int slot);
 

@@ -272,9 +272,7 @@ static int send_traffic(struct run *run)
 
 static bool is_empty(const struct run *run)
 {
-	struct conservation sum = dataplane_conservation(run->dataplane);
-
-	return conservation_in_flight(&sum) == 0 && devices_are_empty(&run->outside.devices);
+	return dataplane_is_drained(run->dataplane) && devices_are_empty(&run->outside.devices);
 }
 
 static void run_until_empty(struct run *run)

@@ -272,13 +272,10 @@ struct tables *fixture_tables(struct port *polled)
 
 void fixture_stop(struct dataplane *dataplane)
 {
-	struct conservation sum;
-
 	__atomic_store_n(&dataplane->closing, true, __ATOMIC_RELAXED);
-	do {
+	do
 		usleep(100);
-		sum = dataplane_conservation(dataplane);
-	} while (conservation_in_flight(&sum) != 0);
+	while (!dataplane_is_drained(dataplane));
 	__atomic_store_n(&dataplane->stop, true, __ATOMIC_RELAXED);
 	for (uint16_t i = 0; i < dataplane->n_lcores; i++)
 		rte_eal_wait_lcore(dataplane->lcore_ids[i]);

@@ -114,7 +114,8 @@ static void serve_until(struct world *world, condition holds)
 
 static bool is_drained(const struct world *world)
 {
-	return world_is_empty(world) && world->control->deferred.first == NULL;
+	return world_is_empty(world) && dataplane_is_drained(world->dataplane) &&
+	       world->control->deferred.first == NULL;
 }
 
 static void launch(struct world *world)
