@@ -7,13 +7,13 @@
  *   WEFT_SIM_SEED=N      begin with another seed
  */
 #include <inttypes.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
+#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
@@ -108,14 +108,18 @@ static void serve_until(struct world *world, condition holds)
 		if (world->open)
 			disturb(world);
 		world->rounds++;
-		sched_yield(); /* a worker has this CPU too */
+		rte_delay_us_sleep(20); /* workers have this CPU, too */
 	}
+}
+
+static bool is_empty(const struct world *world)
+{
+	return world_is_empty(world) && world->control->deferred.first == NULL;
 }
 
 static bool is_drained(const struct world *world)
 {
-	return world_is_empty(world) && dataplane_is_drained(world->dataplane) &&
-	       world->control->deferred.first == NULL;
+	return dataplane_is_drained(world->dataplane) && world->control->deferred.first == NULL;
 }
 
 static void launch(struct world *world)
@@ -140,6 +144,9 @@ static void run(struct world_config config)
 	world->rounds = 0;
 	world_open(world);
 	serve_until(world, world_is_exhausted);
+	serve_until(world, is_empty);
+	/* Who polls in vain has the right all the same. */
+	__atomic_store_n(&world->dataplane->closing, true, __ATOMIC_RELAXED);
 	serve_until(world, is_drained);
 	__atomic_store_n(&world->dataplane->stop, true, __ATOMIC_RELAXED);
 	rte_eal_mp_wait_lcore();

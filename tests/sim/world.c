@@ -305,7 +305,6 @@ static void seed_queue(struct world *world, struct sim_queue *queue)
 {
 	queue->random = random_next(&world->random);
 	queue->send_random = random_mix(queue->random);
-	rte_spinlock_init(&queue->replies_lock);
 }
 
 /* Half of the containers have rings of their own. */

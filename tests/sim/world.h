@@ -6,8 +6,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include <rte_spinlock.h>
-
 #include "control/control.h"
 #include "engine/dataplane.h"
 #include "engine/lcore.h"
@@ -112,7 +110,7 @@ struct sim_queue {
 	uint64_t refused_too_big;    /* of these, each alone */
 	bool too_big;		     /* why the last ones were refused */
 	uint64_t faulty[FAULTS_MAX]; /* given, with each of faults[] */
-	rte_spinlock_t replies_lock;
+	bool replies_locked;
 	uint16_t n_replies; /* relaxed */
 	uint16_t n_ready;   /* of these, those that are there by now */
 	struct rte_mbuf *replies[SIM_REPLIES_MAX];
