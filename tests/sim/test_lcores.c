@@ -122,6 +122,13 @@ static bool is_drained(const struct world *world)
 	return dataplane_is_drained(world->dataplane) && world->control->deferred.first == NULL;
 }
 
+static uint64_t shut; /* token */
+
+static bool is_shut(const struct world *world)
+{
+	return rte_rcu_qsbr_check(world->dataplane->rcu, shut, false);
+}
+
 static void launch(struct world *world)
 {
 	for (uint16_t i = 0; i < world->config.n_lcores; i++)
@@ -145,8 +152,11 @@ static void run(struct world_config config)
 	world_open(world);
 	serve_until(world, world_is_exhausted);
 	serve_until(world, is_empty);
-	/* Who polls in vain has the right all the same. */
+	/* A source may have given its last packets to a round that has not counted them yet; and
+	 * who polls in vain has the right all the same. */
 	__atomic_store_n(&world->dataplane->closing, true, __ATOMIC_RELAXED);
+	shut = rte_rcu_qsbr_start(world->dataplane->rcu);
+	serve_until(world, is_shut);
 	serve_until(world, is_drained);
 	__atomic_store_n(&world->dataplane->stop, true, __ATOMIC_RELAXED);
 	rte_eal_mp_wait_lcore();
