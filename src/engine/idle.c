@@ -11,16 +11,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_pause.h>
+#include <rte_power_intrinsics.h>
 
 #include "engine/door.h"
 #include "engine/lcore.h"
 #include "engine/steering.h"
 
-#define AWAKE_US 50	 /* of rounds that find nothing, before it sleeps */
-#define NAP_MIN_NS 2000	 /* where queues must be polled, */
-#define NAP_MAX_NS 50000 /* and at most: what a packet may have to wait */
-#define SLEEP_MS 10	 /* at most; nothing depends on it */
+#define AWAKE_US 50	  /* of rounds that find nothing, before it sleeps */
+#define PAUSE_NS 200	  /* between two of them, where the CPU can rest for a time */
+#define NAP_MIN_NS 2000	  /* where queues must be polled, */
+#define NAP_MAX_NS 50000  /* and at most: what a packet may have to wait */
+#define SLEEP_NS 10000000 /* at most; nothing depends on it */
 
 /* ---- making ---- */
 
@@ -131,19 +134,18 @@ static bool watch_queues(struct lcore *lcore, bool on)
 	return all;
 }
 
-static void nap(struct idle *idle)
+static void sleep_until_woken(struct idle *idle, long most_ns)
 {
-	const struct timespec time = {.tv_nsec = idle->nap_ns};
-
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
-	idle->nap_ns = RTE_MIN(2 * idle->nap_ns, (uint32_t)NAP_MAX_NS);
-}
-
-static void sleep_until_woken(struct idle *idle)
-{
+	const struct timespec time = {.tv_nsec = most_ns};
 	struct epoll_event event;
 
-	(void)epoll_wait(idle->epoll_fd, &event, 1, SLEEP_MS);
+	(void)epoll_pwait2(idle->epoll_fd, &event, 1, &time, NULL);
+}
+
+static void nap(struct idle *idle)
+{
+	sleep_until_woken(idle, idle->nap_ns);
+	idle->nap_ns = RTE_MIN(2 * idle->nap_ns, (uint32_t)NAP_MAX_NS);
 }
 
 /* While it sleeps, nobody waits for the lcore, and it has no load. The tables may be others
@@ -156,7 +158,7 @@ static void sleep_now(struct lcore *lcore, bool is_watched)
 	load_rest(&lcore->load);
 	rte_rcu_qsbr_thread_offline(dataplane->rcu, lcore->index);
 	if (is_watched)
-		sleep_until_woken(&lcore->idle);
+		sleep_until_woken(&lcore->idle, SLEEP_NS);
 	else
 		nap(&lcore->idle);
 	rte_rcu_qsbr_thread_online(dataplane->rcu, lcore->index);
@@ -170,8 +172,13 @@ static void sleep_now(struct lcore *lcore, bool is_watched)
 static void set_asleep(struct idle *idle, bool asleep)
 {
 	__atomic_store_n(&idle->asleep, asleep, __ATOMIC_RELAXED);
-	if (asleep)
-		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+/* It interrupts all lcores that are at work; who naps may do without, and come to it a nap later.
+ */
+static void put_barrier_into_all(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
 /* What came after the last round, and before the peers knew, is found by one more. The tables of
@@ -181,12 +188,30 @@ static void fall_asleep(struct lcore *lcore)
 	bool is_watched = watch_queues(lcore, true);
 
 	set_asleep(&lcore->idle, true);
+	if (is_watched)
+		put_barrier_into_all();
 	if (lcore_poll(lcore))
 		lcore->idle.found_at = lcore->mark;
 	else if (may_sleep(lcore))
 		sleep_now(lcore, is_watched);
 	set_asleep(&lcore->idle, false);
 	lcore->idle.asks = !watch_queues(lcore, false);
+}
+
+void idle_begin(struct lcore *lcore)
+{
+	lcore->idle.found_at = lcore->mark;
+	prctl(PR_SET_TIMERSLACK, 1);
+}
+
+/* tpause, which not every CPU has: its sibling has the core meanwhile. The clock of real lcores is
+ * the TSC. */
+static void pause_briefly(const struct lcore *lcore)
+{
+	const struct clock *clock = &lcore->dataplane->clock;
+
+	if (rte_power_pause(clock_read(clock) + PAUSE_NS * clock->hz / NS_PER_S) != 0)
+		rte_pause();
 }
 
 void idle_round(struct lcore *lcore, bool moved)
@@ -199,7 +224,7 @@ void idle_round(struct lcore *lcore, bool moved)
 		lcore->idle.found_at = lcore->mark;
 		lcore->idle.nap_ns = NAP_MIN_NS;
 	} else if (lcore->mark - lcore->idle.found_at < awake || !may_sleep(lcore)) {
-		rte_pause();
+		pause_briefly(lcore);
 	} else {
 		fall_asleep(lcore);
 	}

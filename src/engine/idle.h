@@ -19,7 +19,7 @@
  * (membarrier), so that the others, who hand over packets all the time, need none.
  *
  * Where a queue has no descriptor to wait for, it has to be polled: the lcore naps for some
- * microseconds, longer and longer.
+ * microseconds, longer and longer, unless something else wakes it.
  */
 struct lcore;
 struct dataplane;
@@ -37,6 +37,10 @@ struct idle {
 /* Main lcore. -1, and *error, if the kernel gives no descriptors or no barrier. */
 int idle_init(struct idle *idle, struct error *error);
 void idle_free(struct idle *idle);
+
+/* Before the first round of a real lcore, on it. The kernel ends its naps in time, and not up to
+ * 50 us later, as it does with other threads. */
+void idle_begin(struct lcore *lcore);
 
 /* After a round: sleeps if nothing has been found for long enough, and nothing waits here. For the
  * loop of real lcores. */

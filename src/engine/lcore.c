@@ -155,7 +155,8 @@ int lcore_run(void *argument)
 	struct lcore *lcore = argument;
 
 	lcore_begin(lcore);
-	lcore->idle.found_at = lcore->mark;
+	if (lcore->dataplane->sleeps)
+		idle_begin(lcore);
 	while (!__atomic_load_n(&lcore->dataplane->stop, __ATOMIC_RELAXED)) {
 		bool moved = lcore_poll(lcore);
 
