@@ -101,7 +101,8 @@ static void set_up_ports(struct control *control)
 			.no_such = "is no worker lcore; `weftctl show lcores` lists them"},
 		.pools = &control->pools,
 		.rcu = dataplane->rcu,
-		.events = control->events};
+		.events = control->events,
+		.sleeps = dataplane->sleeps};
 }
 
 static int build(struct control *control, struct error *error)

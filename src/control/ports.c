@@ -59,8 +59,11 @@ static void set_environment(const struct ports *ports, struct port *port, int so
 	/* A node that no lcore is on has no pool of its own. */
 	if (pool == NULL)
 		pool = setting->pools->by_socket[socket_of_lcore(ports, 0)];
-	port->environment = (struct port_environment){
-		.pool = pool, .rcu = setting->rcu, .events = setting->events, .socket_id = socket};
+	port->environment = (struct port_environment){.pool = pool,
+		.rcu = setting->rcu,
+		.events = setting->events,
+		.socket_id = socket,
+		.sleeps = setting->sleeps};
 }
 
 /* ---- coming ---- */

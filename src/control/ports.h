@@ -19,6 +19,7 @@ struct ports_setting {
 	const struct pools *pools;
 	struct rte_rcu_qsbr *rcu;
 	struct events *events;
+	bool sleeps; /* as port_environment has it */
 };
 
 /* Begins zeroed but for its setting. */

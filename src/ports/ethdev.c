@@ -23,6 +23,7 @@ struct ethdev {
 	uint16_t id;
 	bool probed; /* by us, so it is removed again */
 	bool up;     /* main lcore: wo, others: ro (relaxed) */
+	bool wakes;  /* its queues have descriptors that tell of packets */
 };
 
 static uint16_t ethdev_receive(
@@ -38,6 +39,20 @@ static uint16_t ethdev_send(struct port *port, uint16_t queue, struct rte_mbuf *
 	const struct ethdev *ethdev = port->driver;
 
 	return rte_eth_tx_burst(ethdev->id, queue, mbufs, n);
+}
+
+/* The library keeps the descriptor for as long as the device runs. */
+static int ethdev_watch(struct port *port, uint16_t queue, bool on)
+{
+	const struct ethdev *ethdev = port->driver;
+
+	if (!ethdev->wakes)
+		return PORT_MUST_BE_POLLED;
+	if (!on)
+		rte_eth_dev_rx_intr_disable(ethdev->id, queue);
+	else if (rte_eth_dev_rx_intr_enable(ethdev->id, queue) != 0)
+		return PORT_MUST_BE_POLLED;
+	return rte_eth_dev_rx_intr_ctl_q_get_fd(ethdev->id, queue);
 }
 
 static bool ethdev_is_up(const struct port *port)
@@ -135,10 +150,11 @@ static bool every_packet_has_hash(const struct rte_eth_dev_info *info)
 	       strstr(devargs->args, "rxq_cqe_comp_en=0") != NULL;
 }
 
-static int configure(struct port *port, const struct rte_eth_dev_info *info, struct error *error)
+static int configure(struct port *port, const struct rte_eth_dev_info *info, bool interrupts,
+	struct error *error)
 {
 	const struct ethdev *ethdev = port->driver;
-	struct rte_eth_conf conf = {0};
+	struct rte_eth_conf conf = {.intr_conf = {.rxq = interrupts}};
 	uint64_t rss = rss_of(port, info);
 	uint16_t n = port->n_queues;
 	uint16_t mtu;
@@ -218,6 +234,48 @@ static int set_mtu(struct port *port, struct error *error)
 	return 0;
 }
 
+static int start(struct port *port, const struct rte_eth_dev_info *info, bool interrupts,
+	struct error *error)
+{
+	const struct ethdev *ethdev = port->driver;
+	int status;
+
+	if (configure(port, info, interrupts, error) != 0 || set_up_queues(port, error) != 0 ||
+		set_mtu(port, error) != 0 || (port->uplink && set_mac(port, error) != 0))
+		return -1;
+	status = rte_eth_dev_start(ethdev->id);
+	if (status != 0)
+		return error_set(error, "device: the driver %s cannot start it (%s)",
+			info->driver_name, rte_strerror(-status));
+	return 0;
+}
+
+/* Drivers tell only when they are asked; some have the calls and no descriptors. */
+static bool has_interrupts(const struct port *port)
+{
+	const struct ethdev *ethdev = port->driver;
+	bool all = true;
+
+	for (uint16_t i = 0; i < port->n_queues && all; i++) {
+		all = rte_eth_dev_rx_intr_enable(ethdev->id, i) == 0 &&
+		      rte_eth_dev_rx_intr_ctl_q_get_fd(ethdev->id, i) >= 0;
+		rte_eth_dev_rx_intr_disable(ethdev->id, i);
+	}
+	return all;
+}
+
+/* Some drivers that have no interrupts, or not enough, refuse what asks for them. */
+static int start_with_interrupts(
+	struct port *port, const struct rte_eth_dev_info *info, struct error *error)
+{
+	struct ethdev *ethdev = port->driver;
+
+	if (!port->environment.sleeps || start(port, info, true, error) != 0)
+		return start(port, info, false, error);
+	ethdev->wakes = has_interrupts(port);
+	return 0;
+}
+
 static int bring_up(struct port *port, struct error *error)
 {
 	const struct ethdev *ethdev = port->driver;
@@ -225,12 +283,8 @@ static int bring_up(struct port *port, struct error *error)
 
 	if (rte_eth_dev_info_get(ethdev->id, &info) != 0)
 		return error_set(error, "device: the driver does not answer");
-	if (configure(port, &info, error) != 0 || set_up_queues(port, error) != 0 ||
-		set_mtu(port, error) != 0 || (port->uplink && set_mac(port, error) != 0))
+	if (start_with_interrupts(port, &info, error) != 0)
 		return -1;
-	if (rte_eth_dev_start(ethdev->id) != 0)
-		return error_set(error, "device: the driver %s cannot start it (%s)",
-			info.driver_name, rte_strerror(rte_errno));
 	if (port->uplink && port->n_queues > 1)
 		port->hashes_inner = uplink_rss(ethdev->id, port->config.name, port->n_queues) &&
 				     every_packet_has_hash(&info);
@@ -298,6 +352,7 @@ const struct port_ops uplink_port_ops = {
 	.detach = ethdev_detach,
 	.receive = ethdev_receive,
 	.send = ethdev_send,
+	.watch = ethdev_watch,
 	.is_up = ethdev_is_up,
 	.housekeep = ethdev_housekeep,
 	.missed = ethdev_missed,
@@ -309,6 +364,7 @@ const struct port_ops vhost_net_port_ops = {
 	.detach = ethdev_detach,
 	.receive = ethdev_receive,
 	.send = ethdev_send,
+	.watch = ethdev_watch,
 	.is_up = ethdev_is_up,
 	.housekeep = ethdev_housekeep,
 };

@@ -67,6 +67,7 @@ struct port_environment {
 	struct rte_rcu_qsbr *rcu; /* an lcore is quiescent between two of its rounds */
 	struct events *events;	  /* for what is to be answered at once */
 	int socket_id;
+	bool sleeps; /* lcores that have nothing to do wait for what watch() gives them */
 };
 
 /* Counted by the queue's owner only, or by who stands in for it (relaxed stores), read by anyone.

@@ -2,14 +2,19 @@
 """Lcores that have nothing to do sleep, and wake for whatever comes."""
 
 import itertools
+import pathlib
+import re
+import time
 
 import pytest
 
 import apps
 import traffic
 from echo import echo
+from peers import INNER_MTU, TapContainer
 from topology import Overlay
 from waiting import PATIENCE, until
+from weft_config import Config
 
 LCORES = "0@0,1@1,2@0,3@1,4@0"
 VHOST_MAC, VHOST_ADDRESS = "02:00:00:00:00:11", "10.1.0.11"
@@ -128,6 +133,42 @@ def test_a_container_comes_to_sleepers(lab, binary):
         echo(overlay.db, address, 10, PAUSE)
         testpmd.kill()
         fall_asleep(overlay.weft)
+
+
+def switches(weft):
+    """How often the worker lcores have given up their CPUs so far."""
+    tasks = pathlib.Path("/proc", str(weft.process.pid), "task").iterdir()
+    statuses = [(task / "status").read_text() for task in tasks
+                if (task / "comm").read_text().startswith("rte-worker")]
+    assert statuses
+    return sum(int(re.search(r"\bvoluntary_ctxt_switches:\s*(\d+)", status)[1])
+               for status in statuses)
+
+
+def test_a_device_with_interrupts_wakes_its_lcore(lab, binary):
+    """virtio-user has them: its weft is a container of another one's. Who must look into a queue
+    does so 10,000 times a second and more."""
+    outer = Overlay(lab)
+    path = lab.directory / "nested.sock"
+    outer.config.port("nested", "blue", "vhost-user", VHOST_MAC, path=path)
+    outer.start()
+    shop = TapContainer(lab, "shop", "02:00:00:00:00:31", "10.9.0.1/24")
+    config = (Config().uplink(device=f"net_virtio_user0,path={path},mac={VHOST_MAC}",
+                              address=f"{VHOST_ADDRESS}/24")
+              .network("red", 200, [outer.db.address()]).tap("shop", "red", shop))
+    weft = lab.weft(config, netns=lab.namespace("nested"))
+    weft.wait_ready()
+    outer.db.namespace.ip(f"link add vx200 type vxlan id 200 local {outer.db.address()} "
+                          f"remote {VHOST_ADDRESS} dstport 4789")
+    outer.db.namespace.ip("link set vx200 up")
+    outer.db.namespace.address("vx200", "10.9.0.2/24")
+    shop.come_up(INNER_MTU - 50)
+    traffic.reachable(outer.db, shop.address())
+    fall_asleep(weft)
+    before = switches(weft)
+    time.sleep(1)
+    assert switches(weft) - before < 2000
+    echo(outer.db, shop.address(), PACKETS, PAUSE)
 
 
 def test_nobody_sleeps(lab, binary):
