@@ -28,6 +28,8 @@
 #include "engine/route.h"
 #include "engine/run.h"
 
+#define BEHIND_BATCHES 4 /* of a window, from which on they tell that packets wait */
+
 static_assert(RESERVATION_PACKETS == STAGE_BURST_MAX, "what is claimed at once is a feed");
 
 /* ---- making ---- */
@@ -108,13 +110,14 @@ static bool is_own(const struct lcore *lcore, const struct owned_queue *source)
 	return source->port->queues[source->queue].owner == lcore->index;
 }
 
-static void note_batch(struct lcore *lcore, const struct owned_queue *source)
+static void note_batch(struct lcore *lcore, const struct owned_queue *source, bool is_all)
 {
 	counter_add(&lcore->turns->now.batches, 1);
-	if (is_own(lcore, source)) {
-		counter_add(&lcore->turns->now.own_batches, 1);
-		lcore->turns->found = true;
-	}
+	if (!is_own(lcore, source))
+		return;
+	counter_add(&lcore->turns->now.own_batches, 1);
+	lcore->turns->now.full += !is_all;
+	lcore->turns->found = true;
 }
 
 static uint16_t receive_from(
@@ -122,11 +125,12 @@ static uint16_t receive_from(
 {
 	struct turns *turns = lcore->turns;
 	struct turn *turn = &source->port->queues[source->queue].turn;
+	uint32_t most = RTE_MIN(credits, (uint32_t)BATCH_PACKETS);
 	uint16_t n;
 
 	if (!turn_take(turn))
 		return 0;
-	n = poll_source(turns, source, RTE_MIN(credits, (uint32_t)BATCH_PACKETS));
+	n = poll_source(turns, source, most);
 	if (n == 0) {
 		turn_pass_on(turn);
 		return 0;
@@ -134,7 +138,7 @@ static uint16_t receive_from(
 	counter_add(&lcore->counters.admitted, n);
 	begin_batch(turns, source, turn_draw(turn));
 	pass_right(lcore, turn);
-	note_batch(lcore, source);
+	note_batch(lcore, source, n < most);
 	return n;
 }
 
@@ -337,6 +341,7 @@ static struct helpers_view look(struct lcore *lcore)
 
 	turns->now.of_own = count_tickets(lcore);
 	view.share = share_of(own, turns->now.of_own - turns->seen.of_own);
+	view.is_behind = own >= BEHIND_BATCHES && turns->now.full - turns->seen.full == own;
 	turns->seen = turns->now;
 	return view;
 }

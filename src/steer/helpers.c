@@ -60,6 +60,11 @@ static bool may_let_go(struct helpers *helpers, const struct helpers_view *view)
 	return time < MAYBE * helpers->n && ++helpers->waited >= helpers->patience;
 }
 
+static bool wants_help(const struct helpers_view *view)
+{
+	return view->load >= HELPERS_NO_TIME || view->is_behind;
+}
+
 bool helpers_review(struct helpers *helpers, const struct helpers_view *view, uint16_t most)
 {
 	uint16_t before = helpers->n;
@@ -67,9 +72,9 @@ bool helpers_review(struct helpers *helpers, const struct helpers_view *view, ui
 	count_proof(helpers);
 	if (helpers->rest > 0)
 		helpers->rest--;
-	else if (view->load >= HELPERS_NO_TIME && helpers->n < most)
+	else if (wants_help(view) && helpers->n < most)
 		call(helpers);
-	else if (view->load < HELPERS_NO_TIME && helpers->n > 0 && may_let_go(helpers, view))
+	else if (!wants_help(view) && helpers->n > 0 && may_let_go(helpers, view))
 		let_go(helpers);
 	return helpers->n != before;
 }

@@ -7,8 +7,9 @@
 
 /*
  * How many lcores help another one, where modes adapt: they take turns at the queues that it owns.
- * The owner decides, window after window (load.h). If its own queues leave it no time, one more
- * shall help. One is let go when the others have time enough for all.
+ * The owner decides, window after window (load.h). If its own queues leave it no time, or packets
+ * wait in them though it has time, one more shall help. One is let go when the others have time
+ * enough for all.
  *
  * How much time that takes is known roughly only: fewer lcores receive larger batches, and then a
  * packet costs less. So where it is not clear, the owner tries to do with one helper less. If it
@@ -31,6 +32,7 @@ struct helpers {
 struct helpers_view {
 	uint32_t load;	/* permille of its time, spent on what its own queues gave it */
 	uint32_t share; /* permille of the batches of its own queues that it received itself */
+	bool is_behind; /* whenever it received, there was more than it could take */
 };
 
 /* Nobody helps. */

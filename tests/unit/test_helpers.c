@@ -29,6 +29,7 @@ struct world {
 	uint64_t random;
 	uint32_t offered;
 	uint32_t noise;
+	bool is_behind;
 	int64_t load;	  /* of the owner: 1/SMOOTHED of a window's each time */
 	uint64_t waiting; /* permille of a window's work */
 	unsigned int windows;
@@ -61,7 +62,8 @@ static void pass_window(struct world *world)
 {
 	uint16_t before = world->helpers.n;
 	uint32_t busy = work(world);
-	struct helpers_view view = {.share = LOAD_FULL / (before + 1)};
+	struct helpers_view view = {
+		.share = LOAD_FULL / (before + 1), .is_behind = world->is_behind};
 	bool changed;
 
 	world->load += (busy - world->load) / SMOOTHED;
@@ -115,6 +117,22 @@ static void who_has_none_is_helped_within_some_windows(void **state)
 		pass(&world, SOON + loads[i].helpers * 8);
 		assert_in_range(world.helpers.n, loads[i].helpers, loads[i].helpers + 2);
 	}
+}
+
+/* Lcores that wait for each other have time, and yet are too slow. */
+static void who_is_behind_is_helped_though_it_has_time(void **state)
+{
+	struct world world = make_world(700);
+
+	(void)state;
+	world.is_behind = true;
+	pass(&world, MOST * 8);
+	assert_int_equal(world.helpers.n, MOST);
+	pass(&world, SECOND);
+	assert_int_equal(world.n_changes, MOST);
+	world.is_behind = false;
+	pass(&world, MOST * 8);
+	assert_int_equal(world.helpers.n, 0);
 }
 
 static void they_go_within_some_windows(void **state)
@@ -268,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_has_time_calls_nobody),
 		cmocka_unit_test(who_has_none_is_helped_within_some_windows),
+		cmocka_unit_test(who_is_behind_is_helped_though_it_has_time),
 		cmocka_unit_test(they_go_within_some_windows),
 		cmocka_unit_test(there_are_never_more_than_there_can_be),
 		cmocka_unit_test(a_load_that_stays_changes_little),
