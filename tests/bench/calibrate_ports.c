@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What ports cost: one call of a port's send or receive, for bursts of several sizes and frames of
- * several sizes. The peer works between the calls, uncounted: on the same CPU, and again on
+ * several sizes, and of the part of it that one lcore does at a time, where there is one. The peer
+ * works between the calls, uncounted: on the same CPU, and again on
  * another, where the rings and the packets have to cross as they would to a real container.
  *
  * The peers: virtio-user and net_memif in this process; for TAP a UDP socket behind it, in a
@@ -44,8 +45,9 @@ static const uint16_t sizes[SIZES] = {64, 256, 512, 1024, 1450}; /* frames with 
 static const struct rte_ether_addr tap_mac = {{2, 0, 0, 0, 0, 9}};
 static const struct rte_ether_addr tap_peer_mac = {{2, 0, 0, 0, 0, 10}};
 
-/* Across: the peer is on another CPU. */
-enum { SEND, RECEIVE, DIRECTIONS };
+/* Reserve and claim are the parts of send and receive that one lcore does at a time. Across: the
+ * peer is on another CPU. */
+enum { SEND, RECEIVE, RESERVE, CLAIM, CALLS };
 enum { SAME_CPU, ACROSS, PLACES };
 
 struct subject {
@@ -60,7 +62,7 @@ struct subject {
 	uint16_t bytes; /* without FCS */
 	struct fixture_frame frame;
 	struct peer peer; /* some have only the port */
-	double samples[PLACES][DIRECTIONS][SIZES][FIT_POINTS][ROUNDS_MAX];
+	double samples[PLACES][CALLS][SIZES][FIT_POINTS][ROUNDS_MAX];
 };
 
 static struct rte_mempool *peer_pool;
@@ -423,32 +425,94 @@ static double receive_once(struct subject *subject)
 	return n == subject->burst ? (double)(end - begin) - rounds_tsc_cycles : FAILED;
 }
 
-static double call_once(struct subject *subject, int place, int direction)
+static double reserve_once(struct subject *subject)
+{
+	struct port *port = &subject->peer.port;
+	struct rte_mbuf *mbufs[FIXTURE_BURST];
+	uint16_t n = make_burst(fixture_pool, subject, mbufs);
+	struct reservation reservation;
+	uint64_t begin, end;
+	int reserved;
+
+	rte_mb();
+	begin = rte_rdtsc();
+	reserved = port->ops->reserve(port, 0, mbufs, n, &reservation);
+	end = rte_rdtsc();
+	if (reserved > 0) {
+		port->ops->fill(port, &reservation, mbufs);
+		port->ops->publish(port, &reservation);
+	}
+	rte_pktmbuf_free_bulk(mbufs, n);
+	return reserved == subject->burst ? (double)(end - begin) - rounds_tsc_cycles : FAILED;
+}
+
+static double claim_once(struct subject *subject)
+{
+	struct port *port = &subject->peer.port;
+	uint64_t begin, end, until = rte_rdtsc() + TRY_MS * rte_get_tsc_hz() / MS_PER_S;
+	struct rte_mbuf *mbufs[FIXTURE_BURST];
+	struct reservation reservation;
+	uint16_t n;
+
+	rte_mb();
+	do {
+		begin = rte_rdtsc();
+		n = port->ops->claim(port, 0, FIXTURE_BURST, &reservation);
+		end = rte_rdtsc();
+	} while (n == 0 && end < until);
+	if (n > 0) {
+		port->ops->collect(port, &reservation, mbufs);
+		port->ops->publish(port, &reservation);
+		rte_pktmbuf_free_bulk(mbufs, n);
+	}
+	return n == subject->burst ? (double)(end - begin) - rounds_tsc_cycles : FAILED;
+}
+
+static const struct {
+	const char *name;
+	bool from_peer;
+	double (*once)(struct subject *subject);
+	int alone; /* the call that is its part for one lcore at a time */
+} calls[CALLS] = {
+	[SEND] = {"send", false, send_once, RESERVE},
+	[RECEIVE] = {"receive", true, receive_once, CLAIM},
+	[RESERVE] = {"reserve", false, reserve_once, RESERVE},
+	[CLAIM] = {"claim", true, claim_once, CLAIM},
+};
+
+static bool has_call(const struct subject *subject, int call)
+{
+	const struct port_ops *ops = subject->peer.port.ops;
+
+	return call == SEND || call == RECEIVE || (ops->reserve != NULL && ops->claim != NULL);
+}
+
+static double call_once(struct subject *subject, int place, int call)
 {
 	double cycles;
 
-	if (direction == RECEIVE)
+	if (calls[call].from_peer)
 		let_peer(place, subject, subject->give);
-	cycles = direction == SEND ? send_once(subject) : receive_once(subject);
-	if (direction == SEND)
+	cycles = calls[call].once(subject);
+	if (!calls[call].from_peer)
 		let_peer(place, subject, subject->take);
 	return cycles;
 }
 
-static double measure(struct subject *subject, int place, int direction)
+static double measure(struct subject *subject, int place, int call)
 {
-	unsigned int calls = subject->packets / subject->burst, n = 0;
+	unsigned int times = subject->packets / subject->burst, n = 0;
 	double values[PACKETS];
 
-	for (unsigned int i = 0; i < calls; i++) {
-		double cycles = call_once(subject, place, direction);
+	for (unsigned int i = 0; i < times; i++) {
+		double cycles = call_once(subject, place, call);
 
-		if (i >= calls / 2 && cycles != FAILED)
+		if (i >= times / 2 && cycles != FAILED)
 			values[n++] = cycles;
 	}
 	if (n == 0)
 		rte_exit(EXIT_FAILURE, "bench-calibrate: no %s of %u packets by %s succeeded\n",
-			direction == SEND ? "send" : "receive", subject->burst, subject->type);
+			calls[call].name, subject->burst, subject->type);
 	return fixture_middle(values, n);
 }
 
@@ -471,9 +535,11 @@ static void measure_size(struct subject *subject, int place, int size, unsigned 
 		make_tap_frame(subject);
 	for (int point = 0; point < FIT_POINTS; point++) {
 		subject->burst = fit_bursts[point];
-		for (int direction = 0; direction < DIRECTIONS; direction++) {
-			subject->samples[place][direction][size][point][round] =
-				measure(subject, place, direction);
+		for (int call = 0; call < CALLS; call++) {
+			if (!has_call(subject, call))
+				continue;
+			subject->samples[place][call][size][point][round] =
+				measure(subject, place, call);
 			drain(subject);
 		}
 	}
@@ -546,14 +612,14 @@ struct fitted {
 };
 
 static struct fitted fit_port(
-	const struct subject *subject, int place, int direction, unsigned int rounds)
+	const struct subject *subject, int place, int call, unsigned int rounds)
 {
 	struct fitted fitted;
 
 	for (int size = 0; size < SIZES; size++)
 		for (int point = 0; point < FIT_POINTS; point++)
 			fitted.points[size][point] = median_of(
-				subject->samples[place][direction][size][point], place, rounds);
+				subject->samples[place][call][size][point], place, rounds);
 	fitted.fit = fit_series(fitted.points, SIZES);
 	return fitted;
 }
@@ -564,40 +630,44 @@ static void print_points(const double points[FIT_POINTS])
 		printf(", \"burst_of_%u\": %.0f", fit_bursts[point], points[point]);
 }
 
-static void print_costs(const char *type, int direction, const struct fit *fit)
+/* What is done alone does not look into the frame: that of the smallest one stands for all. */
+static void print_costs(const char *type, int call, const struct fit *fit, const struct fit *alone)
 {
-	printf(", \"costs\": {\"section\": \"%s %s\", \"burst\": %.2f",
-		direction == SEND ? "send" : "receive", type, fit->burst);
+	printf(", \"costs\": {\"section\": \"%s %s\", \"burst\": %.2f", calls[call].name, type,
+		fit->burst);
+	if (alone != NULL)
+		printf(", \"alone-burst\": %.2f, \"alone\": %.2f", alone->burst, alone->packet[0]);
 	for (int size = 0; size < SIZES; size++)
 		printf(", \"%u\": %.2f", sizes[size], fit->packet[size]);
 	printf("}");
 }
 
-static void print_fit(const char *type, int place, int direction, const struct fitted *fitted)
+static void print_size(const char *type, int place, int call, int size, const struct fitted *fitted)
 {
 	const struct fit *fit = &fitted->fit;
 
-	for (int size = 0; size < SIZES; size++) {
-		printf("{\"scenario\": \"%s, peer on %s CPU\", " ROW
-		       ", \"burst_cycles\": %.2f, \"cycles_per_packet\": %.2f, "
-		       "\"fit_error\": %.3f, \"peer\": \"%s\"",
-			direction == SEND ? "send" : "receive",
-			place == SAME_CPU ? "the same" : "another", "native", 1, sizes[size], type,
-			fit->burst, fit->packet[size], fit->error,
-			place == SAME_CPU ? "same" : "other");
-		print_points(fitted->points[size]);
-		if (size == 0)
-			print_costs(type, direction, fit);
-		printf("}\n");
-	}
+	printf("{\"scenario\": \"%s, peer on %s CPU\", " ROW
+	       ", \"burst_cycles\": %.2f, \"cycles_per_packet\": %.2f, "
+	       "\"fit_error\": %.3f, \"peer\": \"%s\"",
+		calls[call].name, place == SAME_CPU ? "the same" : "another", "native", 1,
+		sizes[size], type, fit->burst, fit->packet[size], fit->error,
+		place == SAME_CPU ? "same" : "other");
+	print_points(fitted->points[size]);
 }
 
-static void print_place(const struct subject *subject, int place, unsigned int rounds)
+static void print_call(const struct subject *subject, int place, int call, unsigned int rounds)
 {
-	for (int direction = 0; direction < DIRECTIONS; direction++) {
-		struct fitted fitted = fit_port(subject, place, direction, rounds);
+	struct fitted fitted = fit_port(subject, place, call, rounds), alone;
+	bool has_alone = has_call(subject, calls[call].alone);
 
-		print_fit(subject->type, place, direction, &fitted);
+	if (has_alone)
+		alone = fit_port(subject, place, calls[call].alone, rounds);
+	for (int size = 0; size < SIZES; size++) {
+		print_size(subject->type, place, call, size, &fitted);
+		if (size == 0 && calls[call].alone != call)
+			print_costs(
+				subject->type, call, &fitted.fit, has_alone ? &alone.fit : NULL);
+		printf("}\n");
 	}
 }
 
@@ -605,5 +675,7 @@ void ports_print(unsigned int rounds)
 {
 	for (size_t i = 0; i < RTE_DIM(subjects); i++)
 		for (int place = 0; place < PLACES && subjects[i].there; place++)
-			print_place(&subjects[i], place, rounds);
+			for (int call = 0; call < CALLS; call++)
+				if (has_call(&subjects[i], call))
+					print_call(&subjects[i], place, call, rounds);
 }
