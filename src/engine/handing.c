@@ -39,9 +39,11 @@ static int reserve(struct lcore *lcore, const struct batch *batch, struct depart
 {
 	struct handing *handing = &lcore->turns->handings[lcore->turns->n_handings];
 	struct reservation *reservation = &handing->reservation;
-	int n = port->ops->reserve(
-		port, departure->queue, departure->mbufs, offered(departure), reservation);
+	int n;
 
+	reservation->later = true;
+	n = port->ops->reserve(
+		port, departure->queue, departure->mbufs, offered(departure), reservation);
 	if (n <= 0)
 		return n;
 	handing->port = port;
@@ -165,22 +167,30 @@ static void end(struct lcore *lcore, const struct handing *handing)
 	transmit_end(lcore, n, ledger_packets(&endings, 0, n));
 }
 
+/* What was not copied is dropped. Returns how many packets there were. */
+static uint16_t copy(struct lcore *lcore, struct handing *handing)
+{
+	struct reservation *reservation = &handing->reservation;
+	uint16_t all = reservation->n;
+	uint16_t n = handing->port->ops->fill(handing->port, reservation, reservation->mbufs);
+
+	if (unlikely(n < all))
+		drop_packets(lcore, STEP_COPY, COPY_UNFIT, reservation->mbufs + n, all - n);
+	reservation->n = n;
+	end(lcore, handing);
+	rte_pktmbuf_free_bulk(reservation->mbufs, n);
+	pass_reservation(lcore, handing->port, reservation);
+	lcore_count_step(lcore, STEP_COPY, all);
+	return all;
+}
+
 uint16_t handing_copy(struct lcore *lcore)
 {
 	struct turns *turns = lcore->turns;
 	uint16_t sum = 0;
 
-	for (uint16_t i = 0; i < turns->n_handings; i++) {
-		struct handing *handing = &turns->handings[i];
-		struct reservation *reservation = &handing->reservation;
-
-		handing->port->ops->fill(handing->port, reservation, reservation->mbufs);
-		end(lcore, handing);
-		rte_pktmbuf_free_bulk(reservation->mbufs, reservation->n);
-		pass_reservation(lcore, handing->port, reservation);
-		lcore_count_step(lcore, STEP_COPY, reservation->n);
-		sum += reservation->n;
-	}
+	for (uint16_t i = 0; i < turns->n_handings; i++)
+		sum += copy(lcore, &turns->handings[i]);
 	turns->n_handings = 0;
 	return sum;
 }

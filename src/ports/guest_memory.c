@@ -46,7 +46,7 @@ uint8_t *guest_memory_find(struct guest_memory *memory, uint64_t address, uint32
 
 		if (offset >= region->size)
 			continue;
-		memory->last = i;
+		__atomic_store_n(&memory->last, i, __ATOMIC_RELAXED);
 		*length = RTE_MIN((uint64_t)*length, region->size - offset);
 		return region->data + offset;
 	}

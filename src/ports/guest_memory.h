@@ -10,8 +10,8 @@
 
 /*
  * The memory that a vhost-user front end shares, as its table says: where an address of the guest's
- * is with us. Made by a control thread, then used by one lcore at a time, as it remembers where it
- * looked last.
+ * is with us. Made by a control thread, then used by any lcore. It remembers where something was
+ * last (relaxed).
  */
 #define GUEST_REGIONS_MAX 8
 
@@ -42,7 +42,8 @@ uint8_t *guest_memory_find(struct guest_memory *memory, uint64_t address, uint32
 static inline uint8_t *guest_memory_at(
 	struct guest_memory *memory, uint64_t address, uint32_t *length)
 {
-	const struct guest_region *region = &memory->regions[memory->last];
+	const struct guest_region *region =
+		&memory->regions[__atomic_load_n(&memory->last, __ATOMIC_RELAXED)];
 	uint64_t offset = address - region->guest;
 
 	if (likely(offset < region->size && *length <= region->size - offset))

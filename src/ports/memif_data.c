@@ -447,7 +447,8 @@ static uint16_t frame_fill(const struct memif_queue *queue, uint32_t begin,
 	return n;
 }
 
-void memif_fill(const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs)
+uint16_t memif_fill(
+	const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs)
 {
 	const struct peer_buffer *buffer = reservation->buffers;
 	const struct memif_queue *queue = reservation->ring;
@@ -464,6 +465,7 @@ void memif_fill(const struct port *port, struct reservation *reservation, struct
 		descriptor_fill(descriptor_at(queue, at), buffer);
 		used = 1;
 	}
+	return reservation->n;
 }
 
 /* ---- publication ---- */

@@ -117,7 +117,8 @@ void memif_refuse(int socket, const char *reason);
 /* Of struct port_ops. */
 int memif_reserve(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n,
 	struct reservation *reservation);
-void memif_fill(const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs);
+uint16_t memif_fill(
+	const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs);
 int memif_watch(struct port *port, uint16_t queue, bool on);
 uint16_t memif_claim(
 	struct port *port, uint16_t queue, uint16_t n, struct reservation *reservation);

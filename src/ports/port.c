@@ -178,6 +178,7 @@ uint16_t port_send_alone(struct port *port, uint16_t queue, struct rte_mbuf **mb
 	struct reservation reservation;
 	int sent, all = 0;
 
+	reservation.later = false;
 	while (all < n) {
 		sent = port->ops->reserve(port, queue, mbufs + all, n - all, &reservation);
 		if (sent <= 0)

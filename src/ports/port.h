@@ -116,11 +116,13 @@ struct port_ops {
 	 * RESERVATION_PACKETS. Returns how many; -1: try again, as another lcore is at the same
 	 * ring just now, or has not published yet what fills it. None is reserved if it is 0 or -1,
 	 * and then there is nothing to be published. fill: copies the packets there, which stay the
-	 * caller's.
+	 * caller's, and returns how many. It moves those that it could not copy to the end of
+	 * mbufs[]: there are such only where `later` allowed the port to reserve buffers that it
+	 * had not looked at.
 	 */
 	int (*reserve)(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n,
 		struct reservation *reservation);
-	void (*fill)(
+	uint16_t (*fill)(
 		const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs);
 
 	/* The same for what comes from the peer. claim: the next packets, at most n and at most

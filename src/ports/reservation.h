@@ -92,6 +92,7 @@ struct peer_buffer {
 
 /* What one lcore has reserved: for packets that it is to copy. */
 struct reservation {
+	bool later;	 /* the caller's: buffers may be looked at when they are filled */
 	void *ring;	 /* the port's */
 	uint32_t number; /* among the ring's reservations */
 	uint32_t begin;	 /* the ring's: of its first buffer */

@@ -452,11 +452,11 @@ static int vhost_reserve(struct port *port, uint16_t queue, struct rte_mbuf **mb
 	return ring == NULL ? 0 : virtqueue_reserve(ring, mbufs, n, reservation, &own->room);
 }
 
-static void vhost_fill(
+static uint16_t vhost_fill(
 	const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs)
 {
 	(void)port;
-	virtqueue_fill(reservation, mbufs);
+	return virtqueue_fill(reservation, mbufs);
 }
 
 static void vhost_publish(struct port *port, struct reservation *reservation)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ports/virtqueue.h"
 
+#include <assert.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <stddef.h>
@@ -295,8 +296,12 @@ static inline int split_chain(
 		return virtqueue_break(queue, VIRTQUEUE_NUMBER);
 	own = virtqueue_read(&queue->descriptors[head]);
 	if (likely(add_single(
-		    queue, own.split.flags, own.split.addr, own.split.len, head, reservation)))
+		    queue, own.split.flags, own.split.addr, own.split.len, head, reservation))) {
+		if (reservation->later)
+			queue->shortest = RTE_MIN(queue->shortest, own.split.len);
 		return 1;
+	}
+	queue->shortest = 0;
 	return virtqueue_split_chain(queue, head, own, reservation);
 }
 
@@ -408,8 +413,8 @@ static void misfit(struct virtqueue *queue, const struct reservation *reservatio
 
 /* Buffers for one packet of `need` bytes, its header among them. Sets *position to behind them.
  * False: there are none, or not enough. */
-static inline bool reserve_packet(struct virtqueue *queue, uint16_t *position, uint32_t need,
-	struct reservation *reservation, uint32_t *room, const bool packed)
+static __rte_always_inline bool reserve_packet(struct virtqueue *queue, uint16_t *position,
+	uint32_t need, struct reservation *reservation, uint32_t *room, const bool packed)
 {
 	uint16_t before = reservation->n_buffers, end = *position;
 	uint32_t got = 0, taken = 0;
@@ -438,6 +443,41 @@ static inline bool reserve_packet(struct virtqueue *queue, uint16_t *position, u
 	return true;
 }
 
+/* Whether it fits into a chain like those that were looked at last. */
+static inline bool is_usual(const struct virtqueue *queue, const struct rte_mbuf *mbuf)
+{
+	return mbuf->pkt_len + queue->header <= __atomic_load_n(&queue->usual, __ATOMIC_RELAXED) &&
+	       !large_segment_is(mbuf);
+}
+
+/* A chain for each of the first packets, without a look. */
+static __rte_always_inline void reserve_unseen(struct virtqueue *queue, struct rte_mbuf **mbufs,
+	uint16_t n, struct reservation *reservation)
+{
+	n = look(queue, n, false);
+	while (reservation->n < n && is_usual(queue, mbufs[reservation->n]))
+		reservation->n++;
+}
+
+/* Sets *position to behind their chains. */
+static __rte_always_inline void reserve_seen(struct virtqueue *queue, struct rte_mbuf **mbufs,
+	uint16_t n, struct reservation *reservation, uint16_t *position, uint32_t *room,
+	const bool packed)
+{
+	queue->shortest = UINT32_MAX;
+	prefetch_chains(queue, look(queue, n, packed), packed);
+	for (uint16_t i = 0; i < n; i++) {
+		if (unlikely(large_segment_is(mbufs[i]) && !queue->large_segments))
+			break;
+		if (!reserve_packet(queue, position, mbufs[i]->pkt_len + queue->header, reservation,
+			    room, packed))
+			break;
+		reservation->n++;
+	}
+	if (reservation->later && reservation->n > 0)
+		__atomic_store_n(&queue->usual, queue->shortest, __ATOMIC_RELAXED);
+}
+
 static __rte_always_inline int reserve(struct virtqueue *queue, struct rte_mbuf **mbufs, uint16_t n,
 	struct reservation *reservation, uint32_t *room, const bool packed)
 {
@@ -447,15 +487,12 @@ static __rte_always_inline int reserve(struct virtqueue *queue, struct rte_mbuf 
 
 	begin(queue, reservation);
 	n = RTE_MIN(n, RESERVATION_PACKETS);
-	prefetch_chains(queue, look(queue, n, packed), packed);
-	for (uint16_t i = 0; i < n; i++) {
-		if (unlikely(large_segment_is(mbufs[i]) && !queue->large_segments))
-			break;
-		if (!reserve_packet(queue, &position, mbufs[i]->pkt_len + queue->header,
-			    reservation, room, packed))
-			break;
-		reservation->n++;
-	}
+	if (!packed && reservation->later)
+		reserve_unseen(queue, mbufs, n, reservation);
+	if (likely(reservation->n > 0))
+		position += reservation->n;
+	else
+		reserve_seen(queue, mbufs, n, reservation, &position, room, packed);
 	/* If the ring is full of what lcores are copying, the driver has not been asked yet. */
 	is_pending = unlikely(reservation->n == 0) && *room == room_before &&
 		     reservations_are_pending(&queue->reservations);
@@ -582,38 +619,106 @@ static inline const struct peer_buffer *give_back_chains(struct virtqueue *queue
 	return buffer;
 }
 
-static __rte_always_inline void fill(struct virtqueue *queue, struct reservation *reservation,
-	struct rte_mbuf **mbufs, const bool packed)
+/* The chain of the next packet, of `need` bytes. A buffer of length 0: it does not fit. */
+static __rte_always_inline void see_chain(
+	struct virtqueue *queue, uint16_t head, uint32_t need, struct reservation *reservation)
 {
-	const struct virtio_net_hdr_mrg_rxbuf plain = {.num_buffers = 1};
-	const struct peer_buffer *buffer = reservation->buffers;
-	uint16_t position = reservation->begin;
+	struct peer_buffer *buffer = &reservation->buffers[reservation->n_buffers];
+	union virtqueue_descriptor own;
 
-	for (uint16_t i = 0; i < reservation->n; i++) {
-		struct rte_mbuf *mbuf = mbufs[i];
-
-		if (likely(buffer->ends && mbuf->nb_segs == 1 && !large_segment_is(mbuf))) {
-			if (likely(queue->header == sizeof(plain)))
-				memcpy(buffer->data, &plain, sizeof(plain));
-			else
-				memcpy(buffer->data, &plain.hdr, sizeof(plain.hdr));
-			rte_memcpy(buffer->data + queue->header,
-				rte_pktmbuf_mtod(mbuf, const void *), mbuf->data_len);
-		} else {
-			write_packet(queue, buffer, mbuf);
-		}
-		buffer = give_back_chains(queue, reservation, buffer, &position, packed);
+	if (unlikely(head >= queue->size)) {
+		virtqueue_break(queue, VIRTQUEUE_NUMBER);
+		own = (union virtqueue_descriptor){.words = {0}};
+	} else {
+		own = virtqueue_read(&queue->descriptors[head]);
 	}
+	if (unlikely(own.split.len < need || !add_single(queue, own.split.flags, own.split.addr,
+						     own.split.len, head, reservation))) {
+		*buffer = (struct peer_buffer){.id = head, .slots = 1};
+		reservation->n_buffers++;
+	} else {
+		buffer->length = need;
+	}
+	buffer->ends = true;
 }
 
-void virtqueue_fill(struct reservation *reservation, struct rte_mbuf **mbufs)
+/* The chains that were reserved without a look. By the lcore that has them. */
+static __rte_noinline void see_chains(
+	struct virtqueue *queue, struct reservation *reservation, struct rte_mbuf **mbufs)
+{
+	uint16_t heads[RESERVATION_PACKETS];
+
+	for (uint16_t i = 0; i < reservation->n; i++) {
+		uint16_t position = (reservation->begin + i) & (queue->size - 1);
+
+		heads[i] = __atomic_load_n(&queue->available->ring[position], __ATOMIC_RELAXED);
+		rte_prefetch0(&queue->descriptors[heads[i] & (queue->size - 1)]);
+	}
+	for (uint16_t i = 0; i < reservation->n; i++)
+		see_chain(queue, heads[i], mbufs[i]->pkt_len + queue->header, reservation);
+}
+
+static __rte_always_inline void fill_packet(
+	const struct virtqueue *queue, const struct peer_buffer *buffer, struct rte_mbuf *mbuf)
+{
+	const struct virtio_net_hdr_mrg_rxbuf plain = {.num_buffers = 1};
+
+	if (unlikely(!buffer->ends || mbuf->nb_segs > 1 || large_segment_is(mbuf)))
+		return write_packet(queue, buffer, mbuf);
+	if (likely(queue->header == sizeof(plain)))
+		memcpy(buffer->data, &plain, sizeof(plain));
+	else
+		memcpy(buffer->data, &plain.hdr, sizeof(plain.hdr));
+	rte_memcpy(
+		buffer->data + queue->header, rte_pktmbuf_mtod(mbuf, const void *), mbuf->data_len);
+}
+
+/* Moves the packets whose bits are set to the end. */
+static __rte_noinline void put_last(struct rte_mbuf **mbufs, uint16_t n, uint64_t set)
+{
+	struct rte_mbuf *last[RESERVATION_PACKETS];
+	uint16_t n_first = 0, n_last = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (set >> i & 1)
+			last[n_last++] = mbufs[i];
+		else
+			mbufs[n_first++] = mbufs[i];
+	}
+	memcpy(mbufs + n_first, last, n_last * sizeof(last[0]));
+}
+
+static __rte_always_inline uint16_t fill(struct virtqueue *queue, struct reservation *reservation,
+	struct rte_mbuf **mbufs, const bool packed)
+{
+	const struct peer_buffer *buffer = reservation->buffers;
+	uint16_t position = reservation->begin;
+	uint64_t unfit = 0;
+
+	if (!packed && reservation->n_buffers == 0)
+		see_chains(queue, reservation, mbufs);
+	for (uint16_t i = 0; i < reservation->n; i++) {
+		if (unlikely(buffer->length == 0))
+			unfit |= UINT64_C(1) << i;
+		else
+			fill_packet(queue, buffer, mbufs[i]);
+		buffer = give_back_chains(queue, reservation, buffer, &position, packed);
+	}
+	if (likely(unfit == 0))
+		return reservation->n;
+	__atomic_store_n(&queue->usual, 0, __ATOMIC_RELAXED);
+	put_last(mbufs, reservation->n, unfit);
+	return reservation->n - __builtin_popcountll(unfit);
+}
+
+static_assert(RESERVATION_PACKETS <= 64, "a bit for each");
+
+uint16_t virtqueue_fill(struct reservation *reservation, struct rte_mbuf **mbufs)
 {
 	struct virtqueue *queue = reservation->ring;
 
-	if (queue->packed)
-		fill(queue, reservation, mbufs, true);
-	else
-		fill(queue, reservation, mbufs, false);
+	return queue->packed ? fill(queue, reservation, mbufs, true)
+			     : fill(queue, reservation, mbufs, false);
 }
 
 /* ---- from the driver ---- */
@@ -698,6 +803,7 @@ static __rte_always_inline uint16_t claim(
 	uint16_t position = queue->next;
 
 	begin(queue, reservation);
+	reservation->later = false;
 	n = look(queue, RTE_MIN(n, RESERVATION_PACKETS), packed);
 	prefetch_chains(queue, n, packed);
 	while (reservation->n < n) {

@@ -22,6 +22,12 @@
  * table. Buffers are used in the order in which they were offered, so a chain is given back at the
  * place where it was found, and each lcore knows the places of what it has reserved.
  *
+ * To look at descriptors takes most of the time of a reservation, which one lcore at a time makes.
+ * So where the driver's last chains were single buffers, a packet that fits into the smallest of
+ * them gets the next chain without a look: who fills it looks. If it is too small, or of several
+ * buffers, the packet is not copied, the chain is given back with nothing in it, and the next ones
+ * are looked at again.
+ *
  * A ring that cannot be is broken: no more of it is read, until the front end sets it up anew. What
  * had been reserved before is published.
  *
@@ -67,11 +73,16 @@ struct virtqueue {
 	int call_fd;		    /* -1: it wants no interrupts */
 	int kick_fd;		    /* -1: it sends none */
 	enum virtqueue_fault fault; /* any lcore: wo, main: ro */
+	struct guest_memory memory;
 
 	/* Who reserves: rw. */
 	uint16_t next __rte_cache_aligned; /* position */
 	uint16_t offered;		   /* split: the position up to which we know of chains */
-	struct guest_memory memory;
+	uint32_t shortest;		   /* bytes, of the chains that it has just looked at */
+	/* Split: bytes of the smallest of some chains of one buffer each that were looked at last,
+	 * 0 if they were no such ones. Who fills sets it to 0 where the next ones are not like
+	 * that (relaxed). */
+	uint32_t usual;
 
 	/* Who publishes: rw. */
 	uint16_t published __rte_cache_aligned; /* position */
@@ -109,7 +120,7 @@ const char *virtqueue_fault_text(enum virtqueue_fault fault);
  * buffers, what the largest one that could have has, in bytes; else left alone. */
 int virtqueue_reserve(struct virtqueue *queue, struct rte_mbuf **mbufs, uint16_t n,
 	struct reservation *reservation, uint32_t *room);
-void virtqueue_fill(struct reservation *reservation, struct rte_mbuf **mbufs);
+uint16_t virtqueue_fill(struct reservation *reservation, struct rte_mbuf **mbufs);
 uint16_t virtqueue_claim(struct virtqueue *queue, uint16_t n, struct reservation *reservation);
 void virtqueue_collect(struct reservation *reservation, struct rte_mbuf **mbufs);
 void virtqueue_publish(struct reservation *reservation);

@@ -21,4 +21,9 @@ const struct stage send_step = {
 
 const struct stage merge_step = {.name = "merge"};
 
-const struct stage copy_step = {.name = "copy"};
+const struct stage copy_step = {
+	.name = "copy",
+	.drops =
+		{[COPY_UNFIT] = {"copy_unfit",
+			 "container's buffer is smaller than those before it, or of another form"}},
+};

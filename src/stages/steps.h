@@ -23,4 +23,8 @@ enum send_drop {
 	SEND_TOO_BIG,
 };
 
+enum copy_drop {
+	COPY_UNFIT,
+};
+
 #endif

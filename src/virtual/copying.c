@@ -214,7 +214,7 @@ static int copying_reserve(struct port *port, uint16_t index, struct rte_mbuf **
 	return found;
 }
 
-static void copying_fill(
+static uint16_t copying_fill(
 	const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs)
 {
 	const struct device_side *side = reservation->ring;
@@ -229,6 +229,7 @@ static void copying_fill(
 	virtual_freed(driver_of(queue), mbufs, reservation->n);
 	device_use(queue, virtual_current(driver_of(queue)), 0, 0);
 	virtual_resume(driver_of(queue));
+	return reservation->n;
 }
 
 /* ---- publication ---- */

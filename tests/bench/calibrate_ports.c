@@ -434,6 +434,7 @@ static double reserve_once(struct subject *subject)
 	uint64_t begin, end;
 	int reserved;
 
+	reservation.later = true;
 	rte_mb();
 	begin = rte_rdtsc();
 	reserved = port->ops->reserve(port, 0, mbufs, n, &reservation);

@@ -26,7 +26,7 @@
 #define PACKETS 1024 /* of a chunk */
 #define IDLE_TURNS 1024
 #define LAST_TURNS 4 /* until all is delivered */
-#define CHUNKS 9 /* a round's figure is their median, as interrupted ones say nothing */
+#define CHUNKS 9     /* a round's figure is their median, as interrupted ones say nothing */
 #define CREDITS 512
 #define FRAME_BYTES 60 /* inner, without FCS */
 #define BRANCHES 2

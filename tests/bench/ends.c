@@ -236,12 +236,12 @@ static uint16_t peer_send(struct port *port, uint16_t queue, struct rte_mbuf **m
 	return end->own->send(port, queue, mbufs, n);
 }
 
-static void peer_fill(
+static uint16_t peer_fill(
 	const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs)
 {
 	work_as_container();
 	tell_freed(mbufs, reservation->n, true);
-	end->own->fill(port, reservation, mbufs);
+	return end->own->fill(port, reservation, mbufs);
 }
 
 static void tell_filled(struct rte_mbuf **mbufs, uint16_t n)

@@ -520,22 +520,55 @@ static int sim_reserve(struct port *port, uint16_t index, struct rte_mbuf **mbuf
 	return willing;
 }
 
-static void sim_fill(
+/* Whoever lets buffers be looked at later may find some too small. */
+static bool is_unfit(
+	const struct world *world, const struct reservation *reservation, uint64_t *random)
+{
+	return reservation->later && world->config.refusing &&
+	       __atomic_load_n(&world->open, __ATOMIC_RELAXED) && random_one_in(random, 64);
+}
+
+static void fill_one(struct sim_ring *ring, uint32_t buffer, const struct rte_mbuf *mbuf)
+{
+	uint32_t slot = buffer % SIM_RING_SIZE;
+
+	assert(mbuf->pkt_len <= SIM_BUFFER_SIZE && mbuf->nb_segs == 1);
+	ring->frames[slot].length = mbuf->pkt_len;
+	memcpy(ring->frames[slot].data, rte_pktmbuf_mtod(mbuf, void *), mbuf->pkt_len);
+}
+
+static struct sim_queue *queue_of_ring(struct sim_peer *peer, const struct sim_ring *ring)
+{
+	struct sim_queue *queue = peer->queues;
+
+	while (queue->ring != ring)
+		queue++;
+	return queue;
+}
+
+static uint16_t sim_fill(
 	const struct port *port, struct reservation *reservation, struct rte_mbuf **mbufs)
 {
 	struct sim_ring *ring = reservation->ring;
 	struct sim_peer *peer = port->driver;
-	uint64_t random = reservation->begin;
+	struct sim_queue *queue = queue_of_ring(peer, ring);
+	struct rte_mbuf *unfit[RESERVATION_PACKETS];
+	uint64_t random = reservation->begin + 1;
+	uint16_t filled = 0, n_unfit = 0;
 
 	for (uint16_t i = 0; i < reservation->n; i++) {
-		uint32_t slot = (reservation->begin + i) % SIM_RING_SIZE;
-
-		assert(mbufs[i]->pkt_len <= SIM_BUFFER_SIZE && mbufs[i]->nb_segs == 1);
-		ring->frames[slot].length = mbufs[i]->pkt_len;
-		memcpy(ring->frames[slot].data, rte_pktmbuf_mtod(mbufs[i], void *),
-			mbufs[i]->pkt_len);
+		if (is_unfit(peer->world, reservation, &random)) {
+			ring->frames[(reservation->begin + i) % SIM_RING_SIZE].length = 0;
+			unfit[n_unfit++] = mbufs[i];
+			continue;
+		}
+		fill_one(ring, reservation->begin + i, mbufs[i]);
+		mbufs[filled++] = mbufs[i];
 	}
+	memcpy(mbufs + filled, unfit, n_unfit * sizeof(unfit[0]));
+	__atomic_fetch_add(&queue->unfit, n_unfit, __ATOMIC_RELAXED);
 	hold_up(peer->world, &random);
+	return filled;
 }
 
 /* The peer looks at once, and has its buffers free again. */
@@ -546,6 +579,8 @@ static void see_frames(void *argument, uint32_t first, uint32_t n)
 	uint32_t end = reservations_end(&ring->reservations, first + n - 1);
 
 	for (uint32_t i = ring->released; i != end; i++) {
+		if (ring->frames[i % SIM_RING_SIZE].length == 0)
+			continue;
 		check_container(ring->peer, queue - ring->peer->queues,
 			ring->frames[i % SIM_RING_SIZE].data,
 			ring->frames[i % SIM_RING_SIZE].length);

@@ -636,6 +636,7 @@ static void add_sums(const struct sim_queue *queue, void *argument)
 	sum->refused += queue->refused;
 	sum->refused_away += queue->refused_away;
 	sum->refused_too_big += queue->refused_too_big;
+	sum->unfit += queue->unfit;
 	for (unsigned int i = 0; i < n_faults; i++)
 		sum->faulty[i] += queue->faulty[i];
 }
@@ -864,7 +865,8 @@ static void check_port(struct world *world, const struct sim_peer *peer)
 		const struct port_counters *counters = &peer->port->queues[i].counters;
 		const struct sim_queue *queue = &peer->queues[i];
 
-		if (counters->rx_packets != queue->given || counters->tx_packets != queue->taken ||
+		if (counters->rx_packets != queue->given ||
+			counters->tx_packets != queue->taken + queue->unfit ||
 			counters->tx_refused != queue->refused)
 			world_fail(world, "counters of %s queue %u are wrong",
 				peer->port->config.name, i);
@@ -892,8 +894,8 @@ uint64_t sim_drops(const struct dataplane *dataplane, const char *name)
 }
 
 /* Drops that do not follow from what the packet is. */
-static const char *const refusals[] = {
-	"port_down", "port_full", "port_too_big", "uplink_full", "uplink_too_big", NULL};
+static const char *const refusals[] = {"port_down", "port_full", "port_too_big", "uplink_full",
+	"uplink_too_big", "copy_unfit", NULL};
 /* Of what was sent by, or for, a port that has gone, and may have come again meanwhile. */
 static const char *const goings[] = {"source_gone", "flood_gone", "port_gone", "deliver_gone",
 	"flood_nobody", "bridge_spoofed", NULL};
@@ -967,6 +969,8 @@ static void check_drops(struct world *world, const struct sim_queue *sum)
 			"%" PRIu64 ", %" PRIu64 " and %" PRIu64 " packets were dropped as refused, "
 			"not %" PRIu64 " in all, %" PRIu64 " away and %" PRIu64 " too big",
 			away, busy, too_big, sum->refused, sum->refused_away, sum->refused_too_big);
+	if (sim_drops(world->dataplane, "copy_unfit") != sum->unfit)
+		world_fail(world, "not %" PRIu64 " packets were dropped as copy_unfit", sum->unfit);
 }
 
 static uint64_t received(const struct world *world, const struct flow *flow, uint16_t place)
@@ -986,7 +990,8 @@ uint64_t world_missing(const struct world *world, const struct flow *flow)
 
 static void check_delivery(struct world *world, const struct sim_queue *sum)
 {
-	uint64_t most = sum->refused + world->floods_refused + SIM_PLACES * world->paths_refused;
+	uint64_t most = sum->refused + sum->unfit + world->floods_refused +
+			SIM_PLACES * world->paths_refused;
 	uint64_t all = 0;
 
 	for (uint16_t i = 0; i < world->n_flows; i++)

@@ -108,6 +108,7 @@ struct sim_queue {
 	uint64_t refused;
 	uint64_t refused_away;	     /* of these, because the peer is away */
 	uint64_t refused_too_big;    /* of these, each alone */
+	uint64_t unfit;		     /* that a buffer turned out not to hold; any lcore */
 	bool too_big;		     /* why the last ones were refused */
 	uint64_t faulty[FAULTS_MAX]; /* given, with each of faults[] */
 	bool replies_locked;
