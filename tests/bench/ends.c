@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ends.h"
 
+#include <emmintrin.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,14 +15,14 @@
 
 #define RING_SIZE 1024
 #define PEER_MBUFS 8191
-#define COLD_MBUFS 16383 /* 32 MB of buffers, in turn */
+#define VIRTIO_HEADER 12 /* bytes before a packet */
 #define PEER_BURST 64
 #define TAKEN_BURSTS 4	       /* at a time: what others could not take, too */
 #define WORK_CYCLES_MAX 100000 /* of a try */
 #define VIRTIO_USER(name) "net_virtio_user" name ",queue_size=1024,path="
 
 const char *const ends_names[CONTAINERS] = {"ring", "vhost", "vhost", "memif"};
-const char *const ends_notes[CONTAINERS] = {"", "", ", cold buffers", ""};
+const char *const ends_notes[CONTAINERS] = {"", "", ", buffers cold", ""};
 
 static struct virtual_driver *driver; /* NULL: real lcores run */
 static enum direction direction;
@@ -163,12 +164,27 @@ static struct {
 	uint64_t cycles;
 } container __rte_cache_aligned;
 
+/* As if another core had taken them, or made them: no cache here has their lines. */
+static void forget(struct rte_mbuf **mbufs, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		char *data = rte_pktmbuf_mtod(mbufs[i], char *) - VIRTIO_HEADER;
+		char *behind = data + VIRTIO_HEADER + mbufs[i]->data_len;
+
+		for (char *line = RTE_PTR_ALIGN_FLOOR(data, RTE_CACHE_LINE_SIZE); line < behind;
+			line += RTE_CACHE_LINE_SIZE)
+			_mm_clflush(line);
+	}
+}
+
 static uint16_t take_burst(void)
 {
 	struct rte_mbuf *mbufs[PEER_BURST];
 	uint16_t n = rte_eth_rx_burst(end->peer.ethdev, 0, mbufs, PEER_BURST);
 
 	numbers_check(mbufs, n, numbers_offset(&end->peer.port));
+	if (end == &ends[VHOST_COLD])
+		forget(mbufs, n);
 	rte_pktmbuf_free_bulk(mbufs, n);
 	return n;
 }
@@ -185,6 +201,8 @@ static void give_burst(void)
 	fill_frames(mbufs, PEER_BURST);
 	first = numbers_draw(PEER_BURST);
 	numbers_write(mbufs, PEER_BURST, first, numbers_offset(&end->peer.port));
+	if (end == &ends[VHOST_COLD])
+		forget(mbufs, PEER_BURST);
 	n = rte_eth_tx_burst(end->peer.ethdev, 0, mbufs, PEER_BURST);
 	rte_pktmbuf_free_bulk(mbufs + n, PEER_BURST - n);
 	numbers_give_back(PEER_BURST - n);
@@ -229,11 +247,16 @@ static void work_as_container(void)
 	__atomic_store_n(&container.taken, 0, __ATOMIC_RELEASE);
 }
 
-static uint16_t peer_send(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+/* With the number; the container works here only where there was no room. */
+static int peer_reserve(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n,
+	struct reservation *reservation)
 {
+	int reserved = end->own->reserve(port, queue, mbufs, n, reservation);
+
+	if (reserved != 0)
+		return reserved;
 	work_as_container();
-	tell_freed(mbufs, n, true);
-	return end->own->send(port, queue, mbufs, n);
+	return end->own->reserve(port, queue, mbufs, n, reservation);
 }
 
 static uint16_t peer_fill(
@@ -251,17 +274,6 @@ static void tell_filled(struct rte_mbuf **mbufs, uint16_t n)
 	virtual_pause(driver);
 	virtual_filled(driver, mbufs, n, true);
 	virtual_resume(driver);
-}
-
-static uint16_t peer_receive(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
-{
-	uint64_t begin = rte_rdtsc();
-
-	work_as_container();
-	n = end->own->receive(port, queue, mbufs, n);
-	counter_add(&right_cycles, rte_rdtsc() - begin);
-	tell_filled(mbufs, n);
-	return n;
 }
 
 static uint16_t timed_claim(
@@ -302,25 +314,20 @@ static void set_ops(struct end *it)
 	if (direction == TO_CONTAINER) {
 		it->ops.receive = fixture_nothing;
 		it->ops.claim = NULL;
-		if (it->own->fill != NULL)
-			it->ops.fill = peer_fill;
-		else
-			it->ops.send = peer_send;
-	} else if (it->own->claim != NULL) {
+		it->ops.reserve = peer_reserve;
+		it->ops.fill = peer_fill;
+	} else {
 		it->ops.claim = peer_claim;
 		it->ops.collect = peer_collect;
-	} else {
-		it->ops.receive = peer_receive;
 	}
 }
 
 /* ---- begin and end ---- */
 
-/* Pools without caches are first in, first out. */
-static struct rte_mempool *make_pool(const char *name, unsigned int n, unsigned int cache)
+static struct rte_mempool *make_pool(void)
 {
 	struct rte_mempool *pool = rte_pktmbuf_pool_create(
-		name, n, cache, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+		"peer", PEER_MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 
 	if (pool == NULL)
 		rte_exit(EXIT_FAILURE, "bench: no memory for packets; give EAL more (-m)\n");
@@ -352,10 +359,9 @@ void ends_init(const char *directory)
 	if (directory == NULL)
 		return;
 	peers_init(directory);
-	pool = make_pool("peer", PEER_MBUFS, 256);
+	pool = make_pool();
 	open_end(VHOST, "vhost-user", VIRTIO_USER("0"), "vhost", pool);
-	open_end(VHOST_COLD, "vhost-user", VIRTIO_USER("1"), "vhost-cold",
-		make_pool("cold", COLD_MBUFS, 0));
+	open_end(VHOST_COLD, "vhost-user", VIRTIO_USER("1"), "vhost-cold", pool);
 	open_end(MEMIF, "memif",
 		"net_memif0,role=client,id=0,rsize=10,bsize=2048,socket-abstract=no,socket=",
 		"memif", pool);

@@ -6,11 +6,12 @@
  * other, and count if they began and ended at one distance of the cores and nobody else was at
  * work. ends.h says what is at both ends.
  *
- * In vanilla all lines of the container's rings and buffers stay in one core's cache, its other
- * end's too. In the other modes they move between the two cores, as they would in any mode between
- * weft's core and a container's. So against a container with a core of its own vanilla does better
- * here than it would, and the ratios are the lower for it. With "cold buffers" the container has so
- * many that each is in nobody's cache when it is filled, in any mode.
+ * There is no core for the container. In vanilla all lines of its rings and buffers stay in the one
+ * core's cache; in the other modes they move between the two cores, as they would in any mode
+ * between weft's core and a container's. So against a container with a core of its own vanilla does
+ * better here than it would, and the ratios are the lower for it, the more so the farther the cores
+ * are. With "buffers cold" the container's end leaves the lines of each buffer in no cache, in all
+ * modes; those of its ring still move.
  *
  * usage: bench-turns [EAL options, three lcores: main, a worker on the same CPU, one on another]
  * [-- ROUNDS [DIRECTORY]]: how many must count (20); sockets are made in DIRECTORY (/tmp)
@@ -88,6 +89,7 @@ static void make_cells(void)
 	for (int container = 0; container < CONTAINERS; container++)
 		add_cells(container, TO_CONTAINER);
 	add_cells(VHOST, FROM_CONTAINER);
+	add_cells(VHOST_COLD, FROM_CONTAINER);
 	add_cells(MEMIF, FROM_CONTAINER);
 }
 
