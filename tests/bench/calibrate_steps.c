@@ -355,11 +355,20 @@ static void print_turn(unsigned int rounds)
 		ways[STEERED].mode, 1, 64, "bench", steer, median_steer(0, rounds));
 }
 
+/* Ports' costs say what copying takes. */
+static void print_copy(void)
+{
+	printf("{\"scenario\": \"step: copy\", " ROW
+	       ", \"costs\": {\"section\": \"step copy\", \"burst\": 0, \"packet\": 0}}\n",
+		"turns", 1, 64, "bench");
+}
+
 void steps_print(unsigned int rounds)
 {
 	struct fit fit;
 
 	print_turn(rounds);
+	print_copy();
 	for (unsigned int way = 0; way < WAYS; way++)
 		for (int step = 0; step < STEP_COUNT; step++)
 			if (fit_step(way, step, &fit, rounds))

@@ -15,7 +15,7 @@ import scale
 @pytest.mark.parametrize("mode", scale.MODES)
 def test_row(binary, tmp_path, monkeypatch, mode, flows):
     monkeypatch.setattr(scale, "SECONDS", 0.004)
-    results = scale.run_once(tmp_path, mode, 2, flows, 64, scale.PORTS[flows][-1])
+    results = scale.run_once(tmp_path, scale.WINDOWS[0], mode, 2, flows, 64, scale.PORTS[flows][-1])
     row = scale.make_row(results, mode, 2, flows, 64, None)
     assert row["pps"] > 0 and row["reordered"] == 0 and row["lost"] == 0
     assert row["limit"]
