@@ -43,6 +43,7 @@ struct virtual_lcore {
 	/* Of its last round: after its last step, and before the first one that handed packets
 	 * over, or UINT64_MAX. */
 	uint64_t stepped, handing_since;
+	uint32_t cached_mbufs; /* that it has freed and not taken again */
 };
 
 #define ESTIMATE_STEPS (STEP_COUNT + 1) /* the last: the end of a round */

@@ -149,7 +149,9 @@ void virtual_copied(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint
 void virtual_freed(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n)
 {
 	uint8_t here = driver->current->lcore->index + 1;
+	uint32_t *cached = &driver->current->cached_mbufs;
 
+	*cached = RTE_MIN(*cached + n, (uint32_t)RTE_MEMPOOL_CACHE_MAX_SIZE);
 	for (uint16_t i = 0; i < n; i++)
 		driver->charged += fetch(
 			&home_of(driver, mbufs[i])->pool, here, driver->config.costs->price.free);
@@ -166,6 +168,19 @@ static int32_t cost_of_cold(
 		       : price->cold + price->cold_payload * payload_lines(mbuf);
 }
 
+/* An lcore takes the mbufs that it freed last, which lie in its mempool cache, whoever had taken
+ * them before. What it takes beyond these has come round the whole pool, if another lcore had it. */
+static bool is_cold(struct virtual_driver *driver, const struct home *home)
+{
+	uint32_t *cached = &driver->current->cached_mbufs;
+
+	if (*cached > 0) {
+		(*cached)--;
+		return false;
+	}
+	return home->pool != HOME_NONE && home->pool != driver->current->lcore->index + 1;
+}
+
 void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint16_t n, bool timed)
 {
 	const struct price *price = &driver->config.costs->price;
@@ -178,7 +193,9 @@ void virtual_filled(struct virtual_driver *driver, struct rte_mbuf **mbufs, uint
 		driver->charged += fetch(&home->metadata, here, price->back);
 		driver->charged += fetch(&home->header, here, price->back_header);
 		driver->charged += fetch(&home->payload, here, payload);
-		driver->charged += fetch(&home->pool, here, cost_of_cold(driver, mbufs[i], timed));
+		if (is_cold(driver, home))
+			driver->charged += cost_of_cold(driver, mbufs[i], timed);
+		home->pool = here;
 	}
 }
 

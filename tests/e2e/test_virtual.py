@@ -150,21 +150,23 @@ def test_any_order_of_turns_at_queues(lab, binary, mode, order):
     assert found["local"]["delivered"] > 1000
 
 
+@pytest.mark.parametrize("size, gain", [(64, 1.7), (1450, 1.5)])
 @pytest.mark.parametrize("port_type", ["vhost-user", "memif"])
-def test_lcores_that_take_turns_carry_one_flow_faster(lab, binary, port_type):
+def test_lcores_that_take_turns_carry_one_flow_faster(lab, binary, port_type, size, gain):
+    """Lines of packets move between them. But none is cold: each takes the mbufs that it freed."""
     def rate(mode, lcores):
         config = overlay(lcores=lcores)
         config.sections["uplink phys"].pop("lcores")
         config.section("port web", type=port_type)
-        traffic(config, "in", 20000000, flows=1)
+        traffic(config, "in", 20000000, flows=1, size=size)
         row = rows(run(lab, config, "--mode", mode))["all"]
         assert row["reordered"] == row["lost"] == 0
         return row["pps"]
 
     one = rate("vanilla", 1)
     assert rate("turns", 1) == one
-    assert rate("turns", 2) > 1.7 * one
-    assert rate("turns", 4) > 2.5 * one
+    assert rate("turns", 2) > gain * one
+    assert rate("turns", 4) > 1.6 * gain * one
 
 
 def test_measured_steps(lab, binary):
