@@ -96,12 +96,15 @@ class Guest:
         self.console = None
         self.heard = ""
 
+    def _reaches_console(self):
+        """QEMU binds the socket first, and listens a little later."""
+        return self.console.connect_ex(str(self.console_path)) == 0
+
     def start(self):
         self.process = self.lab.start(*self.argv)
-        until(self.console_path.exists, PATIENCE, self.process.tail)
         self.console = socket.socket(socket.AF_UNIX)
         self.lab.stack.callback(self.console.close)
-        self.console.connect(str(self.console_path))
+        until(self._reaches_console, PATIENCE, self.process.tail)
         self.console.settimeout(0.2)
         return self
 
