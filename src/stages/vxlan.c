@@ -62,60 +62,120 @@ static uint16_t find_remote(const struct tables *tables, const struct remote_key
 	return PLACE_NONE;
 }
 
-/* Packets of one burst mostly come from one VTEP in one network: the last answer is kept. */
-struct last {
-	struct remote_key key;
-	uint16_t place;
-};
-
-static uint16_t find_source(
-	const struct tables *tables, struct last *last, uint16_t network, struct address address)
+static uint16_t check(
+	struct stage_context *context, struct rte_mbuf *mbuf, const struct outer *outer)
 {
-	if (last->key.network != network || !address_equal(&last->key.address, &address)) {
-		last->key = (struct remote_key){.address = address, .network = network};
-		last->place = find_remote(tables, &last->key);
-	}
-	return last->place;
-}
-
-static uint16_t decapsulate(struct stage_context *context, struct last *last, struct rte_mbuf *mbuf)
-{
-	struct outer outer = outer_of(mbuf);
 	struct packet *packet = packet_of(mbuf);
 	const struct tables *tables = context->tables;
-	struct address sender;
+	struct remote_key sender;
 
-	if (mbuf->data_len < outer.length)
+	if (mbuf->data_len < outer->length)
 		return VERDICT_DROP + DROP_VXLAN_TRUNCATED;
-	if (!(outer.vxlan->vx_flags & VXLAN_FLAG_I))
+	if (!(outer->vxlan->vx_flags & VXLAN_FLAG_I))
 		return VERDICT_DROP + DROP_VXLAN_FLAG;
-	packet->network = find_network(tables, &outer, mbuf->port);
+	packet->network = find_network(tables, outer, mbuf->port);
 	if (packet->network == NETWORK_NONE)
 		return VERDICT_DROP + DROP_VXLAN_VNI;
-	sender = address_of_ipv4(outer.ip->src_addr);
-	packet->source = find_source(tables, last, packet->network, sender);
+	sender = (struct remote_key){
+		.address = address_of_ipv4(outer->ip->src_addr), .network = packet->network};
+	packet->source = find_remote(tables, &sender);
 	if (packet->source == PLACE_NONE) {
 		if (tables->networks[packet->network]->vtep_guard)
 			return VERDICT_DROP + DROP_VXLAN_VTEP;
 		notice_add(&context->notices, (struct notice){.kind = NOTICE_REMOTE,
 						      .network = packet->network,
-						      .address = sender});
+						      .address = sender.address});
 	}
-	if (mbuf->data_len < outer.length + RTE_ETHER_HDR_LEN)
+	if (mbuf->data_len < outer->length + RTE_ETHER_HDR_LEN)
 		return VERDICT_DROP + DROP_INNER_TRUNCATED;
-	rte_pktmbuf_adj(mbuf, outer.length);
-	/* What the NIC said of checksums was about the outer packet. */
+	return EXIT_INNER;
+}
+
+/* ---- packets that are alike ---- */
+
+struct headers {
+	struct rte_ipv4_hdr ip; /* without options */
+	struct rte_udp_hdr udp;
+	struct rte_vxlan_hdr vxlan;
+} __rte_packed __rte_aligned(2);
+
+/* The last packet of the burst that was found sound: what decides of the next one. */
+struct sound {
+	uint64_t vxlan;
+	rte_be32_t sender;
+	rte_be16_t udp_port;
+	uint16_t port; /* it came in by */
+	uint16_t network;
+	uint16_t source; /* PLACE_NONE: none is like it */
+};
+
+static uint64_t word_of(const struct rte_vxlan_hdr *vxlan)
+{
+	uint64_t word;
+
+	memcpy(&word, vxlan, sizeof(word));
+	return word;
+}
+
+static bool is_like(const struct sound *sound, const struct rte_mbuf *mbuf)
+{
+	const struct headers *headers =
+		rte_pktmbuf_mtod_offset(mbuf, const void *, RTE_ETHER_HDR_LEN);
+
+	return sound->source != PLACE_NONE &&
+	       mbuf->data_len >= 2 * RTE_ETHER_HDR_LEN + sizeof(*headers) &&
+	       headers->ip.version_ihl == RTE_IPV4_VHL_DEF && mbuf->port == sound->port &&
+	       headers->ip.src_addr == sound->sender && headers->udp.dst_port == sound->udp_port &&
+	       word_of(&headers->vxlan) == sound->vxlan;
+}
+
+static void remember(struct sound *sound, const struct outer *outer, struct rte_mbuf *mbuf)
+{
+	const struct packet *packet = packet_of(mbuf);
+
+	*sound = (struct sound){.vxlan = word_of(outer->vxlan),
+		.sender = outer->ip->src_addr,
+		.udp_port = outer->udp->dst_port,
+		.port = mbuf->port,
+		.network = packet->network,
+		.source = packet->source};
+}
+
+/* Off with the outer headers. What the NIC said of checksums was about them. */
+static void strip(struct rte_mbuf *mbuf, uint16_t length)
+{
+	rte_pktmbuf_adj(mbuf, length);
 	mbuf->ol_flags &= MBUF_BUFFER_FLAGS;
+}
+
+static uint16_t decapsulate(
+	struct stage_context *context, struct sound *sound, struct rte_mbuf *mbuf)
+{
+	struct outer outer;
+	uint16_t verdict;
+
+	if (likely(is_like(sound, mbuf))) {
+		packet_of(mbuf)->network = sound->network;
+		packet_of(mbuf)->source = sound->source;
+		strip(mbuf, RTE_ETHER_HDR_LEN + sizeof(struct headers));
+		return EXIT_INNER;
+	}
+	outer = outer_of(mbuf);
+	verdict = check(context, mbuf, &outer);
+	if (verdict != EXIT_INNER)
+		return verdict;
+	remember(sound, &outer, mbuf);
+	strip(mbuf, outer.length);
 	return EXIT_INNER;
 }
 
 static void process(
 	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
 {
-	struct last last = {.key.network = NETWORK_NONE};
+	struct sound sound = {.source = PLACE_NONE};
 
 	for (uint16_t i = 0; i < n; i++)
-		verdicts[i] = decapsulate(context, &last, mbufs[i]);
+		verdicts[i] = decapsulate(context, &sound, mbufs[i]);
 }
 
 const struct stage vxlan_stage = {

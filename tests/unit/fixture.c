@@ -91,6 +91,51 @@ uint16_t verdict_of(const struct stage *stage, struct rte_mbuf *mbuf)
 	return verdict;
 }
 
+#define BURSTS 400
+#define BURST 16
+
+static void assert_same_packet(struct rte_mbuf *one, struct rte_mbuf *other)
+{
+	assert_int_equal(one->data_off, other->data_off);
+	assert_int_equal(one->pkt_len, other->pkt_len);
+	assert_int_equal(one->data_len, other->data_len);
+	assert_int_equal(one->ol_flags, other->ol_flags);
+	assert_memory_equal(packet_of(one), packet_of(other), sizeof(struct packet));
+	assert_memory_equal(
+		rte_pktmbuf_mtod(one, void *), rte_pktmbuf_mtod(other, void *), one->data_len);
+}
+
+static void compare_burst(
+	const struct stage *stage, struct rte_mbuf *(*make)(uint64_t *random), uint64_t seed)
+{
+	uint16_t alone[BURST], together[BURST];
+	struct rte_mbuf *one[BURST], *other[BURST];
+	uint64_t random = seed;
+
+	for (int i = 0; i < BURST; i++) {
+		one[i] = make(&random);
+		alone[i] = verdict_of(stage, one[i]);
+	}
+	random = seed;
+	for (int i = 0; i < BURST; i++)
+		other[i] = make(&random);
+	stage->process(&fixture.context, other, BURST, together);
+	for (int i = 0; i < BURST; i++) {
+		assert_int_equal(together[i], alone[i]);
+		if (alone[i] < VERDICT_DROP)
+			assert_same_packet(one[i], other[i]);
+	}
+}
+
+void assert_burst_agrees(const struct stage *stage, struct rte_mbuf *(*make)(uint64_t *random))
+{
+	for (uint64_t seed = 1; seed <= BURSTS; seed++) {
+		compare_burst(stage, make, seed);
+		fixture_free(NULL);
+		fixture_make(NULL);
+	}
+}
+
 /* ---- tables ---- */
 
 static struct rte_hash *make_hash(const char *name, uint32_t key_length)

@@ -71,6 +71,10 @@ struct rte_mbuf *mbuf_tight(const void *bytes, uint16_t length);
 /* The verdict of a stage on one packet. */
 uint16_t verdict_of(const struct stage *stage, struct rte_mbuf *mbuf);
 
+/* Packets of a burst are judged, and changed, as each of them alone would be. make() makes packets
+ * that are often alike, and the same ones from the same state of `random`. */
+void assert_burst_agrees(const struct stage *stage, struct rte_mbuf *(*make)(uint64_t *random));
+
 /* The number of a stage's exit; the verdict for a drop. Both by name, and there must be one. */
 uint16_t exit_of(const struct stage *stage, const char *name);
 uint16_t drop_of(const char *name);
