@@ -47,6 +47,9 @@ UNIT_MEMIF = "unit-memif"
 UNIT_RESERVATION = "unit-reservation"
 UNIT_TURN = "unit-turn"
 UNIT_VIRTQUEUE = "unit-virtqueue"
+UNIT_GRO = "unit-stages_gro"
+UNIT_VXLAN = "unit-stages_vxlan"
+UNIT_BRIDGE = "unit-stages_bridge"
 PACKETS = {PIPELINE: 1000000, THREADS: 21000, MICRO_FLOWS: 4000000, TURNS: 4000000}
 CREDITS = "src/engine/credits.c"
 DATAPLANE = "src/engine/dataplane.c"
@@ -253,6 +256,15 @@ __ATOMIC_ACQUIRE) <=
     Bug("unfit-not-seen", "conservation", "src/ports/virtqueue.c",
         "	if (unlikely(own.split.len < need ||", "	if (unlikely(",
         "What nobody looked at is taken for large enough.", UNIT_VIRTQUEUE),
+    Bug("sum-not-compared", "equivalence", "src/stages/gro.c",
+        "return (a + 3 * UINT16_MAX - b) % UINT16_MAX == 0;", "return a + b > 0;",
+        "A packet that is like the last one may have any IPv4 checksum.", UNIT_GRO),
+    Bug("vni-not-compared", "isolation", "src/stages/vxlan.c",
+        "	       word_of(&headers->vxlan) == sound->vxlan;", "	       sound->vxlan > 0;",
+        "A packet of the last one's sender is in the last one's network.", UNIT_VXLAN),
+    Bug("last-pair-kept", "equivalence", "src/stages/bridge.c",
+        "source != last[0] || destination != last[1]", "source != last[0]",
+        "A packet goes where the one before it went, if that has the same source.", UNIT_BRIDGE),
     Bug("sorted-in-reverse", "order", "src/engine/batch.c",
         "		departure->mbufs[departure->n++] = unsorted[i];",
         "		departure->mbufs[departure->n++] = unsorted[n - 1 - i];",

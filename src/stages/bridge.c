@@ -91,37 +91,85 @@ static uint16_t forward(
 		packet, &ether->dst_addr, answer->hits & 2 ? &answer->value[1] : NULL);
 }
 
-static void look_up(const struct tables *tables, const uint64_t keys[2], struct answer *answer)
-{
-	const void *pointers[2] = {&keys[0], &keys[1]};
-	void *data[2];
+/* The pairs of addresses in a burst, each once where neighbours have the same, as packets of one
+ * flow do. */
+struct pairs {
+	uint16_t n;
+	uint8_t of[STAGE_BURST_MAX]; /* each packet's */
+	uint64_t keys[STAGE_BURST_MAX][2];
+	struct answer answers[STAGE_BURST_MAX];
+};
 
-	answer->hits = 0;
-	rte_hash_lookup_bulk_data(tables->fdb, pointers, 2, &answer->hits, data);
-	answer->value[0].word = data[0];
-	answer->value[1].word = data[1];
-}
-
-/* Neighbours in a burst mostly belong to one flow: the last answer is kept. */
-static void process(
-	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
+static void find_pairs(struct pairs *pairs, struct rte_mbuf **mbufs, uint16_t n)
 {
 	uint64_t last[2] = {0, 0}; /* no source is all zero */
-	struct answer answer = {.hits = 0};
 
+	pairs->n = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbufs[i], void *);
 		uint16_t network = packet_of(mbufs[i])->network;
-		uint64_t keys[2] = {
-			fdb_key(network, &ether->src_addr), fdb_key(network, &ether->dst_addr)};
+		uint64_t source = fdb_key(network, &ether->src_addr);
+		uint64_t destination = fdb_key(network, &ether->dst_addr);
 
-		if (keys[0] != last[0] || keys[1] != last[1]) {
-			look_up(context->tables, keys, &answer);
-			last[0] = keys[0];
-			last[1] = keys[1];
+		if (pairs->n == 0 || source != last[0] || destination != last[1]) {
+			last[0] = pairs->keys[pairs->n][0] = source;
+			last[1] = pairs->keys[pairs->n][1] = destination;
+			pairs->n++;
 		}
-		verdicts[i] = forward(context, mbufs[i], &answer);
+		pairs->of[i] = pairs->n - 1;
 	}
+}
+
+#define BULK (RTE_HASH_LOOKUP_BULK_MAX / 2)
+
+/* Of at most BULK pairs. */
+static void look_up(
+	const struct tables *tables, const uint64_t keys[][2], uint16_t n, struct answer *answers)
+{
+	const void *pointers[RTE_HASH_LOOKUP_BULK_MAX];
+	void *data[RTE_HASH_LOOKUP_BULK_MAX];
+	uint64_t hits = 0;
+
+	for (uint16_t i = 0; i < 2 * n; i++)
+		pointers[i] = &keys[i / 2][i % 2];
+	rte_hash_lookup_bulk_data(tables->fdb, pointers, 2 * n, &hits, data);
+	for (uint16_t i = 0; i < n; i++) {
+		answers[i].value[0].word = data[2 * i];
+		answers[i].value[1].word = data[2 * i + 1];
+		answers[i].hits = hits >> (2 * i);
+	}
+}
+
+/* Then what is known of the one is true of the other. */
+static bool goes_as(const struct packet *before, uint16_t verdict, const struct packet *packet)
+{
+	return packet->source == before->source &&
+	       (verdict == BRIDGE_LOCAL || verdict == BRIDGE_REMOTE);
+}
+
+static uint16_t forward_next(struct stage_context *context, struct rte_mbuf **mbufs, uint16_t i,
+	const struct pairs *pairs, uint16_t verdict)
+{
+	if (likely(i > 0 && pairs->of[i] == pairs->of[i - 1] &&
+		    goes_as(packet_of(mbufs[i - 1]), verdict, packet_of(mbufs[i])))) {
+		packet_of(mbufs[i])->destination = packet_of(mbufs[i - 1])->destination;
+		return verdict;
+	}
+	return forward(context, mbufs[i], &pairs->answers[pairs->of[i]]);
+}
+
+static void process(
+	struct stage_context *context, struct rte_mbuf **mbufs, uint16_t n, uint16_t *verdicts)
+{
+	uint16_t verdict = VERDICT_NONE;
+	struct pairs pairs;
+
+	find_pairs(&pairs, mbufs, n);
+	for (uint16_t i = 0; i < pairs.n; i += BULK)
+		look_up(context->tables, &pairs.keys[i], RTE_MIN(pairs.n - i, BULK),
+			&pairs.answers[i]);
+	for (uint16_t i = 0; i < n; i++)
+		verdicts[i] = verdict = forward_next(context, mbufs, i, &pairs, verdict);
 }
 
 const struct stage bridge_stage = {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/random.h"
 #include "fixture.h"
 #include "stages/bridge.h"
 
@@ -212,6 +213,28 @@ static void neighbours_in_a_burst_do_not_share_answers(void **state)
 		assert_int_equal(packet_of(mbufs[i])->destination, places[i]);
 }
 
+static struct rte_mbuf *make_any(uint64_t *random)
+{
+	const struct rte_ether_addr *const macs[] = {
+		&mac_1, &mac_2, &mac_host_2, &mac_host_3, &mac_unknown, &mac_broadcast};
+	static const uint16_t places[] = {PORT_1, PORT_2, REMOTE_2, REMOTE_3};
+	uint32_t from = 0, to = 1;
+
+	if (random_one_in(random, 3)) {
+		from = random_below(random, RTE_DIM(macs));
+		to = random_below(random, RTE_DIM(macs));
+	}
+	return mbuf_from(
+		places[random_one_in(random, 4) ? random_below(random, RTE_DIM(places)) : 0],
+		macs[from], macs[to]);
+}
+
+static void bursts_are_judged_packet_by_packet(void **state)
+{
+	(void)state;
+	assert_burst_agrees(&bridge_stage, make_any);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_free)
 
 int main(void)
@@ -234,6 +257,7 @@ int main(void)
 		TEST(notices_beyond_the_list_are_counted),
 		TEST(new_addresses_leave_room_for_neighbours),
 		TEST(neighbours_in_a_burst_do_not_share_answers),
+		TEST(bursts_are_judged_packet_by_packet),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_start_eal, NULL);
