@@ -5,8 +5,8 @@
  * The UDP checksum stays zero, as RFC 7348 recommends.
  */
 #include <rte_ip.h>
-#include <rte_memcpy.h>
 #include <rte_udp.h>
+#include <rte_vxlan.h>
 
 #include "base/flow_hash.h"
 #include "base/frame.h"
@@ -20,10 +20,30 @@ enum drop {
 	DROP_ENCAP_HEADROOM,
 };
 
+#define USUAL_LENGTH                                                                               \
+	(sizeof(struct rte_ether_hdr) + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_udp_hdr) + \
+		sizeof(struct rte_vxlan_hdr))
+
 /* RFC 7348 wants the source port in 49152 to 65535. */
 static rte_be16_t source_port(uint32_t flow_hash)
 {
 	return rte_cpu_to_be_16(0xc000 | flow_hash >> 18);
+}
+
+static rte_be16_t checksum(const struct tunnel *tunnel, rte_be16_t total_length)
+{
+	uint32_t sum = (uint32_t)tunnel->sum + total_length;
+
+	return ~(uint16_t)((sum & UINT16_MAX) + (sum >> 16));
+}
+
+/* Of a length that the compiler knows, where it is the usual one. */
+static void copy_header(char *front, const struct tunnel *tunnel)
+{
+	if (likely(tunnel->length == USUAL_LENGTH))
+		memcpy(front, tunnel->header, USUAL_LENGTH);
+	else
+		memcpy(front, tunnel->header, tunnel->length);
 }
 
 static void write_header(
@@ -32,9 +52,9 @@ static void write_header(
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(front + RTE_ETHER_HDR_LEN);
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
 
-	rte_memcpy(front, remote->tunnel.header, remote->tunnel.length);
+	copy_header(front, &remote->tunnel);
 	ip->total_length = rte_cpu_to_be_16(mbuf->pkt_len - RTE_ETHER_HDR_LEN);
-	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	ip->hdr_checksum = checksum(&remote->tunnel, ip->total_length);
 	udp->src_port = source_port(flow_hash);
 	udp->dgram_len = rte_cpu_to_be_16(mbuf->pkt_len - RTE_ETHER_HDR_LEN - sizeof(*ip));
 }

@@ -50,6 +50,7 @@ void tunnel_build(enum tunnel_kind kind, const struct tunnel_ends *ends, struct 
 	ip->next_proto_id = IPPROTO_UDP;
 	ip->src_addr = address_ipv4(&ends->local);
 	ip->dst_addr = address_ipv4(&ends->remote);
+	tunnel->sum = rte_raw_cksum(ip, sizeof(*ip));
 	udp->dst_port = rte_cpu_to_be_16(ends->udp_port);
 	tunnel_kinds[kind].build((uint8_t *)(udp + 1), ends);
 }

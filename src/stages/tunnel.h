@@ -19,12 +19,13 @@ enum tunnel_kind {
 	TUNNEL_KINDS,
 };
 
-#define TUNNEL_HEADER_MAX 120 /* bytes */
+#define TUNNEL_HEADER_MAX 118 /* bytes */
 
 /* The headers of all packets to one remote. */
 struct tunnel {
 	uint8_t kind;	/* enum tunnel_kind */
 	uint8_t length; /* bytes of the header; its overhead */
+	uint16_t sum;	/* of the IPv4 header, whose total length is 0 (RFC 1071) */
 	uint8_t header[TUNNEL_HEADER_MAX];
 };
 static_assert(TUNNEL_HEADER_MAX <= UINT8_MAX, "the length is a byte");
