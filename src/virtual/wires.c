@@ -169,7 +169,8 @@ static int32_t cost_of_cold(
 }
 
 /* An lcore takes the mbufs that it freed last, which lie in its mempool cache, whoever had taken
- * them before. What it takes beyond these has come round the whole pool, if another lcore had it. */
+ * them before. What it takes beyond these has come round the whole pool, if another lcore had it.
+ */
 static bool is_cold(struct virtual_driver *driver, const struct home *home)
 {
 	uint32_t *cached = &driver->current->cached_mbufs;
