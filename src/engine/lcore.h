@@ -117,8 +117,10 @@ struct lcore {
 	uint64_t created_before;	    /* counters.created when the round began */
 	struct flood floods[FLOOD_KINDS];
 	struct turns *turns; /* NULL: it is the only lcore */
-	uint16_t helpers;    /* relaxed: lcores wanted at its queues beside it, where those adapt */
 
+	/* Relaxed: lcores wanted at its queues beside it, where those adapt. Alone on its line, as
+	 * others look at it in all their rounds. */
+	uint16_t helpers __rte_cache_aligned;
 	struct load load __rte_cache_aligned;
 	struct idle idle __rte_cache_aligned;
 	struct lcore_counters counters __rte_cache_aligned;

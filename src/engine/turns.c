@@ -28,6 +28,7 @@
 #include "engine/route.h"
 #include "engine/run.h"
 
+#define SMALL_BATCH (BATCH_PACKETS / 4)
 #define BEHIND_BATCHES 4 /* of a window, from which on they tell that packets wait */
 
 static_assert(RESERVATION_PACKETS == STAGE_BURST_MAX, "what is claimed at once is a feed");
@@ -110,13 +111,15 @@ static bool is_own(const struct lcore *lcore, const struct owned_queue *source)
 	return source->port->queues[source->queue].owner == lcore->index;
 }
 
-static void note_batch(struct lcore *lcore, const struct owned_queue *source, bool is_all)
+static void note_batch(
+	struct lcore *lcore, const struct owned_queue *source, uint16_t n, bool is_all)
 {
 	counter_add(&lcore->turns->now.batches, 1);
 	if (!is_own(lcore, source))
 		return;
 	counter_add(&lcore->turns->now.own_batches, 1);
 	lcore->turns->now.full += !is_all;
+	lcore->turns->now.packets += n;
 	lcore->turns->found = true;
 }
 
@@ -138,7 +141,7 @@ static uint16_t receive_from(
 	counter_add(&lcore->counters.admitted, n);
 	begin_batch(turns, source, turn_draw(turn));
 	pass_right(lcore, turn);
-	note_batch(lcore, source, n < most);
+	note_batch(lcore, source, n, n < most);
 	return n;
 }
 
@@ -341,6 +344,7 @@ static struct helpers_view look(struct lcore *lcore)
 
 	turns->now.of_own = count_tickets(lcore);
 	view.share = share_of(own, turns->now.of_own - turns->seen.of_own);
+	view.is_small = turns->now.packets - turns->seen.packets < own * SMALL_BATCH;
 	view.is_behind = own >= BEHIND_BATCHES && turns->now.full - turns->seen.full == own;
 	turns->seen = turns->now;
 	return view;

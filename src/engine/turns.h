@@ -31,6 +31,7 @@ struct turns {
 		uint64_t batches,
 			own_batches; /* that it has received, and of them its own queues' */
 		uint64_t full;	     /* of its own ones, those that left packets behind */
+		uint64_t packets;    /* in its own ones */
 		uint64_t of_own;     /* those that all lcores have received of its own */
 	} seen, now;		     /* when the last window ended, and by now */
 	uint16_t n_looked;	     /* queues looked into in this round */

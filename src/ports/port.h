@@ -81,9 +81,11 @@ struct port_counters {
 };
 
 struct port_queue {
-	uint16_t owner;	  /* lcore index; main: wo before publication, others: ro */
-	uint32_t sending; /* 1 while some lcore has the right to send by it */
-	struct turn turn; /* at what it receives */
+	/* Lcore index; main: wo before publication, others: ro. Apart from what changes with each
+	 * batch, as lcores that may help look at it in all their rounds. */
+	uint16_t owner;
+	uint32_t sending __rte_cache_aligned; /* 1 while some lcore has the right to send by it */
+	struct turn turn;		      /* at what it receives */
 	struct port_counters counters __rte_cache_aligned;
 } __rte_cache_aligned;
 

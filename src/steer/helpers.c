@@ -9,6 +9,7 @@
 #define MAYBE 1050		 /* or perhaps */
 #define REST 4			 /* windows: loads are smoothed over as many */
 #define PATIENCE 64		 /* windows, at first, */
+#define HASTE 8			 /* times as fast, where batches are small */
 #define PATIENCE_MAX (16 * 1024) /* and at most: four seconds */
 #define PROOF PATIENCE_MAX	 /* windows in which a try may show to be wrong */
 
@@ -57,12 +58,16 @@ static bool may_let_go(struct helpers *helpers, const struct helpers_view *view)
 
 	if (time < PLENTY * helpers->n)
 		return true;
-	return time < MAYBE * helpers->n && ++helpers->waited >= helpers->patience;
+	if (time >= MAYBE * helpers->n && !view->is_small)
+		return false;
+	helpers->waited += view->is_small ? HASTE : 1;
+	return helpers->waited >= helpers->patience;
 }
 
+/* Who always finds a few packets is always at work, and could do with more of them. */
 static bool wants_help(const struct helpers_view *view)
 {
-	return view->load >= HELPERS_NO_TIME || view->is_behind;
+	return view->is_behind || (view->load >= HELPERS_NO_TIME && !view->is_small);
 }
 
 bool helpers_review(struct helpers *helpers, const struct helpers_view *view, uint16_t most)

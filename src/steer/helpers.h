@@ -12,7 +12,8 @@
  * enough for all.
  *
  * How much time that takes is known roughly only: fewer lcores receive larger batches, and then a
- * packet costs less. So where it is not clear, the owner tries to do with one helper less. If it
+ * packet costs less. So where it is not clear, the owner tries to do with one helper less, and soon
+ * where batches are small. If it
  * has to call it back within some seconds, the next try comes twice as late, and at last after as
  * many seconds: a load at the edge brings no swinging.
  */
@@ -33,6 +34,7 @@ struct helpers_view {
 	uint32_t load;	/* permille of its time, spent on what its own queues gave it */
 	uint32_t share; /* permille of the batches of its own queues that it received itself */
 	bool is_behind; /* whenever it received, there was more than it could take */
+	bool is_small;	/* what it received each time: most of the time went for that */
 };
 
 /* Nobody helps. */

@@ -58,7 +58,7 @@ static uint16_t take_due(uint16_t n)
 static void stamp(struct rte_mbuf **mbufs, uint16_t n, uint32_t first, uint16_t offset)
 {
 	for (uint16_t i = 0; i < n && schedule.interval > 0; i++) {
-		uint64_t time = schedule.start + (first + i) * schedule.interval;
+		uint64_t time = schedule.start + (first + i + 1) * schedule.interval;
 
 		memcpy(rte_pktmbuf_mtod_offset(mbufs[i], char *, offset + STAMP_OFFSET), &time,
 			sizeof(time));

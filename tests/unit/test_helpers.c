@@ -29,7 +29,7 @@ struct world {
 	uint64_t random;
 	uint32_t offered;
 	uint32_t noise;
-	bool is_behind;
+	bool is_behind, is_small;
 	int64_t load;	  /* of the owner: 1/SMOOTHED of a window's each time */
 	uint64_t waiting; /* permille of a window's work */
 	unsigned int windows;
@@ -62,8 +62,9 @@ static void pass_window(struct world *world)
 {
 	uint16_t before = world->helpers.n;
 	uint32_t busy = work(world);
-	struct helpers_view view = {
-		.share = LOAD_FULL / (before + 1), .is_behind = world->is_behind};
+	struct helpers_view view = {.share = LOAD_FULL / (before + 1),
+		.is_behind = world->is_behind,
+		.is_small = world->is_small};
 	bool changed;
 
 	world->load += (busy - world->load) / SMOOTHED;
@@ -117,6 +118,21 @@ static void who_has_none_is_helped_within_some_windows(void **state)
 		pass(&world, SOON + loads[i].helpers * 8);
 		assert_in_range(world.helpers.n, loads[i].helpers, loads[i].helpers + 2);
 	}
+}
+
+/* Who finds a few packets each time has no time, and could do with more of them. */
+static void who_receives_small_batches_is_let_alone(void **state)
+{
+	struct world world = make_world(1000);
+
+	(void)state;
+	pass(&world, SOON);
+	assert_int_equal(world.helpers.n, 1);
+	world.is_small = true;
+	pass(&world, SOON);
+	assert_int_equal(world.helpers.n, 0);
+	pass(&world, SECOND);
+	assert_int_equal(world.n_changes, 2);
 }
 
 /* Lcores that wait for each other have time, and yet are too slow. */
@@ -286,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_has_time_calls_nobody),
 		cmocka_unit_test(who_has_none_is_helped_within_some_windows),
+		cmocka_unit_test(who_receives_small_batches_is_let_alone),
 		cmocka_unit_test(who_is_behind_is_helped_though_it_has_time),
 		cmocka_unit_test(they_go_within_some_windows),
 		cmocka_unit_test(there_are_never_more_than_there_can_be),
