@@ -237,9 +237,8 @@ __ATOMIC_ACQUIRE) <=
         "	if (!batch_is_out(batch))",
         "The number is passed on while some of the batch waits behind a flood.", TURNS),
     Bug("right-before-poll", "order", TURN_TAKING,
-        "	n = poll_source(turns, source, RTE_MIN(credits, (uint32_t)BATCH_PACKETS));",
-        "	turn_pass_on(turn);\n"
-        "	n = poll_source(turns, source, RTE_MIN(credits, (uint32_t)BATCH_PACKETS));",
+        "	n = poll_source(turns, source, most);",
+        "	turn_pass_on(turn);\n	n = poll_source(turns, source, most);",
         "The right is passed on before the queue is polled.", THREADS),
     Bug("busy-port-skipped", "conservation", HANDING,
         "		if (departure->n > 0)\n			break;\n", "",
@@ -488,16 +487,10 @@ __ATOMIC_ACQUIRE) <=
     Bug("fdb-without-network", "isolation", "src/stages/bridge.c",
         "uint16_t network = packet_of(mbufs[i])->network;", "uint16_t network = 0;",
         "Addresses are looked up in the first network, whatever the packet's is."),
-    Bug("answer-of-other-address", "isolation", "src/stages/bridge.c",
-        "if (keys[0] != last[0] || keys[1] != last[1])", "if (keys[0] != last[0])",
-        "The FDB's last answer is kept for packets to another address."),
     Bug("misread-vni", "isolation", "src/stages/vxlan.c",
         "rte_be_to_cpu_32(outer->vxlan->vx_vni) >> 8;",
         "rte_be_to_cpu_32(outer->vxlan->vx_vni) >> 8 | 1;",
         "Two VNIs that differ in one bit are taken for one network."),
-    Bug("vtep-of-other-network", "isolation", "src/stages/vxlan.c",
-        "last->key.network != network || !address_equal", "!address_equal",
-        "The last sending VTEP is kept for packets of another network."),
     Bug("sent-to-other-network", "isolation", "src/stages/encap.c",
         """\
 	remote = tables->remotes[packet->destination & ~PLACE_REMOTE];
