@@ -553,7 +553,7 @@ static uint16_t sim_fill(
 	struct sim_peer *peer = port->driver;
 	struct sim_queue *queue = queue_of_ring(peer, ring);
 	struct rte_mbuf *unfit[RESERVATION_PACKETS];
-	uint64_t random = reservation->begin + 1;
+	uint64_t random = reservation->begin;
 	uint16_t filled = 0, n_unfit = 0;
 
 	for (uint16_t i = 0; i < reservation->n; i++) {
