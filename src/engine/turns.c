@@ -112,13 +112,13 @@ static bool is_own(const struct lcore *lcore, const struct owned_queue *source)
 }
 
 static void note_batch(
-	struct lcore *lcore, const struct owned_queue *source, uint16_t n, bool is_all)
+	struct lcore *lcore, const struct owned_queue *source, uint16_t n, bool is_full)
 {
 	counter_add(&lcore->turns->now.batches, 1);
 	if (!is_own(lcore, source))
 		return;
 	counter_add(&lcore->turns->now.own_batches, 1);
-	lcore->turns->now.full += !is_all;
+	lcore->turns->now.full += is_full;
 	lcore->turns->now.packets += n;
 	lcore->turns->found = true;
 }
@@ -141,7 +141,7 @@ static uint16_t receive_from(
 	counter_add(&lcore->counters.admitted, n);
 	begin_batch(turns, source, turn_draw(turn));
 	pass_right(lcore, turn);
-	note_batch(lcore, source, n, n < most);
+	note_batch(lcore, source, n, n == most);
 	return n;
 }
 

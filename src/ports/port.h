@@ -25,12 +25,12 @@
  * memif ring.
  *
  * Who may call what:
- *   attach, detach, housekeep   the main lcore only
- *   receive, send, too_big      one lcore at a time: the one that owns the queue
- * (port_queue.owner), or that has the right to receive from it (port_queue.turn), or to send by it
- * (port_queue.sending) claim                       as receive; collect and its publish by the same
- * lcore at any time reserve                     as send; fill and its publish by the same lcore at
- * any time is_up                       any thread
+ * - attach, detach, housekeep: the main lcore only
+ * - receive, send, too_big: one lcore at a time, the one that owns the queue (port_queue.owner), or
+ *   that has the right to receive from it (port_queue.turn), or to send by it (port_queue.sending)
+ * - claim: as receive; collect and its publish: the same lcore, at any time
+ * - reserve: as send; fill and its publish: the same lcore, at any time
+ * - is_up: any thread
  */
 
 #define PORT_NAME_SIZE 32

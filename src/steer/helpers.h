@@ -13,9 +13,8 @@
  *
  * How much time that takes is known roughly only: fewer lcores receive larger batches, and then a
  * packet costs less. So where it is not clear, the owner tries to do with one helper less, and soon
- * where batches are small. If it
- * has to call it back within some seconds, the next try comes twice as late, and at last after as
- * many seconds: a load at the edge brings no swinging.
+ * where batches are small. If it has to call it back within some seconds, the next try comes twice
+ * as late, and at last after as many seconds: a load at the edge brings no swinging.
  */
 #define HELPERS_NO_TIME                                                                            \
 	950 /* permille of an lcore's time: its queues fall behind, or soon will                   \

@@ -2,8 +2,8 @@
 /*
  * What ports cost: one call of a port's send or receive, for bursts of several sizes and frames of
  * several sizes, and of the part of it that one lcore does at a time, where there is one. The peer
- * works between the calls, uncounted: on the same CPU, and again on
- * another, where the rings and the packets have to cross as they would to a real container.
+ * works between the calls, uncounted: on the same CPU, and again on another, where the rings and
+ * the packets have to cross as they would to a real container.
  *
  * The peers: virtio-user and net_memif in this process; for TAP a UDP socket behind it, in a
  * network namespace of the program's own. A ring is net_ring looped back, which is also what stands

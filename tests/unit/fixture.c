@@ -6,6 +6,8 @@
 #include <rte_eal.h>
 #include <rte_hash_crc.h>
 
+#include "base/random.h"
+
 #define MBUFS_MAX 4096
 
 const struct rte_ether_addr mac_uplink = {{0x04, 0, 0, 0, 0, 1}};
@@ -378,4 +380,28 @@ struct ipv4_frame echo_request(void)
 		.icmp_seq_nb = RTE_BE16(8)};
 	frame.icmp.icmp_cksum = ~rte_raw_cksum(frame.payload, PAYLOAD);
 	return frame;
+}
+
+struct rte_mbuf *vxlan_mbuf_alike(uint64_t *random)
+{
+	static const uint64_t flags[] = {0, RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_MBUF_F_RX_IP_CKSUM_BAD,
+		RTE_MBUF_F_RX_L4_CKSUM_BAD, RTE_MBUF_F_RX_L4_CKSUM_NONE,
+		RTE_MBUF_F_RX_VLAN_STRIPPED};
+	struct vxlan_frame frame = vxlan_frame();
+	uint16_t shorter = random_below(random, 4) * 8;
+	struct rte_mbuf *mbuf;
+
+	frame.ip.packet_id = random_below(random, UINT16_MAX + 1);
+	frame.ip.total_length = rte_cpu_to_be_16(rte_be_to_cpu_16(frame.ip.total_length) - shorter);
+	frame.ip.hdr_checksum = 0;
+	frame.ip.hdr_checksum = rte_ipv4_cksum(&frame.ip);
+	frame.udp.dgram_len = rte_cpu_to_be_16(rte_be_to_cpu_16(frame.udp.dgram_len) - shorter);
+	frame.udp.src_port = random_below(random, UINT16_MAX + 1);
+	if (random_one_in(random, 4))
+		((uint8_t *)&frame)[random_below(random, VXLAN_OVERHEAD)] ^=
+			1 << random_below(random, 8);
+	mbuf = mbuf_of(&frame, sizeof(frame) - (random_one_in(random, 2) ? shorter : 0));
+	if (random_one_in(random, 3))
+		mbuf->ol_flags = flags[random_below(random, RTE_DIM(flags))];
+	return mbuf;
 }

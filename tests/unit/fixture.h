@@ -75,6 +75,10 @@ uint16_t verdict_of(const struct stage *stage, struct rte_mbuf *mbuf);
  * that are often alike, and the same ones from the same state of `random`. */
 void assert_burst_agrees(const struct stage *stage, struct rte_mbuf *(*make)(uint64_t *random));
 
+/* For that: a packet of vxlan_frame()'s sender, with all that differs from packet to packet; some
+ * have another bit changed, or what a driver says of them. */
+struct rte_mbuf *vxlan_mbuf_alike(uint64_t *random);
+
 /* The number of a stage's exit; the verdict for a drop. Both by name, and there must be one. */
 uint16_t exit_of(const struct stage *stage, const char *name);
 uint16_t drop_of(const char *name);
