@@ -141,6 +141,9 @@ BUGS = [
         "lcore->dataplane->credits - lcore->dataplane->credits / REPLICA_RESERVE;",
         "lcore->dataplane->credits;",
         "Packets that wait to be flooded may have all credits.", FLOODS),
+    Bug("flood-to-newcomers", "order", FLOOD,
+        " && !is_newer(tables, place, flooding)", "",
+        "A container gets a flood by the port that it had and by its next one.", FLOODS),
 
     # moves of flow groups
     Bug("moved-in-flight", "order", MOVES,

@@ -417,6 +417,24 @@ static void a_flood_s_time_is_the_bridge_s(void **state)
 	end();
 }
 
+/* The last port goes and another one comes in its place, while a flood is on that has not been
+ * there: that one gets it no more, and all floods that have not begun. */
+static void a_port_s_successor_gets_only_later_floods(void **state)
+{
+	const struct receipt *receipt = &floods.receipts[0][PORTS - 1];
+	struct lcore *lcore = begin_storm(64);
+
+	(void)state;
+	assert_true(receipt->received < receipt->sent);
+	floods.ports[PORTS - 1].number = floods.tables[0]->newest_port = 1;
+	floods.next[0] = PACKETS - 1;
+	while (floods.next[0] < PACKETS)
+		poll(lcore);
+	run(false);
+	assert_int_equal(receipt->received, receipt->sent - 1);
+	end();
+}
+
 /* What `wire` has no VTEP for is no flood. */
 static void what_has_no_vtep_is_no_flood(void **state)
 {
@@ -473,6 +491,7 @@ int main(void)
 		cmocka_unit_test(ports_come_and_go_during_floods),
 		cmocka_unit_test(a_storm_stops_no_other_port),
 		cmocka_unit_test(a_flood_s_time_is_the_bridge_s),
+		cmocka_unit_test(a_port_s_successor_gets_only_later_floods),
 		cmocka_unit_test(what_has_no_vtep_is_no_flood),
 		cmocka_unit_test(a_drain_waits_for_floods),
 	};
